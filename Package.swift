@@ -1,0 +1,149 @@
+// swift-tools-version: 6.1
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// Numeric kernels are optimised in debug builds too, so that tests on real data finish.
+let optimised: [SwiftSetting] = strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+extension Target.Dependency {
+    static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
+    static let asyncHTTPClient = product(name: "AsyncHTTPClient", package: "async-http-client")
+    static let crypto = product(name: "Crypto", package: "swift-crypto")
+    static let grdb = product(name: "GRDB", package: "GRDB.swift")
+    static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let hummingbirdTLS = product(name: "HummingbirdTLS", package: "hummingbird")
+    static let jwtKit = product(name: "JWTKit", package: "jwt-kit")
+    static let logging = product(name: "Logging", package: "swift-log")
+    static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
+    static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
+    static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let x509 = product(name: "X509", package: "swift-certificates")
+    static let swiftASN1 = product(name: "SwiftASN1", package: "swift-asn1")
+    static let yams = product(name: "Yams", package: "Yams")
+}
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = strict) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(name: "\(name)Tests", dependencies: [.byName(name: name)] + dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "apus",
+    products: [
+        .executable(name: "apus", targets: ["apus"]),
+        .executable(name: "movie-recommender", targets: ["MovieRecommender"]),
+        .executable(name: "apus-bench", targets: ["apus-bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+    ],
+    targets: [
+        // 0 Base
+        module("ApusCore"),
+
+        // 1 Wire: pure codecs and models
+        module("KubeAPI", ["ApusCore"]),
+
+        // 2 Engines: no network
+        module("KubeStore", ["ApusCore", .grdb, .logging]),
+        module("SchedulerCore", ["ApusCore", "KubeAPI"]),
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-serial-dev"])]),
+        module("ModelKit", ["ApusCore", "COpenBLAS"], settings: optimised),
+
+        // 3 Servers and clients
+        module(
+            "KubeServer",
+            [
+                "ApusCore", "KubeAPI", "KubeStore", .crypto, .hummingbird, .hummingbirdTLS, .jwtKit, .logging, .nioCore,
+                .nioSSL, .serviceLifecycle, .swiftASN1, .x509,
+            ]),
+        module(
+            "KubeClient",
+            ["ApusCore", "KubeAPI", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .yams]),
+
+        // 4 Control
+        module("ControllerRuntime", ["ApusCore", "KubeAPI", "KubeClient", .logging]),
+        module("Controllers", ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", .crypto, .logging]),
+        module("Scheduler", ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", "SchedulerCore", .logging]),
+        .target(name: "CProcessShim"),
+        module("ContainerRuntimes", ["ApusCore", "CProcessShim", .logging, .nioPosix]),
+        module(
+            "Kubelet",
+            [
+                "ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", "ContainerRuntimes", .asyncHTTPClient,
+                .hummingbird, .logging, .nioCore, .nioPosix,
+            ]),
+        module(
+            "ServiceProxy",
+            ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", .logging, .nioCore, .nioPosix]),
+
+        // 6 App
+        module(
+            "ApusApp",
+            [
+                "ApusCore", "KubeAPI", "KubeStore", "KubeServer", "KubeClient", "ControllerRuntime", "Controllers",
+                "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", .logging, .nioPosix, .serviceLifecycle,
+                .yams,
+            ]),
+        .executableTarget(
+            name: "apus",
+            dependencies: [
+                "ApusApp", "ApusCore", "KubeAPI", "KubeClient", "CProcessShim", .argumentParser, .logging, .yams,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "apus-bench",
+            dependencies: [
+                "ApusCore", "KubeAPI", "KubeClient", "KubeStore", "ModelKit", .argumentParser, .hummingbird,
+                .hummingbirdTLS, .logging,
+            ],
+            path: "Benchmarks/apus-bench", swiftSettings: strict),
+        .executableTarget(
+            name: "MovieRecommender",
+            dependencies: [
+                "ApusCore", "ModelKit", .argumentParser, .asyncHTTPClient, .grdb, .hummingbird, .logging, .nioCore,
+                .serviceLifecycle,
+            ],
+            path: "Examples/MovieRecommender", exclude: ["deploy", "README.md"],
+            resources: [], swiftSettings: strict),
+
+        tests("ApusCore"),
+        tests("KubeAPI", ["ApusCore"]),
+        tests("KubeStore", ["ApusCore"]),
+        tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
+        tests("ModelKit", ["ApusCore"]),
+        tests("KubeServer", ["ApusCore", "KubeAPI", "KubeStore"]),
+        tests("ControllerRuntime", ["ApusCore", "KubeAPI", "KubeClient"]),
+        tests(
+            "Controllers",
+            ["ApusCore", "KubeAPI", "KubeClient", "KubeServer", "KubeStore", "ControllerRuntime", .logging]),
+        tests("ContainerRuntimes", ["ApusCore"]),
+        tests("Kubelet", ["ApusCore", "KubeAPI", "ContainerRuntimes"]),
+        tests("ServiceProxy", ["ApusCore", "KubeAPI", .nioCore, .nioPosix]),
+    ]
+)
