@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+package import KubeAPI
+package import Logging
+
+/// What a reconciler wants next.
+package struct ReconcileResult: Sendable {
+    /// Reconcile the same object again after this time; nil: only when something changes.
+    package var requeueAfter: Duration?
+
+    package static let done = ReconcileResult(requeueAfter: nil)
+
+    /// Reconcile again after `duration`.
+    package static func after(_ duration: Duration) -> ReconcileResult { ReconcileResult(requeueAfter: duration) }
+}
+
+/// Brings the world one step closer to what one object declares.
+///
+/// Level-based and idempotent: it reads the present state and may be called at any time, any number of times.
+package protocol Reconciler: Sendable {
+    func reconcile(_ key: ObjectKey) async throws -> ReconcileResult
+}
+
+/// Runs a reconciler: changes seen by informers become keys, keys become calls, failures are retried with back-off.
+package struct Controller: Sendable {
+    /// A collection whose changes matter, and which keys to reconcile then.
+    package struct Source: Sendable {
+        let informer: Informer
+        let keys: @Sendable (InformerEvent) -> [ObjectKey]
+
+        package init(_ informer: Informer, keys: @escaping @Sendable (InformerEvent) -> [ObjectKey]) {
+            self.informer = informer
+            self.keys = keys
+        }
+
+        /// The objects themselves.
+        package static func objects(of informer: Informer) -> Source {
+            Source(informer) { [$0.object.key] }
+        }
+
+        /// The controlling owners, of the given kind, of the objects.
+        package static func owners(of informer: Informer, kind: String) -> Source {
+            Source(informer) { event in
+                var owners = [event.object.controllerOwner]
+                if case .updated(let old, _) = event { owners.append(old.controllerOwner) }
+                return owners.compactMap { $0 }.filter { $0.kind == kind }
+                    .map { ObjectKey(namespace: event.object.namespace, name: $0.name) }
+            }
+        }
+    }
+
+    package let name: String
+    private let sources: [Source]
+    private let reconciler: any Reconciler
+    private let workers: Int
+    private let logger: Logger
+    private let queue = WorkQueue<ObjectKey>()
+
+    /// - Parameters:
+    ///   - name: appears in logs.
+    ///   - sources: what to watch; their informers are run by the caller.
+    ///   - workers: how many objects are reconciled at a time.
+    package init(
+        name: String, sources: [Source], reconciler: any Reconciler, workers: Int = 4, logger: Logger
+    ) {
+        self.name = name
+        self.sources = sources
+        self.reconciler = reconciler
+        self.workers = workers
+        self.logger = logger
+    }
+
+    /// Asks for a reconciliation of one object.
+    package func enqueue(_ key: ObjectKey) { queue.add(key) }
+
+    /// Works until cancelled.
+    package func run() async {
+        for source in sources { await source.informer.waitUntilSynced() }
+        for source in sources {
+            source.informer.onChange { [queue] event in
+                for key in source.keys(event) { queue.add(key) }
+            }
+        }
+        await withDiscardingTaskGroup { group in
+            for _ in 0..<workers {
+                group.addTask { await work() }
+            }
+        }
+    }
+
+    private func work() async {
+        await withDiscardingTaskGroup { delays in
+            while let key = await queue.next() {
+                var delay: Duration?
+                do {
+                    delay = try await reconciler.reconcile(key).requeueAfter
+                    queue.succeeded(key)
+                } catch {
+                    let wait = queue.failed(key)
+                    delay = wait
+                    if !Task.isCancelled, (error as? StatusError)?.isConflict != true {
+                        logger.warning("\(name): \(key) failed, next try in \(wait): \(error)")
+                    }
+                }
+                queue.done(key)
+                if let delay {
+                    delays.addTask { [queue] in
+                        guard (try? await Task.sleep(for: delay)) != nil else { return }
+                        queue.add(key)
+                    }
+                }
+            }
+            delays.cancelAll()
+        }
+    }
+}
