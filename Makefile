@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+# The two commands: `make demo` and `make test`. Both install what is missing first.
+SHELL := /bin/bash
+SWIFT_FLAGS := --static-swift-stdlib
+RELEASE := .build/release
+
+.PHONY: demo test bench build release clean lint unit clients
+
+demo:
+	scripts/bootstrap build
+	scripts/fetch-movielens
+	$(MAKE) release
+	$(RELEASE)/apus demo movies --ratings .cache/movielens-100k
+
+test:
+	scripts/bootstrap test
+	scripts/fetch-movielens
+	$(MAKE) lint
+	$(MAKE) unit
+	$(MAKE) clients
+
+# Style and layers: zero findings.
+lint:
+	swift format lint --strict -r -p Package.swift Sources Tests Examples Benchmarks
+	scripts/check-layers
+
+# Everything that needs no other program.
+unit:
+	swift build $(SWIFT_FLAGS) --build-tests
+	swift test $(SWIFT_FLAGS) --skip-build --parallel
+
+# The real clients (kubectl, the Python client) against the built binary.
+clients: build
+	.venv/bin/python -m pytest -q Tests/RealClients
+
+build:
+	swift build $(SWIFT_FLAGS)
+
+release:
+	swift build $(SWIFT_FLAGS) -c release --product apus
+	swift build $(SWIFT_FLAGS) -c release --product movie-recommender
+
+bench:
+	scripts/bootstrap bench
+	scripts/fetch-movielens
+	$(MAKE) release
+	swift build $(SWIFT_FLAGS) -c release --product apus-bench
+	.venv/bin/python Benchmarks/run.py
+
+clean:
+	rm -rf .build .venv .cache
