@@ -1,3 +1,5 @@
+import Synchronization
+
 // SPDX-License-Identifier: Apache-2.0
 #if canImport(Glibc)
     import Glibc
@@ -12,13 +14,13 @@
 /// An advisory lock (flock) on the file `lock`, which holds the owner's process id. The file stays behind; the lock
 /// does not, even after kill -9.
 final class DirectoryLock: Sendable {
-    private let descriptor: CInt
+    private let held: Mutex<CInt?>
 
     /// Creates the directory (mode 0700) where it is missing, and locks it.
     init(_ directory: String) throws(StoreError) {
         try Self.createDirectory(directory)
         let path = directory + "/lock"
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw StoreError(.unwritable, "\(directory) is not writable: \(Self.reason(errno))")
         }
@@ -41,9 +43,18 @@ final class DirectoryLock: Sendable {
             }
             throw StoreError(.unwritable, "\(directory) is not writable: \(Self.reason(code))")
         }
+        held = Mutex(descriptor)
     }
 
-    deinit { close(descriptor) }
+    deinit { release() }
+
+    /// Lets others use the directory.
+    func release() {
+        held.withLock { descriptor in
+            if let descriptor { close(descriptor) }
+            descriptor = nil
+        }
+    }
 
     /// The reason in words for an error number.
     static func reason(_ code: CInt) -> String { String(cString: strerror(code)) }

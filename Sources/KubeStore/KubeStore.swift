@@ -72,6 +72,7 @@ package final class KubeStore: Sendable {
     ///
     /// Once called it is carried out, also when the task is cancelled. Throws `.alreadyExists`, `.notFound`,
     /// `.conflict`, `.invalidKey`, `.objectTooLarge`, `.storageFull`, `.inputOutput` or `.closed`.
+    @discardableResult
     package func commit(_ mutation: StoreMutation) async throws(StoreError) -> StoredObject {
         try await commits.commit(mutation)
     }

@@ -178,8 +178,9 @@ final class ObjectDatabase: Sendable {
         }
     }
 
-    /// Moves the log into the file and closes it.
+    /// Moves the log into the file, closes it and unlocks the directory.
     func close() throws(StoreError) {
+        defer { lock?.release() }
         do { try queue.close() } catch { throw Self.translate(error, location: location, opening: false) }
     }
 
@@ -199,6 +200,10 @@ final class ObjectDatabase: Sendable {
         switch error.resultCode {
         case .SQLITE_FULL: return full
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+            return StoreError(
+                .corrupt, "\(location)/store.sqlite is damaged: \(message); restore it from a backup")
+        case .SQLITE_ERROR where opening:
+            // A table or column that every store of this format has is missing.
             return StoreError(
                 .corrupt, "\(location)/store.sqlite is damaged: \(message); restore it from a backup")
         case .SQLITE_BUSY, .SQLITE_LOCKED:

@@ -89,7 +89,7 @@ struct ObjectTable: Sendable {
         while result.count < limit, chunk < chunks.count, chunk <= end.chunk {
             let stop = chunk == end.chunk ? end.offset : chunks[chunk].count
             guard offset < stop else { break }
-            result.append(contentsOf: chunks[chunk][offset..<min(stop, offset + limit - result.count)])
+            result.append(contentsOf: chunks[chunk][offset..<stop].prefix(limit - result.count))
             chunk += 1
             offset = 0
         }
