@@ -160,7 +160,7 @@ package struct KubeClient: Sendable {
     /// A container's log (core/v1 PodLogOptions as query parameters).
     package func log(
         _ pod: ObjectKey, options: [(name: String, value: String)]
-    ) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+    ) async throws -> ByteStream {
         let path = KubeResource.pods.path(namespace: pod.namespace, name: pod.name, subresource: "log")
         return try await chunks(request("GET", path, query: options, accept: "*/*"))
     }
@@ -201,7 +201,7 @@ package struct KubeClient: Sendable {
         return bytes
     }
 
-    private func chunks(_ request: KubeRequest) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+    private func chunks(_ request: KubeRequest) async throws -> ByteStream {
         let response = try await transport.send(request)
         guard (200..<300).contains(response.status) else {
             var bytes: [UInt8] = []

@@ -27,17 +27,17 @@ package enum WatchEvent: Sendable {
 
 /// The events of a watch, decoded from the chunks of a response, one event a line. Iterate it once.
 package struct WatchEvents: AsyncSequence, Sendable {
-    private let chunks: AsyncThrowingStream<[UInt8], any Error>
+    private let chunks: ByteStream
 
-    init(_ chunks: AsyncThrowingStream<[UInt8], any Error>) { self.chunks = chunks }
+    init(_ chunks: ByteStream) { self.chunks = chunks }
 
     /// Decodes as the chunks arrive.
     package struct AsyncIterator: AsyncIteratorProtocol {
-        fileprivate var chunks: AsyncThrowingStream<[UInt8], any Error>.AsyncIterator
+        private var chunks: any AsyncIteratorProtocol<[UInt8], any Error>
         private var splitter = LineSplitter()
         private var lines: ArraySlice<[UInt8]> = []
 
-        fileprivate init(_ chunks: AsyncThrowingStream<[UInt8], any Error>.AsyncIterator) { self.chunks = chunks }
+        fileprivate init(_ chunks: any AsyncIteratorProtocol<[UInt8], any Error>) { self.chunks = chunks }
 
         package mutating func next() async throws -> WatchEvent? {
             while lines.isEmpty {

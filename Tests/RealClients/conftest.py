@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts `apus up` for the tests, on free ports and an address range of its own, and stops it."""
+import fcntl
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARIES = pathlib.Path(os.environ.get("APUS_BINARIES", ROOT / ".build" / "debug"))
+APUS = str(BINARIES / "apus")
+
+
+def wait_for(condition, seconds=60, what="condition"):
+    """Polls until `condition()` is truthy and returns its value; fails with `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            pytest.fail(f"timed out after {seconds} s waiting for {what}")
+        time.sleep(0.05)
+
+
+class Cluster:
+    """One `apus up` with a data folder of its own."""
+
+    def __init__(self, folder, listen="127.0.0.1:0"):
+        self.folder = pathlib.Path(folder)
+        self.data = self.folder / "data"
+        self.kubeconfig = str(self.folder / "kubeconfig")
+        self.network = random.randrange(2, 252, 2)
+        self.listen = listen
+        self.process = None
+        self.log = open(self.folder / "apus.log", "ab")
+
+    def start(self, timeout=30):
+        self.process = subprocess.Popen(
+            [APUS, "up", "--data-dir", str(self.data), "--listen", self.listen, "--network", str(self.network),
+             "--kubeconfig", self.kubeconfig, "--log-level", os.environ.get("APUS_TEST_LOG", "info")],
+            stdout=subprocess.PIPE, stderr=self.log, text=True)
+        fcntl.fcntl(self.process.stdout, fcntl.F_SETFL, os.O_NONBLOCK)
+        printed = ""
+
+        def ready():
+            nonlocal printed
+            if self.process.poll() is not None:
+                pytest.fail(f"apus up ended with {self.process.returncode}: {self.logged()[-2000:]}")
+            printed += self.process.stdout.read() or ""
+            return next((line for line in printed.splitlines() if line.startswith("ready ")), None)
+
+        line = wait_for(ready, timeout, "apus up to be ready")
+        self.url = line.split()[-1]
+        self.listen = self.url.removeprefix("https://")
+        return self
+
+    def logged(self):
+        return (self.folder / "apus.log").read_text(errors="replace")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                pytest.fail("apus up did not stop within 60 s of SIGTERM")
+
+    def down(self):
+        subprocess.run([APUS, "down", "--data-dir", str(self.data)], capture_output=True, timeout=90)
+        if self.process and self.process.poll() is None:
+            self.process.wait(30)
+
+    def env(self):
+        return {**os.environ, "KUBECONFIG": self.kubeconfig, "HOME": str(self.folder)}
+
+    def kubectl(self, *arguments, input=None, check=True, timeout=90):
+        """Runs kubectl and returns its standard output (with standard error where `check` is off)."""
+        result = subprocess.run(["kubectl", *arguments], env=self.env(), input=input, text=True,
+                                capture_output=True, timeout=timeout)
+        if check and result.returncode != 0:
+            pytest.fail(f"kubectl {' '.join(arguments)} ended with {result.returncode}:\n{result.stdout}{result.stderr}")
+        return result.stdout if check else result
+
+    def get(self, *arguments):
+        return json.loads(self.kubectl("get", *arguments, "-o", "json"))
+
+    def apply(self, manifest, *arguments):
+        return self.kubectl("apply", "-f", "-", *arguments, input=manifest)
+
+    def popen(self, *arguments):
+        """kubectl in the background, to be read from and ended by the test."""
+        return subprocess.Popen(["kubectl", *arguments], env=self.env(), text=True, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT)
+
+
+def new_cluster():
+    folder = tempfile.mkdtemp(prefix="apus-test-")
+    return Cluster(folder), folder
+
+
+@pytest.fixture(scope="module")
+def cluster(request):
+    """A running platform for the tests of one file."""
+    cluster, folder = new_cluster()
+    cluster.start()
+    wait_for(lambda: "True" in cluster.kubectl(
+        "get", "nodes", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"),
+        what="the node to be Ready")
+    yield cluster
+    cluster.down()
+    if not request.session.testsfailed:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def own_cluster(request):
+    """A platform that the test starts, kills and restarts itself."""
+    cluster, folder = new_cluster()
+    yield cluster
+    cluster.down()
+    if not request.session.testsfailed:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def namespace(cluster, request):
+    """A namespace of the test's own, deleted afterwards."""
+    name = "t-" + "".join(random.choice("abcdefghijkmnpqrstuvwxyz") for _ in range(8))
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
