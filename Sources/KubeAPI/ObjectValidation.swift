@@ -65,10 +65,10 @@ private struct TypedReader {
             known += 1
             path.append(field.name)
             fieldPath.append(field.name)
-            if let kept = self.value(value, field.type).flatMap({ isLeftOut($0, field) ? nil : $0 })
-                ?? zero(of: field)
-            {
+            if let kept = self.value(value, field.type), !isLeftOut(kept, field) {
                 result[field.name] = kept
+            } else if let zero = zero(of: field) {
+                result[field.name] = zero
             }
             fieldPath.removeLast()
             path.removeLast()
@@ -96,12 +96,12 @@ private struct TypedReader {
     private mutating func zero(of field: SchemaField) -> JSONValue? {
         guard !field.isPointer else { return nil }
         switch field.type {
-        case .message(let index): return field.omitsZero ? nil : object([:], schema.messages[index])
+        case .message(let index) where !field.omitsZero: return object([:], schema.messages[index])
         case .quantity: return "0"
         case .intOrString: return 0
-        case .string: return field.omitsEmpty ? nil : ""
-        case .bool: return field.omitsEmpty ? nil : false
-        case .int32, .int64: return field.omitsEmpty ? nil : 0
+        case .string where !field.omitsEmpty: return ""
+        case .bool where !field.omitsEmpty: return false
+        case .int32 where !field.omitsEmpty, .int64 where !field.omitsEmpty: return 0
         default: return nil
         }
     }
@@ -158,10 +158,10 @@ private struct TypedReader {
 
     private mutating func zeroElement(_ type: SchemaType) -> JSONValue? {
         switch type {
-        case .message(let index): object([:], schema.messages[index])
-        case .string: ""
-        case .int32, .int64: 0
-        default: nil
+        case .message(let index): return object([:], schema.messages[index])
+        case .string: return ""
+        case .int32, .int64: return 0
+        default: return nil
         }
     }
 
@@ -170,7 +170,8 @@ private struct TypedReader {
         result.reserveCapacity(members.count)
         for (key, element) in members {
             path.append(key)
-            if let kept = element.isNull ? zeroElement(type) : value(element, type) { result[key] = kept }
+            let kept = element.isNull ? zeroElement(type) : value(element, type)
+            if let kept { result[key] = kept }
             path.removeLast()
         }
         return .object(result)

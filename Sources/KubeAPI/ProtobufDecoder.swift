@@ -89,7 +89,7 @@ package struct ProtobufDecoder {
             default:
                 let value = try self.value(payload, field.type, field, depth: depth)
                 let isLeftOut = !field.isPointer && field.omitsEmpty && Self.isZero(value)
-                members[field.name] = value.isNull || isLeftOut ? nil : value
+                if !value.isNull, !isLeftOut { members[field.name] = value }
             }
         }
         return members
