@@ -58,7 +58,9 @@ package struct Controller: Sendable {
     /// - Parameters:
     ///   - name: appears in logs.
     ///   - sources: what to watch; their informers are run by the caller.
+    ///   - reconciler: what to run for each object.
     ///   - workers: how many objects are reconciled at a time.
+    ///   - logger: told of failures.
     package init(
         name: String, sources: [Source], reconciler: any Reconciler, workers: Int = 4, logger: Logger
     ) {

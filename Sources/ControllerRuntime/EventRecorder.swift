@@ -18,6 +18,7 @@ package final class EventRecorder: Sendable {
     private let series = Mutex<[String: Series]>([:])
 
     /// - Parameters:
+    ///   - client: writes the events.
     ///   - component: reported as `source.component`, such as `deployment-controller`.
     ///   - host: reported as `source.host`; the node's name for a node agent.
     package init(client: KubeClient, component: String, host: String = "") {

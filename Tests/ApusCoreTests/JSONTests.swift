@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import Testing
+
+struct JSONTests {
+    @Test(arguments: [
+        (#"{"a":[1,-2.5,true,null,"x"]}"#, #"{"a":[1,-2.5,true,null,"x"]}"#),
+        (#" { "b" : 1 , "a" : { } } "#, #"{"a":{},"b":1}"#),
+        (#""\u0041\n\"\\\/\ud83d\ude00""#, #""A\n\"\\/😀""#),
+        ("9223372036854775807", "9223372036854775807"),
+        ("-0", "0"),
+        ("1e3", "1000"),
+        ("[]", "[]"),
+    ])
+    func roundTrip(input: String, output: String) throws {
+        #expect(try JSONParser.parse(input).text == output)
+    }
+
+    @Test(arguments: [
+        "", "{", "[1,]", "{\"a\"}", "{\"a\":1,}", "01", "1.", "+1", "nul", "\"\\x\"", "\"\\ud800\"", "\"a", "1 2",
+        "\"\u{1}\"", "1e999", "{1:2}",
+    ])
+    func refuses(input: String) {
+        #expect(throws: JSONError.self) { try JSONParser.parse(input) }
+    }
+
+    @Test func refusesInvalidUTF8() {
+        #expect(throws: JSONError.self) { try JSONParser.parse([0x22, 0xFF, 0x22]) }
+        #expect(throws: JSONError.self) { try JSONParser.parse([0x22, 0x5C, 0x6E, 0xC3, 0x22]) }
+    }
+
+    @Test func boundsDepth() throws {
+        let deep = String(repeating: "[", count: 100) + String(repeating: "]", count: 100)
+        #expect(try JSONParser.parse(deep, maxDepth: 100).array != nil)
+        #expect(throws: JSONError.self) { try JSONParser.parse(deep, maxDepth: 99) }
+    }
+
+    @Test func reportsDuplicateKeysByPath() throws {
+        let (value, duplicates) = try JSONParser.parseReportingDuplicates(#"{"a":{"b":1,"b":2},"c":1}"#.utf8)
+        #expect(value["a"]["b"].int == 2)
+        #expect(duplicates == ["a.b"])
+    }
+
+    @Test func survivesMutatedInput() {
+        let seed = Array(#"{"kind":"Pod","spec":{"containers":[{"name":"a\u00e9","n":-1.5e3}],"x":[true,null]}}"#.utf8)
+        var generator = SplitMix(state: 42)
+        for _ in 0..<5000 {
+            var bytes = seed
+            for _ in 0..<Int.random(in: 1...6, using: &generator) {
+                let index = Int.random(in: bytes.indices, using: &generator)
+                bytes[index] = UInt8.random(in: 0...255, using: &generator)
+            }
+            if let value = try? JSONParser.parse(bytes) {
+                #expect((try? JSONParser.parse(value.encoded)) == value)
+            }
+        }
+    }
+
+    @Test func subscriptsReadAndWrite() {
+        var value: JSONValue = ["a": ["b": 1]]
+        value["a"]["c"]["d"] = "new"
+        value["a"]["b"] = nil
+        #expect(value == ["a": ["c": ["d": "new"]]])
+        #expect(value["missing"]["deeper"][3].isNull)
+    }
+}
+
+/// A small seeded generator (splitmix64), so that a failing case can be repeated.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
