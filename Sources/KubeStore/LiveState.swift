@@ -77,8 +77,8 @@ final class LiveState: Sendable {
         let snapshot = Snapshot(table: table, resource: resource, namespace: namespace)
         guard wanted < revision else { return snapshot.page(limit: limit, after: after, revision: wanted) }
         guard wanted >= compacted else { throw Self.compacted(wanted, oldest: compacted) }
-        let undo = Snapshot.undo(chunks, after: wanted, resource: resource, namespace: namespace)
-        return snapshot.page(limit: limit, after: after, revision: wanted, undo: undo)
+        let changes = Snapshot.changes(chunks, after: wanted, resource: resource, namespace: namespace)
+        return snapshot.page(limit: limit, after: after, revision: wanted, changes: changes)
     }
 
     // MARK: Publishing

@@ -6,9 +6,11 @@
 /// list of chunks and one chunk, so that readers page through a snapshot outside of the lock.
 struct ObjectTable: Sendable {
     /// A place between two objects.
-    struct Position: Equatable, Sendable {
+    struct Position: Comparable, Sendable {
         var chunk: Int
         var offset: Int
+
+        static func < (lhs: Position, rhs: Position) -> Bool { (lhs.chunk, lhs.offset) < (rhs.chunk, rhs.offset) }
     }
 
     private var chunks: [[StoredObject]] = []
@@ -70,9 +72,7 @@ struct ObjectTable: Sendable {
 
     /// The object at a place, moving the place to the next; nil at or after the end.
     func next(_ position: inout Position, before end: Position) -> StoredObject? {
-        guard position.chunk < end.chunk || (position.chunk == end.chunk && position.offset < end.offset) else {
-            return nil
-        }
+        guard position < end else { return nil }
         let chunk = chunks[position.chunk]
         let object = chunk[position.offset]
         position.offset += 1

@@ -7,63 +7,80 @@ struct Snapshot: Sendable {
     var resource: String
     var namespace: String?
 
-    /// The states that the objects changed after a revision had at it; nil for those that were not there.
-    static func undo(
+    /// What happened to an object since a revision.
+    struct Change: Sendable {
+        /// The state at the revision; nil when the object was not there.
+        var before: StoredObject?
+        /// Whether the object is in the table now.
+        var isPresent: Bool
+    }
+
+    /// The objects of the scope that changed after a revision.
+    static func changes(
         _ chunks: ArraySlice<EventWindow.Chunk>, after revision: Int64, resource: String, namespace: String?
-    ) -> [StoreKey: StoredObject?] {
-        var undo: [StoreKey: StoredObject?] = [:]
+    ) -> [StoreKey: Change] {
+        var changes: [StoreKey: Change] = [:]
         for chunk in chunks {
             for event in chunk.events where event.revision > revision {
                 let key = event.object.key
                 guard key.resource == resource, namespace == nil || key.namespace == namespace else { continue }
-                // The first event after the revision knows the state at it.
-                if undo[key] == nil { undo[key] = .some(event.previous) }
+                // The first event after the revision knows the state at it, the last one the state now.
+                changes[key, default: Change(before: event.previous, isPresent: false)].isPresent =
+                    event.kind != .deleted
             }
         }
-        return undo
+        return changes
     }
 
     /// The page after a key, and how many objects follow it.
-    func page(limit: Int?, after: StoreKey?, revision: Int64, undo: [StoreKey: StoredObject?] = [:]) -> StoreList {
+    func page(limit: Int?, after: StoreKey?, revision: Int64, changes: [StoreKey: Change] = [:]) -> StoreList {
         let limit = limit.flatMap { $0 > 0 ? $0 : nil } ?? Int.max
         var (start, end) = table.range(of: namespace)
         if let after {
-            let next = table.position { !after.isBeforeInResource($0) }
-            // A continue key outside of the namespace selects the namespace's first or no object.
-            if next.chunk > start.chunk || (next.chunk == start.chunk && next.offset > start.offset) { start = next }
-            if end.chunk < start.chunk || (end.chunk == start.chunk && end.offset < start.offset) { start = end }
+            // A continue key outside of the namespace selects all of it or nothing.
+            start = max(start, table.position { !after.isBeforeInResource($0) })
+            start = min(start, end)
         }
-        let total = table.distance(from: start, to: end)
-        if undo.isEmpty {
+        guard !changes.isEmpty else {
             let objects = table.objects(from: start, to: end, limit: limit)
-            return StoreList(objects: objects, revision: revision, remaining: total - objects.count)
+            let remaining = table.distance(from: start, to: end) - objects.count
+            return StoreList(objects: objects, revision: revision, remaining: remaining)
         }
-        return merged(from: start, to: end, after: after, limit: limit, revision: revision, undo: undo)
+        return merged(from: start, to: end, after: after, limit: limit, revision: revision, changes: changes)
     }
 
     private func merged(
         from start: ObjectTable.Position, to end: ObjectTable.Position, after: StoreKey?, limit: Int, revision: Int64,
-        undo: [StoreKey: StoredObject?]
+        changes: [StoreKey: Change]
     ) -> StoreList {
-        let restored = undo.values.compactMap(\.self)
+        var pending = changes.values.compactMap(\.before)
             .filter { object in after.map { $0.isBeforeInResource(object.key) } ?? true }
-            .sorted { $0.key.isBeforeInResource($1.key) }
+            .sorted { $0.key.isBeforeInResource($1.key) }[...]
         var objects: [StoredObject] = []
-        var remaining = 0
-        func emit(_ object: StoredObject) {
-            if objects.count < limit { objects.append(object) } else { remaining += 1 }
-        }
-        var pending = restored[...]
         var place = start
-        while let object = table.next(&place, before: end) {
-            while let first = pending.first, first.key.isBeforeInResource(object.key) {
-                emit(first)
-                pending.removeFirst()
+        func nextUnchanged() -> StoredObject? {
+            while let object = table.next(&place, before: end) {
+                if changes[object.key] == nil { return object }
             }
-            // What changed since is emitted from `restored`, in its place, or not at all.
-            if undo[object.key] == nil { emit(object) }
+            return nil
         }
-        for object in pending { emit(object) }
-        return StoreList(objects: objects, revision: revision, remaining: remaining)
+        // What changed since comes from `pending`, in its place, or not at all.
+        var current = nextUnchanged()
+        while objects.count < limit {
+            if let first = pending.first, current.map({ first.key.isBeforeInResource($0.key) }) ?? true {
+                objects.append(first)
+                pending.removeFirst()
+            } else if let object = current {
+                objects.append(object)
+                current = nextUnchanged()
+            } else {
+                break
+            }
+        }
+        guard let last = objects.last?.key else { return StoreList(objects: [], revision: revision, remaining: 0) }
+        let rest = table.position { !last.isBeforeInResource($0) }
+        let changed = changes.count { key, change in change.isPresent && last.isBeforeInResource(key) }
+        let unchanged = table.distance(from: max(start, rest), to: end) - changed
+        return StoreList(objects: objects, revision: revision, remaining: unchanged + pending.count)
     }
 }
