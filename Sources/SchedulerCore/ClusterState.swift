@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+package import KubeAPI
+
+/// The nodes and the pods on them, as far as scheduling has to know; a value, kept by applying changes.
+///
+/// A pod is assumed on its node from the decision until the API server shows it bound, so that the next decision counts
+/// it.
+package struct ClusterState: Sendable {
+    private struct Entry {
+        var pod: PodInfo
+        var isAssumed: Bool
+    }
+
+    /// Sorted by name.
+    package private(set) var nodes: [NodeInfo] = []
+    /// Labels of the namespaces, for affinity terms with a namespace selector.
+    package var namespaceLabels: [String: [String: String]] = [:]
+    private var index: [String: Int] = [:]
+    private var pods: [ObjectKey: Entry] = [:]
+    /// Pods bound to nodes that are not known (yet).
+    private var podsElsewhere: [String: Set<ObjectKey>] = [:]
+    /// Number of pods on nodes that have required anti-affinity.
+    private(set) var repellingPodCount = 0
+    /// Number of pods on nodes that have other affinity.
+    private(set) var attachedPodCount = 0
+    /// Number of nodes with PreferNoSchedule taints.
+    private(set) var discouragingNodeCount = 0
+
+    package init() {}
+
+    package var podCount: Int { pods.count }
+
+    /// The node of that name.
+    package func node(_ name: String) -> NodeInfo? { index[name].map { nodes[$0] } }
+
+    /// Whether the pod is on a node, or assumed to be.
+    package func contains(_ key: ObjectKey, uid: String) -> Bool { pods[key]?.pod.uid == uid }
+
+    /// Whether the pod is assumed to be on a node.
+    package func isAssumed(_ key: ObjectKey) -> Bool { pods[key]?.isAssumed ?? false }
+
+    /// Takes in a new or changed node.
+    package mutating func setNode(_ spec: NodeSpec) {
+        if let position = index[spec.name] {
+            discouragingNodeCount -= nodes[position].spec.discouragingTaints.isEmpty ? 0 : 1
+            nodes[position].spec = spec
+        } else {
+            var low = 0
+            var high = nodes.count
+            while low < high {
+                let middle = (low + high) / 2
+                if nodes[middle].spec.name < spec.name { low = middle + 1 } else { high = middle }
+            }
+            nodes.insert(NodeInfo(spec), at: low)
+            for position in low..<nodes.count { index[nodes[position].spec.name] = position }
+            for key in podsElsewhere.removeValue(forKey: spec.name) ?? [] {
+                if let entry = pods[key] { attach(entry.pod) }
+            }
+        }
+        discouragingNodeCount += spec.discouragingTaints.isEmpty ? 0 : 1
+    }
+
+    /// Forgets a node; its pods stay known until they are removed.
+    package mutating func removeNode(_ name: String) {
+        guard let position = index.removeValue(forKey: name) else { return }
+        let node = nodes.remove(at: position)
+        for position in position..<nodes.count { index[nodes[position].spec.name] = position }
+        discouragingNodeCount -= node.spec.discouragingTaints.isEmpty ? 0 : 1
+        repellingPodCount -= node.repellingPods.count
+        attachedPodCount -= node.attachedPods.count
+        if !node.pods.isEmpty { podsElsewhere[name] = Set(node.pods.map(\.key)) }
+    }
+
+    /// Takes in a pod that is bound; confirms it when it was assumed.
+    package mutating func setPod(_ pod: PodInfo) {
+        if let old = pods[pod.key] { detach(old.pod) }
+        pods[pod.key] = Entry(pod: pod, isAssumed: false)
+        attach(pod)
+    }
+
+    /// Counts a pod on the node that was chosen for it, until it is confirmed or forgotten.
+    package mutating func assume(_ pod: PodInfo, on node: String) {
+        if let old = pods[pod.key] { detach(old.pod) }
+        let bound = PodInfo(pod, boundTo: node)
+        pods[pod.key] = Entry(pod: bound, isAssumed: true)
+        attach(bound)
+    }
+
+    /// Takes back an assumption; returns false when there is none (it was confirmed, or the pod is gone).
+    @discardableResult
+    package mutating func forget(_ key: ObjectKey, uid: String) -> Bool {
+        guard let entry = pods[key], entry.isAssumed, entry.pod.uid == uid else { return false }
+        return removePod(key)
+    }
+
+    /// Forgets a pod that ended or was deleted; returns whether it was known.
+    @discardableResult
+    package mutating func removePod(_ key: ObjectKey) -> Bool {
+        guard let entry = pods.removeValue(forKey: key) else { return false }
+        detach(entry.pod)
+        return true
+    }
+
+    private mutating func attach(_ pod: PodInfo) {
+        guard let position = index[pod.nodeName] else {
+            podsElsewhere[pod.nodeName, default: []].insert(pod.key)
+            return
+        }
+        nodes[position].add(pod)
+        repellingPodCount += pod.antiAffinity.isEmpty ? 0 : 1
+        attachedPodCount += pod.hasPreferences ? 1 : 0
+    }
+
+    private mutating func detach(_ pod: PodInfo) {
+        guard let position = index[pod.nodeName] else {
+            podsElsewhere[pod.nodeName]?.remove(pod.key)
+            if podsElsewhere[pod.nodeName]?.isEmpty == true { podsElsewhere[pod.nodeName] = nil }
+            return
+        }
+        nodes[position].remove(pod)
+        repellingPodCount -= pod.antiAffinity.isEmpty ? 0 : 1
+        attachedPodCount -= pod.hasPreferences ? 1 : 0
+    }
+}
