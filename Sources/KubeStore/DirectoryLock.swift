@@ -21,28 +21,19 @@ final class DirectoryLock: Sendable {
         try Self.createDirectory(directory)
         let path = directory + "/lock"
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            throw StoreError(.unwritable, "\(directory) is not writable: \(Self.reason(errno))")
-        }
+        guard descriptor >= 0 else { throw Self.failure(errno, "\(directory) is not writable") }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let code = errno
             let owner = Self.read(descriptor)
             close(descriptor)
-            guard code == EWOULDBLOCK else {
-                throw StoreError(.unwritable, "\(directory) cannot be locked: \(Self.reason(code))")
-            }
+            guard code == EWOULDBLOCK else { throw Self.failure(code, "\(directory) cannot be locked") }
             let who = owner.isEmpty ? "another apus" : "another apus (pid \(owner))"
             throw StoreError(.locked, "\(who) uses \(directory): stop it or use another --data-dir")
         }
-        let pid = Array("\(getpid())\n".utf8)
-        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, pid, pid.count, 0) == pid.count else {
-            let code = errno
-            close(descriptor)
-            if code == ENOSPC || code == EDQUOT {
-                throw StoreError(.storageFull, "the disk that holds \(directory) is full: free space and retry")
-            }
-            throw StoreError(.unwritable, "\(directory) is not writable: \(Self.reason(code))")
-        }
+        // Only for the message above: of one width, so that it also fits on a full disk.
+        let pid = "\(getpid())"
+        let line = Array((String(repeating: " ", count: max(0, 10 - pid.utf8.count)) + pid + "\n").utf8)
+        _ = pwrite(descriptor, line, line.count, 0)
         held = Mutex(descriptor)
     }
 
@@ -56,8 +47,24 @@ final class DirectoryLock: Sendable {
         }
     }
 
-    /// The reason in words for an error number.
-    static func reason(_ code: CInt) -> String { String(cString: strerror(code)) }
+    /// Creates an empty file that only the owner can read, where it is missing.
+    static func createFile(_ path: String, in directory: String) throws(StoreError) {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure(errno, "\(path) is not writable") }
+        close(descriptor)
+        // The new name survives a power failure only when the directory is synchronised too.
+        let parent = open(directory, O_RDONLY | O_CLOEXEC)
+        guard parent >= 0 else { throw failure(errno, "\(directory) is not readable") }
+        fsync(parent)
+        close(parent)
+    }
+
+    private static func failure(_ code: CInt, _ what: String) -> StoreError {
+        if code == ENOSPC || code == EDQUOT {
+            return StoreError(.storageFull, "\(what): the disk is full, free space and retry")
+        }
+        return StoreError(.unwritable, "\(what): \(String(cString: strerror(code)))")
+    }
 
     private static func createDirectory(_ directory: String) throws(StoreError) {
         var path = directory.hasPrefix("/") ? "/" : ""
@@ -67,17 +74,13 @@ final class DirectoryLock: Sendable {
             let code = errno
             var status = stat()
             if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { continue }
-            let reason = code == EEXIST ? "\(path) is not a directory" : Self.reason(code)
-            if code == ENOSPC || code == EDQUOT {
-                throw StoreError(.storageFull, "the disk that holds \(path) is full: free space and retry")
-            }
-            throw StoreError(.unwritable, "\(directory) cannot be created: \(reason)")
+            throw failure(code == EEXIST ? ENOTDIR : code, "\(directory) cannot be created: \(path)")
         }
     }
 
     private static func read(_ descriptor: CInt) -> String {
         var buffer = [UInt8](repeating: 0, count: 32)
         let count = pread(descriptor, &buffer, buffer.count, 0)
-        return String(decoding: buffer.prefix(max(0, count)).prefix { $0 >= 0x30 && $0 <= 0x39 }, as: UTF8.self)
+        return String(decoding: buffer.prefix(max(0, count)).filter { $0 >= 0x30 && $0 <= 0x39 }, as: UTF8.self)
     }
 }

@@ -25,8 +25,11 @@ final class ObjectDatabase: Sendable {
     /// Opens or creates `store.sqlite` in a directory, which is locked until the database is gone.
     convenience init(directory: String, configuration: StoreConfiguration) throws(StoreError) {
         let lock = try DirectoryLock(directory)
+        let path = directory + "/store.sqlite"
+        // SQLite gives the log the mode of the file.
+        try DirectoryLock.createFile(path, in: directory)
         try self.init(location: directory, lock: lock, configuration: configuration) { settings in
-            try DatabaseQueue(path: directory + "/store.sqlite", configuration: settings)
+            try DatabaseQueue(path: path, configuration: settings)
         }
     }
 

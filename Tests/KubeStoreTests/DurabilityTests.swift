@@ -203,14 +203,15 @@ private final class Acknowledged: Sendable {
         let path = directory.path + "/file/data"
         let error = await storeError { () throws(StoreError) in try KubeStore(directory: path, logger: quiet) }
         #expect(error?.code == .unwritable)
-        #expect(error?.message == "\(path) cannot be created: \(directory.path)/file is not a directory")
+        #expect(error?.message == "\(path) cannot be created: \(directory.path)/file: Not a directory")
     }
 
     @Test func createsMissingDirectories() async throws {
         let store = try KubeStore(directory: directory.path + "/a/b", logger: quiet)
         try await store.create(pod("a"))
         await store.close()
-        #expect(try fileSize(directory.path + "/a/b/store.sqlite") > 0)
+        let attributes = try FileManager.default.attributesOfItem(atPath: directory.path + "/a/b/store.sqlite")
+        #expect(attributes[.posixPermissions] as? Int == 0o600)
     }
 
     @Test func refusesANewerFormatAndLeavesItAlone() async throws {
