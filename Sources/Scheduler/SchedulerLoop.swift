@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import ControllerRuntime
+import KubeAPI
+package import KubeClient
+package import Logging
+import SchedulerCore
+import Synchronization
+
+/// Binds pods to nodes: follows nodes and pods, decides one pod at a time, binds several at a time.
+///
+/// Pods of other schedulers are left alone. There is no preemption: a pod of high priority is only tried first.
+package final class SchedulerLoop: Sendable {
+    private let client: KubeClient
+    private let logger: Logger
+    private let recorder: EventRecorder
+    private let maxRequestsInFlight: Int
+    private let nodes: Informer
+    private let pods: Informer
+    private let namespaces: Informer
+    private let state: Mutex<SchedulerState>
+    private let wakes: AsyncStream<Void>
+    private let wake: AsyncStream<Void>.Continuation
+    private let start = ContinuousClock.now
+
+    /// - Parameters:
+    ///   - client: of the API server.
+    ///   - logger: for failures and decisions.
+    ///   - schedulerName: pods with this `spec.schedulerName` are scheduled.
+    ///   - maxRequestsInFlight: how many bindings and reports are sent at a time.
+    package init(
+        client: KubeClient, logger: Logger, schedulerName: String = "default-scheduler", maxRequestsInFlight: Int = 32
+    ) {
+        self.client = client
+        self.logger = logger
+        self.maxRequestsInFlight = max(1, maxRequestsInFlight)
+        recorder = EventRecorder(client: client, component: schedulerName)
+        nodes = Informer(.nodes, client: client, logger: logger)
+        pods = Informer(.pods, client: client, logger: logger)
+        namespaces = Informer(.namespaces, client: client, logger: logger)
+        state = Mutex(SchedulerState(schedulerName: schedulerName))
+        (wakes, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Works until cancelled. Call it once.
+    package func run() async {
+        let (gated, gatedContinuation) = AsyncStream.makeStream(of: PodInfo.self)
+        nodes.onChange { [self] event in
+            state.withLock { $0.apply(node: event, now: now) }
+            wake.yield()
+        }
+        namespaces.onChange { [self] event in
+            state.withLock { $0.apply(namespace: event) }
+        }
+        pods.onChange { [self] event in
+            if let pod = state.withLock({ $0.apply(pod: event, now: now) }) { gatedContinuation.yield(pod) }
+            wake.yield()
+        }
+        await withDiscardingTaskGroup { group in
+            for informer in [nodes, pods, namespaces] { group.addTask { await informer.run() } }
+            group.addTask { [self] in
+                for await pod in gated { await reportGated(pod) }
+            }
+            group.addTask { [self] in
+                for informer in [nodes, pods, namespaces] { await informer.waitUntilSynced() }
+                await withDiscardingTaskGroup { timers in
+                    await schedule(timers: &timers)
+                    timers.cancelAll()
+                }
+            }
+        }
+    }
+
+    private var now: Duration { ContinuousClock.now - start }
+
+    private func schedule(timers: inout DiscardingTaskGroup) async {
+        var alarm: Duration?
+        await withTaskGroup(of: Void.self) { requests in
+            var inFlight = 0
+            for await _ in wakes {
+                while !Task.isCancelled, let attempt = state.withLock({ $0.next(now: now) }) {
+                    if inFlight >= maxRequestsInFlight {
+                        await requests.next()
+                        inFlight -= 1
+                    }
+                    inFlight += 1
+                    requests.addTask { [self] in await act(on: attempt) }
+                }
+                guard let deadline = state.withLock({ $0.nextDeadline() }) else { continue }
+                if let alarm, alarm > now, alarm <= deadline { continue }
+                alarm = deadline
+                let time = start + deadline
+                timers.addTask { [wake] in
+                    try? await Task.sleep(until: time)
+                    wake.yield()
+                }
+            }
+        }
+    }
+
+    private func act(on attempt: SchedulerState.Attempt) async {
+        switch attempt.decision {
+        case .node(let node, let scores):
+            logger.trace("\(attempt.pod.key) goes to \(node), best of \(scores.count)")
+            await bind(attempt.pod, to: node)
+        case .unschedulable(let error):
+            await report(error, about: attempt.pod)
+        }
+    }
+
+    private func bind(_ pod: PodInfo, to node: String) async {
+        let binding: JSONValue = [
+            "apiVersion": "v1", "kind": "Binding",
+            "metadata": [
+                "name": .string(pod.key.name), "namespace": .string(pod.key.namespace),
+                "uid": pod.uid.isEmpty ? nil : .string(pod.uid),
+            ],
+            "target": ["apiVersion": "v1", "kind": "Node", "name": .string(node)],
+        ]
+        do {
+            _ = try await client.create(.pods, pod.key, subresource: "binding", body: binding)
+            state.withLock { $0.bound(pod, now: now) }
+            await recorder.normal(
+                reference(pod), reason: "Scheduled", "Successfully assigned \(pod.key) to \(node)")
+        } catch {
+            guard !Task.isCancelled else { return }
+            let status = error as? StatusError
+            let isFinal = status?.isNotFound == true || status?.code == 409
+            state.withLock { $0.bindingFailed(pod, isFinal: isFinal, now: now) }
+            wake.yield()
+            if isFinal {
+                logger.debug("binding \(pod.key) to \(node) is not needed any more: \(error)")
+            } else {
+                logger.warning("binding \(pod.key) to \(node) failed, will be tried again: \(error)")
+                await recorder.warning(reference(pod), reason: "FailedScheduling", "binding rejected: \(error)")
+            }
+        }
+    }
+
+    private func report(_ error: FitError, about pod: PodInfo) async {
+        let message = error.description
+        guard state.withLock({ $0.tell(message, about: pod) }) else { return }
+        logger.debug("\(pod.key) cannot be scheduled: \(message)")
+        await setCondition(of: pod, reason: "Unschedulable", message: message)
+        await recorder.warning(reference(pod), reason: "FailedScheduling", error.perNodeDescription())
+    }
+
+    private func reportGated(_ pod: PodInfo) async {
+        await setCondition(
+            of: pod, reason: "SchedulingGated", message: "Scheduling is blocked due to non-empty scheduling gates")
+    }
+
+    /// Sets the pod's condition PodScheduled to False, if it is not just that already.
+    private func setCondition(of pod: PodInfo, reason: String, message: String) async {
+        let old = Conditions.find("PodScheduled", in: pods.get(pod.key)?.status ?? .null)
+        guard old["reason"].string != reason || old["message"].string != message else { return }
+        var status: JSONValue = [:]
+        if !old.isNull { status["conditions"] = [old] }
+        Conditions.set("PodScheduled", "False", reason: reason, message: message, now: .now(), in: &status)
+        let patch: JSONValue = ["metadata": ["uid": .string(pod.uid)], "status": status]
+        do {
+            _ = try await client.patch(.pods, pod.key, .strategicMerge, patch, subresource: "status")
+        } catch {
+            logger.debug("the condition PodScheduled of \(pod.key) could not be set: \(error)")
+        }
+    }
+
+    /// What events refer to.
+    private func reference(_ pod: PodInfo) -> KubeObject {
+        if let known = pods.get(pod.key), known.uid == pod.uid { return known }
+        var object = KubeObject(.pods, namespace: pod.key.namespace, name: pod.key.name)
+        object.metadata["uid"] = .string(pod.uid)
+        return object
+    }
+}

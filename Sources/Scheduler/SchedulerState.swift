@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import ControllerRuntime
+import KubeAPI
+import SchedulerCore
+
+/// What the scheduler knows: the cluster, the pods that wait, and the decisions that are not confirmed yet.
+struct SchedulerState: Sendable {
+    /// A pod and what was decided for it.
+    struct Attempt: Sendable {
+        var pod: PodInfo
+        var decision: SchedulingDecision
+    }
+
+    /// How long a bound pod is counted before the API server has shown it bound.
+    private static let assumptionLifetime: Duration = .seconds(30)
+
+    private(set) var cluster = ClusterState()
+    private var queue = SchedulingQueue()
+    private var algorithm = SchedulingAlgorithm()
+    private let schedulerName: String
+    /// Ends of the assumptions, in order.
+    private var assumptions: [(end: Duration, key: ObjectKey, uid: String)] = []
+
+    init(schedulerName: String) { self.schedulerName = schedulerName }
+
+    /// Takes in a change of a node.
+    mutating func apply(node event: InformerEvent, now: Duration) {
+        switch event {
+        case .added(let node):
+            cluster.setNode(NodeSpec(node))
+            queue.changed(.nodeAdded, now: now)
+        case .updated(let old, let new):
+            // Heartbeats change conditions only.
+            guard
+                old.spec != new.spec || old.labels != new.labels
+                    || old.status["allocatable"] != new.status["allocatable"]
+                    || old.status["capacity"] != new.status["capacity"]
+            else { return }
+            cluster.setNode(NodeSpec(new))
+            queue.changed(.nodeChanged, now: now)
+        case .deleted(let node):
+            cluster.removeNode(node.name)
+            queue.changed(.nodeRemoved, now: now)
+        }
+    }
+
+    /// Takes in a change of a namespace.
+    mutating func apply(namespace event: InformerEvent) {
+        switch event {
+        case .added(let namespace), .updated(_, let namespace):
+            cluster.namespaceLabels[namespace.name] = namespace.labels
+        case .deleted(let namespace): cluster.namespaceLabels[namespace.name] = nil
+        }
+    }
+
+    /// Takes in a change of a pod; returns the pod when it has just been found to be held back by gates.
+    mutating func apply(pod event: InformerEvent, now: Duration) -> PodInfo? {
+        switch event {
+        case .deleted(let pod):
+            release(pod.key, now: now)
+        case .added(let pod):
+            return put(pod, now: now)
+        case .updated(let old, let new):
+            if old.uid != new.uid { release(old.key, now: now) }
+            let hasEnded = Self.isEnded(new) != Self.isEnded(old)
+            guard
+                old.uid != new.uid || hasEnded || old.isBeingDeleted != new.isBeingDeleted || old.spec != new.spec
+                    || old.labels != new.labels
+            else { return nil }
+            return put(new, now: now)
+        }
+        return nil
+    }
+
+    private mutating func put(_ pod: KubeObject, now: Duration) -> PodInfo? {
+        guard !Self.isEnded(pod) else {
+            release(pod.key, now: now)
+            return nil
+        }
+        let info = PodInfo(pod)
+        if !info.nodeName.isEmpty {
+            queue.remove(info.key)
+            cluster.setPod(info)
+            queue.changed(.podAssigned, now: now)
+            return nil
+        }
+        guard info.schedulerName == schedulerName else { return nil }
+        let isBound = cluster.contains(info.key, uid: info.uid) && queue.place(of: info.key) != .inFlight
+        guard !isBound else { return nil }
+        guard !info.isBeingDeleted else {
+            queue.remove(info.key)
+            return nil
+        }
+        queue.add(info, now: now)
+        return info.schedulingGates.isEmpty ? nil : info
+    }
+
+    private mutating func release(_ key: ObjectKey, now: Duration) {
+        queue.remove(key)
+        if cluster.removePod(key) { queue.changed(.podReleased, now: now) }
+    }
+
+    private static func isEnded(_ pod: KubeObject) -> Bool {
+        let phase = pod.status["phase"].string
+        return phase == "Succeeded" || phase == "Failed"
+    }
+
+    /// Takes the next pod and decides; a pod that got a node is assumed there.
+    mutating func next(now: Duration) -> Attempt? {
+        expireAssumptions(now: now)
+        guard let pod = queue.pop(now: now) else { return nil }
+        let decision = algorithm.schedule(pod, on: cluster)
+        switch decision {
+        case .node(let name, _):
+            cluster.assume(pod, on: name)
+        case .unschedulable(let error):
+            queue.rejected(pod.key, uid: pod.uid, by: error.plugins, now: now)
+        }
+        return Attempt(pod: pod, decision: decision)
+    }
+
+    /// The API server has taken the binding.
+    mutating func bound(_ pod: PodInfo, now: Duration) {
+        guard cluster.isAssumed(pod.key) else { return }
+        queue.remove(pod.key)
+        assumptions.append((now + Self.assumptionLifetime, pod.key, pod.uid))
+    }
+
+    /// The API server has not taken the binding; `isFinal`: there is nothing to try again, the pod is gone or bound.
+    mutating func bindingFailed(_ pod: PodInfo, isFinal: Bool, now: Duration) {
+        if isFinal { queue.remove(pod.key) } else { queue.failed(pod.key, uid: pod.uid, now: now) }
+        if cluster.forget(pod.key, uid: pod.uid) { queue.changed(.podReleased, now: now) }
+    }
+
+    /// Whether this has not been told about the waiting pod before.
+    mutating func tell(_ message: String, about pod: PodInfo) -> Bool { queue.tell(message, about: pod.key) }
+
+    /// When something is to be done though nothing changes.
+    mutating func nextDeadline() -> Duration? {
+        guard let assumption = assumptions.first?.end else { return queue.nextDeadline() }
+        return queue.nextDeadline().map { min($0, assumption) } ?? assumption
+    }
+
+    private mutating func expireAssumptions(now: Duration) {
+        guard let first = assumptions.first, first.end <= now else { return }
+        let count = assumptions.firstIndex { $0.end > now } ?? assumptions.count
+        for assumption in assumptions.prefix(count) where cluster.forget(assumption.key, uid: assumption.uid) {
+            queue.changed(.podReleased, now: now)
+        }
+        assumptions.removeFirst(count)
+    }
+}
