@@ -49,7 +49,7 @@ package enum YAMLDocuments {
 
     private static func convert(_ scalar: Node.Scalar, node: Node) -> JSONValue {
         guard scalar.style == .plain || scalar.style == .any else { return .string(scalar.string) }
-        switch node.tag.name {
+        switch Resolver.default.resolveTag(of: node) {
         case .null: return .null
         case .bool: return node.bool.map(JSONValue.bool) ?? .string(scalar.string)
         case .int: return node.int.map { JSONValue($0) } ?? .string(scalar.string)
