@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControllerRuntime
+package import KubeClient
+package import Logging
+
+/// Kubernetes' core controllers, sharing one copy of the cluster. Each is a client of the API and of nothing else.
+package struct ControllerManager: Sendable {
+    private let context: ControllerContext
+    private let controllers: [Controller]
+
+    /// - Parameters:
+    ///   - client: makes a client whose user agent is the controller's name.
+    ///   - logger: where failures of reconciliations are told.
+    ///   - configuration: timing and limits.
+    package init(
+        client: @escaping @Sendable (String) -> KubeClient, logger: Logger,
+        configuration: ControllerConfiguration = ControllerConfiguration()
+    ) {
+        let context = ControllerContext(client: client, logger: logger, configuration: configuration)
+        self.context = context
+        let informers = context.informers
+        let replicaSet = ReplicaSetReconciler(context)
+        let deployment = DeploymentReconciler(context)
+        let endpoint = EndpointReconciler(context)
+        func controller(_ name: String, _ sources: [Controller.Source], _ reconciler: any Reconciler) -> Controller {
+            Controller(name: name, sources: sources, reconciler: reconciler, logger: logger)
+        }
+        controllers = [
+            controller("replicaset-controller", replicaSet.sources(informers), replicaSet),
+            controller("deployment-controller", deployment.sources(informers), deployment),
+            controller("endpointslice-controller", endpoint.sources(informers), endpoint),
+        ]
+    }
+
+    /// Runs all controllers until cancelled.
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await context.informers.run() }
+            group.addTask { await context.runEvents() }
+            for controller in controllers { group.addTask { await controller.run() } }
+        }
+    }
+}
