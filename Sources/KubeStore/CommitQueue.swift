@@ -38,14 +38,15 @@ final class CommitQueue: Sendable {
     func commit(_ mutation: StoreMutation) async throws(StoreError) -> StoredObject {
         let answer = await withCheckedContinuation { continuation in
             let pending = Pending(mutation: mutation, continuation: continuation)
-            let (accepted, wake) = inbox.withLock { inbox -> (Bool, Bool) in
-                guard !inbox.closed else { return (false, false) }
+            let accepted = inbox.withLock { inbox in
+                guard !inbox.closed else { return false }
                 inbox.pending.append(pending)
-                defer { inbox.draining = true }
-                return (true, !inbox.draining)
+                // Under the lock, so that the closing of the database cannot come before it.
+                if !inbox.draining { thread.async { self.drain() } }
+                inbox.draining = true
+                return true
             }
             if !accepted { continuation.resume(returning: .failure(LiveState.closed)) }
-            if wake { thread.async { self.drain() } }
         }
         return try answer.get()
     }

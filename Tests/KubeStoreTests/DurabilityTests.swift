@@ -132,6 +132,39 @@ private final class Acknowledged: Sendable {
         await store.close()
     }
 
+    @Test func commitsThatRaceWithCloseAreDurableOrRefused() async throws {
+        for round in 0..<20 {
+            let store = try KubeStore(directory: directory.path, logger: quiet)
+            let acknowledged = await withTaskGroup(of: [StoreKey].self) { group in
+                for writer in 0..<4 {
+                    group.addTask {
+                        var keys: [StoreKey] = []
+                        while true {
+                            let key = pod("r\(round)-w\(writer)-\(keys.count)")
+                            let error = await storeError { () throws(StoreError) in try await store.create(key) }
+                            guard let error else {
+                                keys.append(key)
+                                continue
+                            }
+                            #expect(error.code == .closed)
+                            return keys
+                        }
+                    }
+                }
+                group.addTask {
+                    for _ in 0..<round { await Task.yield() }
+                    await store.close()
+                    return []
+                }
+                return await group.reduce(into: []) { $0 += $1 }
+            }
+            let reopened = try KubeStore(directory: directory.path, logger: quiet)
+            for key in acknowledged { #expect(reopened.get(key) != nil) }
+            #expect(reopened.revision == store.revision)
+            await reopened.close()
+        }
+    }
+
     @Test func theLogDoesNotGrowForEver() async throws {
         var configuration = StoreConfiguration()
         configuration.checkpointPages = 20

@@ -193,4 +193,26 @@ import Testing
             for try await revisions in group { #expect(revisions == Array(2...401)) }
         }
     }
+
+    @Test func watchesThatBeginUnderLoadMissNothingAndSeeNothingTwice() async throws {
+        let store = store
+        let end: Int64 = 1 + 4 * 300
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for writer in 0..<4 {
+                group.addTask {
+                    for index in 0..<300 { try await store.create(pod("w\(writer)-\(index)")) }
+                }
+            }
+            for offset in 0..<30 {
+                group.addTask {
+                    while store.revision < end, store.revision < Int64(offset) * 35 { await Task.yield() }
+                    let after = max(1, store.revision - Int64(offset))
+                    var iterator = try store.watch(resource: "pods", after: after).makeAsyncIterator()
+                    let events = try await iterator.events(Int(end - after))
+                    #expect(events.map(\.revision) == Array(after + 1..<end + 1))
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
 }
