@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The two commands: `make demo` and `make test`. Both install what is missing first.
 SHELL := /bin/bash
-SWIFT_FLAGS := --static-swift-stdlib
+# Swift Testing exists only for the dynamic standard library, so debug builds use it; what is shipped is static.
+RELEASE_FLAGS := -c release --static-swift-stdlib
 RELEASE := .build/release
 
 .PHONY: demo test bench build release clean lint unit clients
@@ -26,25 +27,25 @@ lint:
 
 # Everything that needs no other program.
 unit:
-	swift build $(SWIFT_FLAGS) --build-tests
-	swift test $(SWIFT_FLAGS) --skip-build --parallel
+	swift build --build-tests
+	swift test --skip-build
 
 # The real clients (kubectl, the Python client) against the built binary.
 clients: build
 	.venv/bin/python -m pytest -q Tests/RealClients
 
 build:
-	swift build $(SWIFT_FLAGS)
+	swift build
 
 release:
-	swift build $(SWIFT_FLAGS) -c release --product apus
-	swift build $(SWIFT_FLAGS) -c release --product movie-recommender
+	swift build $(RELEASE_FLAGS) --product apus
+	swift build $(RELEASE_FLAGS) --product movie-recommender
 
 bench:
 	scripts/bootstrap bench
 	scripts/fetch-movielens
 	$(MAKE) release
-	swift build $(SWIFT_FLAGS) -c release --product apus-bench
+	swift build $(RELEASE_FLAGS) --product apus-bench
 	.venv/bin/python Benchmarks/run.py
 
 clean:
