@@ -7,6 +7,7 @@ package import Logging
 package struct ControllerManager: Sendable {
     private let context: ControllerContext
     private let controllers: [Controller]
+    private let garbageCollector: GarbageCollector
 
     /// - Parameters:
     ///   - client: makes a client whose user agent is the controller's name.
@@ -22,6 +23,13 @@ package struct ControllerManager: Sendable {
         let replicaSet = ReplicaSetReconciler(context)
         let deployment = DeploymentReconciler(context)
         let endpoint = EndpointReconciler(context)
+        let job = JobReconciler(context)
+        let namespace = NamespaceReconciler(context)
+        let account = ServiceAccountReconciler(context)
+        let node = NodeReconciler(context)
+        let podCollector = PodCollector(context)
+        let claims = ClaimBinder(context)
+        garbageCollector = GarbageCollector(context)
         func controller(_ name: String, _ sources: [Controller.Source], _ reconciler: any Reconciler) -> Controller {
             Controller(name: name, sources: sources, reconciler: reconciler, logger: logger)
         }
@@ -29,6 +37,12 @@ package struct ControllerManager: Sendable {
             controller("replicaset-controller", replicaSet.sources(informers), replicaSet),
             controller("deployment-controller", deployment.sources(informers), deployment),
             controller("endpointslice-controller", endpoint.sources(informers), endpoint),
+            controller("job-controller", job.sources(informers), job),
+            controller("namespace-controller", namespace.sources(informers), namespace),
+            controller("service-account-controller", account.sources, account),
+            controller("node-controller", node.sources(informers), node),
+            controller("pod-garbage-collector", podCollector.sources(podIndex: context.podIndex), podCollector),
+            controller("persistentvolume-binder", [.objects(of: claims.claims)], claims),
         ]
     }
 
@@ -37,6 +51,7 @@ package struct ControllerManager: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await context.informers.run() }
             group.addTask { await context.runEvents() }
+            group.addTask { await garbageCollector.run() }
             for controller in controllers { group.addTask { await controller.run() } }
         }
     }

@@ -20,5 +20,10 @@ final class Wakeups: Sendable {
         }
     }
 
+    /// Whether a timer of this key has run out; with none pending, false.
+    func hasElapsed(_ key: ObjectKey) -> Bool {
+        due.withLock { due in due[key].map { $0 <= ContinuousClock.now } ?? false }
+    }
+
     func forget(_ key: ObjectKey) { due.withLock { _ = $0.removeValue(forKey: key) } }
 }

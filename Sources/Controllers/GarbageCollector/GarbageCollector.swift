@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import ControllerRuntime
+import KubeAPI
+import KubeClient
+import Logging
+import Synchronization
+
+/// Deletes objects whose owners are gone, and finishes foreground and orphaning deletions.
+///
+/// Follows every resource that can be listed, watched and deleted, events aside. Nothing is deleted from memory alone:
+/// each object and its owners are read from the server first, and deletions name the uid.
+final class GarbageCollector: Sendable {
+    private struct State {
+        var graph = OwnerGraph()
+        var discovery = APIDiscovery()
+        var followed: Set<KubeResource> = []
+        var isReady = false
+    }
+
+    private let client: KubeClient
+    private let informers: InformerFactory
+    private let interval: Duration
+    private let logger: Logger
+    private let state = Mutex(State())
+    private let queue = WorkQueue<String>()
+    private let absent = AbsentOwners()
+
+    init(_ context: ControllerContext) {
+        client = context.client("generic-garbage-collector")
+        informers = context.informers
+        interval = context.configuration.discoveryInterval
+        logger = context.logger
+    }
+
+    /// Works until cancelled.
+    func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.followResources() }
+            for _ in 0..<8 { group.addTask { await self.work() } }
+        }
+    }
+
+    private func followResources() async {
+        var backoff = Backoff()
+        while !Task.isCancelled {
+            do {
+                let discovery = try await APIDiscovery.load(client)
+                backoff.reset()
+                await follow(discovery)
+                try await Task.sleep(for: interval)
+            } catch {
+                guard !Task.isCancelled else { return }
+                logger.debug("garbage collector: discovery failed: \(error)")
+                try? await Task.sleep(for: backoff.next())
+            }
+        }
+    }
+
+    private func follow(_ discovery: APIDiscovery) async {
+        let wanted = Set(
+            discovery.entries.filter { $0.verbs.isSuperset(of: ["list", "watch", "delete"]) }.map(\.resource)
+                .filter { $0.plural != "events" })
+        let (added, removed) = state.withLock { state in
+            defer {
+                state.discovery = discovery
+                state.followed = wanted
+            }
+            return (wanted.subtracting(state.followed), state.followed.subtracting(wanted))
+        }
+        // A group that cannot be read now is not gone.
+        if discovery.failures.isEmpty { for resource in removed { forget(resource) } }
+        for resource in added {
+            informers.informer(resource).onChange { [weak self] event in self?.take(event, resource) }
+        }
+        for resource in added { await informers.informer(resource).waitUntilSynced() }
+        guard !added.isEmpty, !Task.isCancelled else { return }
+        // Owners of resources that came with this round may have looked absent before.
+        absent.removeAll()
+        let pending = state.withLock { state in
+            state.isReady = true
+            return state.graph.pending
+        }
+        for uid in pending { queue.add(uid) }
+    }
+
+    private func forget(_ resource: KubeResource) {
+        informers.remove(resource)
+        let attention = state.withLock { state in
+            state.graph.uids(of: resource).reduce(into: Set<String>()) { $0.formUnion(state.graph.remove($1)) }
+        }
+        for uid in attention { queue.add(uid) }
+    }
+
+    private func take(_ event: InformerEvent, _ resource: KubeResource) {
+        let attention = state.withLock { state in
+            var attention: Set<String> = []
+            switch event {
+            case .added(let object):
+                attention = state.graph.put(OwnerGraph.Node(object, resource: resource))
+            case .updated(let old, let object):
+                if old.uid != object.uid { attention = state.graph.remove(old.uid) }
+                attention.formUnion(state.graph.put(OwnerGraph.Node(object, resource: resource)))
+            case .deleted(let object):
+                attention = state.graph.remove(object.uid)
+            }
+            return state.isReady ? attention : []
+        }
+        for uid in attention { queue.add(uid) }
+    }
+
+    private func work() async {
+        await withDiscardingTaskGroup { delays in
+            while let uid = await queue.next() {
+                do {
+                    try await process(uid)
+                    queue.succeeded(uid)
+                } catch {
+                    let wait = queue.failed(uid)
+                    if !Task.isCancelled, (error as? StatusError)?.isConflict != true {
+                        logger.warning("garbage collector: \(uid) failed, next try in \(wait): \(error)")
+                    }
+                    delays.addTask { [queue] in
+                        guard (try? await Task.sleep(for: wait)) != nil else { return }
+                        queue.add(uid)
+                    }
+                }
+                queue.done(uid)
+            }
+            delays.cancelAll()
+        }
+    }
+
+    private func process(_ uid: String) async throws {
+        guard let node = state.withLock({ $0.graph.node(uid) }) else { return }
+        if node.isOrphaning { return try await orphan(node) }
+        if node.isDeletingForeground { return try await finishForeground(node) }
+        guard !node.isDeleting, !node.owners.isEmpty else { return }
+        guard let live = try await read(node) else { return }
+        let verdict = try await judge(live)
+        switch verdict {
+        case .keep: return
+        case .release(let gone):
+            let rest = live.ownerReferences.filter { !gone.contains($0.uid) }
+            _ = try await Ownership.write(rest, to: live, node.resource, client)
+        case .delete(let isForeground):
+            try await delete(node, live: live, isForeground: isForeground)
+        }
+    }
+
+    private enum Verdict {
+        case keep
+        /// Remove these owners; others remain.
+        case release(Set<String>)
+        case delete(isForeground: Bool)
+    }
+
+    private func judge(_ live: KubeObject) async throws -> Verdict {
+        var gone: Set<String> = []
+        var waiting: Set<String> = []
+        var hasSolid = false
+        for owner in live.ownerReferences {
+            switch try await state(of: owner, dependentIn: live.namespace) {
+            case .present: hasSolid = true
+            case .waiting: waiting.insert(owner.uid)
+            case .absent: gone.insert(owner.uid)
+            }
+        }
+        guard !gone.isEmpty || !waiting.isEmpty else { return .keep }
+        if hasSolid { return .release(gone.union(waiting)) }
+        let hasDependents = state.withLock { !$0.graph.dependents(of: live.uid).isEmpty }
+        return .delete(isForeground: !waiting.isEmpty && hasDependents)
+    }
+
+    private enum OwnerState { case present, waiting, absent }
+
+    private func state(of owner: OwnerReference, dependentIn namespace: String) async throws -> OwnerState {
+        let scoped = AbsentOwners.Key(uid: owner.uid, namespace: namespace)
+        if absent.contains(scoped) { return .absent }
+        let resource = state.withLock {
+            $0.discovery.resource(apiVersion: owner.apiVersion, kind: owner.kind)
+        }
+        // An owner of a kind that the server does not know may be of one that is down.
+        guard let resource else { return .present }
+        guard !resource.isNamespaced || !namespace.isEmpty else { return .present }
+        let key = ObjectKey(namespace: resource.isNamespaced ? namespace : "", name: owner.name)
+        do {
+            let live = try await client.get(resource, key)
+            if live.uid == owner.uid {
+                return live.isBeingDeleted && live.finalizers.contains(OwnerGraph.foreground) ? .waiting : .present
+            }
+        } catch let error as StatusError where error.isNotFound {
+            // Gone, as is one that has been replaced by another of its name.
+        }
+        absent.insert(scoped)
+        return .absent
+    }
+
+    private func read(_ node: OwnerGraph.Node) async throws -> KubeObject? {
+        do {
+            let live = try await client.get(node.resource, node.key)
+            return live.uid == node.uid && !live.isBeingDeleted ? live : nil
+        } catch let error as StatusError where error.isNotFound {
+            return nil
+        }
+    }
+
+    private func delete(_ node: OwnerGraph.Node, live: KubeObject, isForeground: Bool) async throws {
+        let policy: String
+        if live.finalizers.contains(OwnerGraph.orphan) {
+            policy = "Orphan"
+        } else if isForeground || live.finalizers.contains(OwnerGraph.foreground) {
+            policy = "Foreground"
+        } else {
+            policy = "Background"
+        }
+        do {
+            try await client.delete(node.resource, node.key, .init(propagationPolicy: policy, uid: node.uid))
+        } catch let error as StatusError where error.isNotFound {
+            return
+        }
+    }
+
+    private func finishForeground(_ node: OwnerGraph.Node) async throws {
+        let (blockers, dependents) = state.withLock {
+            ($0.graph.blockers(of: node.uid), $0.graph.dependents(of: node.uid))
+        }
+        for dependent in dependents where !dependent.isDeleting { queue.add(dependent.uid) }
+        if blockers.isEmpty { try await removeFinalizer(OwnerGraph.foreground, from: node) }
+    }
+
+    private func orphan(_ node: OwnerGraph.Node) async throws {
+        for dependent in state.withLock({ $0.graph.dependents(of: node.uid) }) {
+            do {
+                let live = try await client.get(dependent.resource, dependent.key)
+                guard live.uid == dependent.uid else { continue }
+                let rest = live.ownerReferences.filter { $0.uid != node.uid }
+                if rest.count < live.ownerReferences.count {
+                    _ = try await Ownership.write(rest, to: live, dependent.resource, client)
+                }
+            } catch let error as StatusError where error.isNotFound {
+                continue
+            }
+        }
+        try await removeFinalizer(OwnerGraph.orphan, from: node)
+    }
+
+    private func removeFinalizer(_ finalizer: String, from node: OwnerGraph.Node) async throws {
+        do {
+            let live = try await client.get(node.resource, node.key)
+            guard live.uid == node.uid, live.finalizers.contains(finalizer) else { return }
+            let rest = live.finalizers.filter { $0 != finalizer }
+            let metadata: [String: JSONValue] = [
+                "finalizers": rest.isEmpty ? .null : JSONValue(rest),
+                "resourceVersion": .string(live.resourceVersion),
+            ]
+            _ = try await client.patch(
+                node.resource, node.key, .merge, .object(["metadata": .object(metadata)]))
+        } catch let error as StatusError where error.isNotFound {
+            return
+        }
+    }
+}
