@@ -58,16 +58,7 @@ package struct MovieLens: Sendable {
 
     /// Reads the folder at `path`. Blocks.
     package init(folder path: String) throws(MovieLensError) {
-        ratings = try Self.read(path, "ratings.csv", header: ["userid", "movieid", "rating", "timestamp"]) {
-            reader throws(CSVError) in
-            let value = try reader.number(2)
-            guard Self.ratingRange.contains(value) else {
-                throw CSVError(reason: "rating \(value) is outside 0.5 to 5", line: reader.line)
-            }
-            return Interaction(
-                user: try reader.integer(0), item: try reader.integer(1), value: Float(value),
-                timestamp: try reader.integer(3))
-        }
+        ratings = try Self.read(path, "ratings.csv", header: Self.ratingsHeader, row: Self.interaction)
         movies = try Self.read(path, "movies.csv", header: ["movieid", "title", "genres"]) { reader throws(CSVError) in
             let genres = try reader.string(2).split(separator: "|").map(String.init)
             return Movie(
@@ -86,20 +77,42 @@ package struct MovieLens: Sendable {
         }
     }
 
+    private static let ratingsHeader = ["userid", "movieid", "rating", "timestamp"]
+
+    private static func interaction(_ reader: CSVReader) throws(CSVError) -> Interaction {
+        let value = try reader.number(2)
+        guard ratingRange.contains(value) else {
+            throw CSVError(reason: "rating \(value) is outside 0.5 to 5", line: reader.line)
+        }
+        return Interaction(
+            user: try reader.integer(0), item: try reader.integer(1), value: Float(value),
+            timestamp: try reader.integer(3))
+    }
+
+    /// Reads the text of a `ratings.csv`.
+    static func interactions(_ bytes: [UInt8]) throws(CSVError) -> [Interaction] {
+        try rows(bytes, header: ratingsHeader, row: interaction)
+    }
+
+    private static func rows<Row>(
+        _ bytes: [UInt8], header: [String], row: (CSVReader) throws(CSVError) -> Row
+    ) throws(CSVError) -> [Row] {
+        var reader = CSVReader(bytes)
+        guard try reader.next(), try reader.strings().prefix(header.count).map({ $0.lowercased() }) == header else {
+            throw CSVError(
+                reason: "expected the header \(header.joined(separator: ",")) in lower or mixed case", line: 1)
+        }
+        var rows: [Row] = []
+        while try reader.next() { rows.append(try row(reader)) }
+        return rows
+    }
+
     private static func read<Row>(
         _ folder: String, _ name: String, header: [String], row: (CSVReader) throws(CSVError) -> Row
     ) throws(MovieLensError) -> [Row] {
         let path = "\(folder)/\(name)"
         do {
-            var reader = CSVReader(try BinaryFile.read(path, limit: 1 << 32))
-            guard try reader.next(), try reader.strings().prefix(header.count).map({ $0.lowercased() }) == header
-            else {
-                throw CSVError(
-                    reason: "expected the header \(header.joined(separator: ",")) in lower or mixed case", line: 1)
-            }
-            var rows: [Row] = []
-            while try reader.next() { rows.append(try row(reader)) }
-            return rows
+            return try rows(try BinaryFile.read(path, limit: 1 << 32), header: header, row: row)
         } catch let error as CSVError {
             throw MovieLensError(description: "\(path), \(error)")
         } catch {

@@ -121,3 +121,16 @@ package struct SparseMatrix: Sendable, Equatable {
             unchecked: rowCount, columnCount: columnCount, offsets: offsets, columns: columns, values: values)
     }
 }
+
+extension SparseMatrix {
+    /// For measuring peers on the same data: rows, columns and entries as int64, then row starts (int64), column
+    /// numbers (int32) and values (float32), little-endian.
+    package var dump: [UInt8] {
+        var bytes: [UInt8] = []
+        [rowCount, columnCount, count].withUnsafeBytes { bytes.append(contentsOf: $0) }
+        offsets.withUnsafeBytes { bytes.append(contentsOf: $0) }
+        columns.withUnsafeBytes { bytes.append(contentsOf: $0) }
+        values.withUnsafeBytes { bytes.append(contentsOf: $0) }
+        return bytes
+    }
+}

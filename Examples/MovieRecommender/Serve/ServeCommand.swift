@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import ArgumentParser
+import HTTPTypes
+import Hummingbird
+import ModelKit
+
+/// Answers with the newest model.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Recommend movies with the newest model; newer ones are taken up while running.")
+
+    @Option(help: "HOST:PORT to listen on; without HOST, POD_IP or else 127.0.0.1.")
+    var listen = ListenAddress(port: 7003)
+
+    @Option(help: "Folder that models are published in.")
+    var models = "./models"
+
+    @Option(help: "Base address of ingest, for the newest ratings; without it the model's own are used.")
+    var ingest: ServiceURL?
+
+    @Option(help: "Milliseconds between looks for a newer model.")
+    var interval = 1000
+
+    func run() async throws {
+        guard (10...3_600_000).contains(interval) else { throw ValidationError("--interval is out of range") }
+        let counters = Counters()
+        let serving = ServingModel(
+            folder: ModelFolder(path: models), interval: .milliseconds(interval),
+            logger: ServiceHost.logger("serve"), counters: counters)
+        let host = ServiceHost(role: "serve", address: listen, counters: counters) {
+            serving.current == nil ? "there is no model yet" : nil
+        }
+        let router = host.router()
+        ServeRoutes(serving: serving, lookup: RatingsLookup(ingest: ingest, counters: counters), counters: counters)
+            .add(to: router)
+        try await host.run(router, services: [serving])
+    }
+}
+
+/// The HTTP interface of `serve`.
+struct ServeRoutes: Sendable {
+    let serving: ServingModel
+    let lookup: RatingsLookup
+    let counters: Counters
+
+    func add(to router: Router<BasicRequestContext>) {
+        router.get("/v1/recommend/{user}") { request, context in
+            counters.add("recommend_total")
+            return try await recommend(
+                try context.identifier("user"), count: Int(try request.query("n", in: 1...500, default: 10)))
+        }
+        router.get("/v1/similar/{movie}") { request, context in
+            counters.add("similar_total")
+            let loaded = try current()
+            let movie = try context.identifier("movie")
+            let count = Int(try request.query("n", in: 1...500, default: 10))
+            guard let similar = loaded.model.similar(to: movie, count: count) else {
+                throw RequestError(.notFound, "the model does not know movie \(movie)")
+            }
+            return Response.json([
+                "movie": .int(movie), "model": .string(loaded.name), "items": .array(similar.map(\.json)),
+            ])
+        }
+        router.get("/v1/predict") { request, _ in
+            counters.add("predict_total")
+            let loaded = try current()
+            let user = try request.query("user", in: 1...EventDecoder.maxID)
+            let movie = try request.query("movie", in: 1...EventDecoder.maxID)
+            let view = await view(of: user, loaded.model)
+            guard let score = loaded.model.predict(view.vector, item: movie) else {
+                throw RequestError(.notFound, "the model does not know movie \(movie)")
+            }
+            return Response.json([
+                "user": .int(user), "movie": .int(movie), "model": .string(loaded.name),
+                "score": .double(Double(score)), "source": .string(view.source),
+            ])
+        }
+        router.get("/v1/model") { _, _ in
+            let loaded = try current()
+            return Response.json(loaded.model.info.json(name: loaded.name, loaded.model))
+        }
+    }
+
+    private func current() throws -> ServingModel.Loaded {
+        guard let loaded = serving.current else {
+            throw RequestError(.serviceUnavailable, "there is no model yet; run the training")
+        }
+        return loaded
+    }
+
+    private func recommend(_ user: Int64, count: Int) async throws -> Response {
+        let loaded = try current()
+        let view = await view(of: user, loaded.model)
+        let items = loaded.model.recommend(view.vector, count: count, excluding: view.seen)
+        return Response.json([
+            "user": .int(user), "model": .string(loaded.name), "source": .string(view.source),
+            "items": .array(items.map(\.json)),
+        ])
+    }
+
+    /// The user from the newest ratings; when ingest is down, as training left them.
+    private func view(
+        of user: Int64, _ model: ALSModel
+    ) async -> (vector: ALSModel.UserVector, seen: Set<Int64>, source: String) {
+        if let ratings = await lookup.ratings(of: user) {
+            let seen = Set(ratings.map(\.item)).union(model.seenItems(of: user))
+            return (model.foldIn(ratings), seen, "live")
+        }
+        return (model.vector(of: user) ?? model.foldIn([]), model.seenItems(of: user), "model")
+    }
+}
+
+extension ALSModel.Scored {
+    /// The item and its score as JSON.
+    var json: JSONValue { ["movie": .int(item), "score": .double((Double(score) * 10_000).rounded() / 10_000)] }
+}
+
+extension ALSModel.Info {
+    /// What the model is, for people.
+    func json(name: String, _ model: ALSModel) -> JSONValue {
+        var value: JSONValue = [
+            "name": .string(name), "dataset": .string(datasetVersion),
+            "trainedAt": .string(Timestamp(seconds: trainedAt).rfc3339), "users": JSONValue(model.users.count),
+            "items": JSONValue(model.items.count), "factors": JSONValue(configuration.factors),
+            "iterations": JSONValue(configuration.iterations), "seed": .string(String(configuration.seed)),
+            "lambda": .double((Double(configuration.regularization) * 1e6).rounded() / 1e6),
+            "feedback": configuration.feedback == .explicit ? "explicit" : "implicit",
+        ]
+        if let rmse { value["rmse"] = JSONValue(rmse) }
+        if let recallAt10 { value["recallAt10"] = JSONValue(recallAt10) }
+        return value
+    }
+}

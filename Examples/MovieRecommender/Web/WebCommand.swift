@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Hummingbird
+
+/// What people see.
+struct WebCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "web", abstract: "The web pages: search, rate, recommendations.")
+
+    @Option(help: "HOST:PORT to listen on; without HOST, POD_IP or else 127.0.0.1.")
+    var listen = ListenAddress(port: 7000)
+
+    @Option(help: "Base address of ingest.")
+    var ingest = ServiceURL(localPort: 7001)
+
+    @Option(help: "Base address of serve.")
+    var serving = ServiceURL(localPort: 7003)
+
+    func run() async throws {
+        let host = ServiceHost(role: "web", address: listen)
+        let router = host.router()
+        WebRoutes(
+            peers: WebPeers(ingest: ServiceClient(ingest), serving: ServiceClient(serving)), logger: host.logger
+        ).add(to: router)
+        try await host.run(router)
+    }
+}
