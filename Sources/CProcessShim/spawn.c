@@ -11,6 +11,11 @@
 
 int apus_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
+int apus_pipe(int ends[2]) {
+    if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+    return fcntl(ends[0], F_SETFL, O_NONBLOCK);
+}
+
 int apus_spawn(char *const argv[], int output_fd, int error_fd, int lock_fd, pid_t *pid) {
     // Above the numbers that are assigned below, so that none is overwritten before it is used.
     int sources[3] = {output_fd, error_fd, lock_fd}, copies[3] = {-1, -1, -1}, error = 0;

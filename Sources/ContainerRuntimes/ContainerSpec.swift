@@ -71,7 +71,8 @@ extension ContainerSpec {
     func validate() throws(RuntimeError) {
         func refuse(_ reason: String) -> RuntimeError { RuntimeError(.invalidSpec, "container \(id): \(reason)") }
         guard Self.isValid(id: id) else {
-            throw RuntimeError(.invalidSpec, "container id \"\(id)\" must be letters, digits, '.', '_', '-'; 200 at most")
+            throw RuntimeError(
+                .invalidSpec, "container id \"\(id)\" must be letters, digits, '.', '_', '-'; 200 at most")
         }
         guard let program = argv.first, !program.isEmpty else { throw refuse("no command is given") }
         guard logPath.hasPrefix("/") else { throw refuse("the log path \"\(logPath)\" must be absolute") }
@@ -81,7 +82,8 @@ extension ContainerSpec {
             throw refuse("environment variable name \"\(name)\" is empty or contains '='")
         }
         var texts = argv + [logPath, workingDirectory ?? "", terminationMessagePath ?? ""]
-        texts += environment.keys + environment.values + labels.keys + labels.values
+        for (key, value) in environment { texts += [key, value] }
+        for (key, value) in labels { texts += [key, value] }
         texts += [podUID, namespace, podName, containerName]
         guard !texts.contains(where: { $0.utf8.contains(0) }) else { throw refuse("a NUL byte in a text") }
         let size = texts.reduce(0) { $0 + $1.utf8.count + 16 }

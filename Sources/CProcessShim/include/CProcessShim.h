@@ -16,3 +16,6 @@ int apus_spawn(char *const argv[], int output_fd, int error_fd, int lock_fd, pid
 
 /// A descriptor (close-on-exec) that becomes readable when the process ends; -1 and errno on failure.
 int apus_pidfd_open(pid_t pid);
+
+/// Opens a pipe, both ends close-on-exec, the reading end (the first) not blocking. Returns 0, or -1 and errno.
+int apus_pipe(int ends[2]);
