@@ -45,15 +45,17 @@ package final class SchedulerLoop: Sendable {
     /// Works until cancelled. Call it once.
     package func run() async {
         let (gated, gatedContinuation) = AsyncStream.makeStream(of: PodInfo.self)
-        nodes.onChange { [self] event in
-            state.withLock { $0.apply(node: event, now: now) }
+        nodes.onChange { [weak self] event in
+            guard let self else { return }
+            state.withLock { $0.apply(node: event, now: self.now) }
             wake.yield()
         }
-        namespaces.onChange { [self] event in
-            state.withLock { $0.apply(namespace: event) }
+        namespaces.onChange { [weak self] event in
+            self?.state.withLock { $0.apply(namespace: event) }
         }
-        pods.onChange { [self] event in
-            if let pod = state.withLock({ $0.apply(pod: event, now: now) }) { gatedContinuation.yield(pod) }
+        pods.onChange { [weak self] event in
+            guard let self else { return }
+            if let pod = state.withLock({ $0.apply(pod: event, now: self.now) }) { gatedContinuation.yield(pod) }
             wake.yield()
         }
         await withDiscardingTaskGroup { group in
