@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import KubeAPI
+import Synchronization
+
+/// Finds out who sent a request.
+package final class Authenticator: Sendable {
+    private struct Known: Sendable {
+        var user: UserInfo
+        var until: Timestamp
+    }
+
+    /// How long a token that was found valid is not checked again; as upstream.
+    private static let cacheTime: Duration = .seconds(10)
+    private static let cacheSize = 1024
+
+    private let server: APIServer
+    private let staticTokens: [String: UserInfo]
+    private let known = Mutex<[String: Known]>([:])
+
+    /// - Parameters:
+    ///   - server: knows the service accounts.
+    ///   - staticTokens: users by token, besides those of service accounts.
+    package init(server: APIServer, staticTokens: [String: UserInfo] = [:]) {
+        self.server = server
+        self.staticTokens = staticTokens
+    }
+
+    /// The user of a request; nil when the credentials are not valid.
+    ///
+    /// - Parameters:
+    ///   - certificateUser: the user of the verified client certificate.
+    ///   - authorization: the `Authorization` header.
+    package func user(certificateUser: UserInfo?, authorization: String?) async -> UserInfo? {
+        if let certificateUser { return certificateUser }
+        guard let authorization, !authorization.isEmpty else { return .anonymous }
+        let parts = authorization.split(separator: " ", omittingEmptySubsequences: true)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
+        let token = String(parts[1])
+        for (candidate, user) in staticTokens where Self.isEqual(candidate, token) { return user }
+        let now = server.now()
+        if let entry = known.withLock({ $0[token] }), entry.until > now { return entry.user }
+        guard let user = await server.user(ofToken: token) else { return nil }
+        known.withLock { known in
+            if known.count >= Self.cacheSize { known = known.filter { $0.value.until > now } }
+            if known.count < Self.cacheSize { known[token] = Known(user: user, until: now + Self.cacheTime) }
+        }
+        return user
+    }
+
+    /// Compares in time that does not depend on where texts differ.
+    private static func isEqual(_ left: String, _ right: String) -> Bool {
+        guard left.utf8.count == right.utf8.count else { return false }
+        return zip(left.utf8, right.utf8).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+    }
+}

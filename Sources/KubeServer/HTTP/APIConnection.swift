@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+import HTTPTypes
+import HummingbirdCore
+import KubeAPI
+import Logging
+import NIOCore
+import NIOSSL
+import ServiceLifecycle
+import Synchronization
+
+/// Counts the requests in flight.
+final class RequestLimiter: Sendable {
+    private let count = Mutex(0)
+    private let maximum: Int
+
+    init(maximum: Int) { self.maximum = maximum }
+
+    /// Whether there is room for one more; then `leave` follows.
+    func enter() -> Bool {
+        count.withLock { count in
+            guard count < maximum else { return false }
+            count += 1
+            return true
+        }
+    }
+
+    func leave() { count.withLock { $0 -= 1 } }
+}
+
+/// Answers the requests of one connection.
+final class APIConnection: Sendable {
+    private enum Peer {
+        case unknown
+        case known(UserInfo?)
+    }
+
+    private let server: APIServer
+    private let authenticator: Authenticator
+    private let limiter: RequestLimiter
+    private let logger: Logger
+    private let peer = Mutex(Peer.unknown)
+
+    init(server: APIServer, authenticator: Authenticator, limiter: RequestLimiter, logger: Logger) {
+        self.server = server
+        self.authenticator = authenticator
+        self.limiter = limiter
+        self.logger = logger
+    }
+
+    func respond(to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
+        guard limiter.enter() else {
+            var error = StatusError(
+                code: 429, reason: "TooManyRequests", message: "Too many requests, please try again later.")
+            error.retryAfterSeconds = 1
+            return try await Self.send(APIServer.answer(error), isHead: false, writer)
+        }
+        let response: KubeResponse
+        do {
+            response = try await answer(request, channel)
+            limiter.leave()
+        } catch {
+            limiter.leave()
+            throw error
+        }
+        logger.debug(
+            "request",
+            metadata: [
+                "method": "\(request.method.rawValue)", "path": "\(request.head.path ?? "")",
+                "status": "\(response.status)",
+            ])
+        guard case .stream(let chunks) = response.body else {
+            return try await Self.send(response, isHead: request.method == .head, writer)
+        }
+        try await stream(chunks, response, request, writer, channel)
+    }
+
+    private func answer(_ request: Request, _ channel: any Channel) async throws -> KubeResponse {
+        let certificateUser = try await certificateUser(channel)
+        guard
+            let user = await authenticator.user(
+                certificateUser: certificateUser, authorization: request.headers[.authorization])
+        else { return APIServer.answer(.unauthorized()) }
+        let body: [UInt8]
+        do throws(StatusError) {
+            body = try await Self.body(of: request)
+        } catch {
+            return APIServer.answer(error)
+        }
+        let target = request.head.path ?? "/"
+        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let call = KubeRequest(
+            method: request.method.rawValue, path: String(parts[0]),
+            query: parts.count == 2 ? PercentEncoding.query(parts[1]) : [],
+            contentType: request.headers[.contentType] ?? "", accept: request.headers[.accept] ?? "",
+            userAgent: request.headers[.userAgent] ?? "", body: body)
+        return await server.handle(call, user: user)
+    }
+
+    /// The user of the client's certificate, looked up once per connection.
+    private func certificateUser(_ channel: any Channel) async throws -> UserInfo? {
+        if case .known(let user) = peer.withLock({ $0 }) { return user }
+        let certificate = try await channel.nioSSL_peerCertificate().get()
+        let user = try certificate.flatMap { ClusterPKI.user(certificateDER: try $0.toDERBytes()) }
+        peer.withLock { $0 = .known(user) }
+        return user
+    }
+
+    private static func body(of request: Request) async throws(StatusError) -> [UInt8] {
+        let limit = BodyDecoder.maximumBytes
+        let tooLarge = StatusError.tooLarge("limit is \(limit): Request entity too large: limit is \(limit)")
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }
+        var bytes: [UInt8] = []
+        do {
+            for try await buffer in request.body {
+                guard bytes.count + buffer.readableBytes <= limit else { break }
+                bytes.append(contentsOf: buffer.readableBytesView)
+                if bytes.count == limit { break }
+            }
+        } catch {
+            throw .badRequest("the body of the request could not be read: \(error)")
+        }
+        guard bytes.count < limit else { throw tooLarge }
+        return bytes
+    }
+
+    private static func head(_ response: KubeResponse) -> HTTPResponse {
+        var fields = HTTPFields()
+        fields[.contentType] = response.contentType
+        fields[.cacheControl] = "no-cache, private"
+        for (name, value) in response.headers {
+            if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }
+        }
+        return HTTPResponse(status: HTTPResponse.Status(code: response.status), headerFields: fields)
+    }
+
+    private static func send(
+        _ response: KubeResponse, isHead: Bool, _ writer: consuming ResponseWriter
+    ) async throws {
+        var head = head(response)
+        guard case .bytes(let bytes) = response.body else { return try await writer.writeResponse(head) }
+        head.headerFields[.contentLength] = String(bytes.count)
+        if isHead || bytes.isEmpty { return try await writer.writeResponse(head) }
+        try await writer.write(response: head, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+
+    /// Sends chunks as they come, until the end, the client's disconnection, or the server's shutdown.
+    private func stream(
+        _ chunks: ByteStream, _ response: KubeResponse, _ request: Request, _ writer: consuming ResponseWriter,
+        _ channel: any Channel
+    ) async throws {
+        var head = Self.head(response)
+        head.headerFields[.connection] = "close"
+        let body = ResponseBody { writer in
+            try? await withGracefulShutdownHandler {
+                try await request.body.consumeWithCancellationOnInboundClose { _ in
+                    for try await chunk in chunks { try await writer.write(ByteBuffer(bytes: chunk)) }
+                }
+            } onGracefulShutdown: {
+                // A watch says good-bye; anything else ends when its connection does.
+                if let watch = chunks as? WatchStream { watch.end() } else { channel.close(promise: nil) }
+            }
+            try await writer.finish(nil)
+        }
+        try await writer.write(response: head, body: body)
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+import Hummingbird
+import HummingbirdCore
+import KubeAPI
+package import Logging
+import NIOCore
+import NIOSSL
+package import ServiceLifecycle
+
+/// Why the server does not listen.
+package struct HTTPServerError: Error, Sendable, CustomStringConvertible {
+    /// What kind of failure it is.
+    package enum Code: Sendable {
+        case addressInUse
+        case addressNotAvailable
+        case notPermitted
+        case tls
+        case other
+    }
+
+    package let code: Code
+    /// What was wrong and what to do.
+    package let message: String
+    package var description: String { message }
+}
+
+/// The Kubernetes API over HTTPS: authenticates, decodes, calls the ``APIServer``, encodes.
+package struct HTTPAPIServer: Service {
+    /// Where to listen and with which keys.
+    package struct Configuration: Sendable {
+        /// Address to listen on.
+        package var host = "127.0.0.1"
+        /// Port to listen on; 0 for any that is free.
+        package var port = 6443
+        /// Certificates and keys.
+        package var pki: ClusterPKI
+        /// The most connections at a time. Default 2,000.
+        package var maximumConnections = 2000
+        /// The most requests at a time besides watches and logs; more are answered 429. Default 400.
+        package var maximumRequests = 400
+
+        package init(host: String = "127.0.0.1", port: Int = 6443, pki: ClusterPKI) {
+            self.host = host
+            self.port = port
+            self.pki = pki
+        }
+    }
+
+    private let server: APIServer
+    private let authenticator: Authenticator
+    private let configuration: Configuration
+    private let onBound: @Sendable (Int) async -> Void
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - server: answers the requests.
+    ///   - authenticator: tells whose they are; nil for one without static tokens.
+    ///   - configuration: where to listen.
+    ///   - logger: for the connections.
+    ///   - onBound: called with the port once the server accepts connections.
+    package init(
+        server: APIServer, authenticator: Authenticator? = nil, configuration: Configuration, logger: Logger,
+        onBound: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) {
+        self.server = server
+        self.authenticator = authenticator ?? Authenticator(server: server)
+        self.configuration = configuration
+        self.logger = logger
+        self.onBound = onBound
+    }
+
+    /// Serves until the task is cancelled or shut down gracefully.
+    /// - Throws: ``HTTPServerError`` when it cannot listen.
+    package func run() async throws {
+        let context: NIOSSLContext
+        do {
+            context = try NIOSSLContext(configuration: try tlsConfiguration())
+        } catch {
+            throw HTTPServerError(code: .tls, message: "the certificates cannot be used: \(error)")
+        }
+        let channel = APIChannel(
+            context: context, server: server, authenticator: authenticator,
+            limiter: RequestLimiter(maximum: configuration.maximumRequests))
+        let http = Server(
+            childChannelSetup: channel,
+            configuration: ServerConfiguration(
+                address: .hostname(configuration.host, port: configuration.port), backlog: 512,
+                availableConnectionsDelegate: MaximumAvailableConnections(configuration.maximumConnections)),
+            onServerRunning: { [onBound] channel in await onBound(channel.localAddress?.port ?? 0) },
+            eventLoopGroup: EventLoopGroupProvider.singleton.eventLoopGroup, logger: logger)
+        do {
+            try await http.run()
+        } catch let error as IOError {
+            throw Self.bindError(error, configuration)
+        }
+    }
+
+    private func tlsConfiguration() throws -> TLSConfiguration {
+        let pki = configuration.pki
+        let chain = try NIOSSLCertificate.fromPEMBytes(Array(pki.servingCertificatePEM.utf8))
+        var tls = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain.map { .certificate($0) },
+            privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(pki.servingKeyPEM.utf8), format: .pem)))
+        tls.minimumTLSVersion = .tlsv12
+        tls.applicationProtocols = ["http/1.1"]
+        tls.certificateVerification = .optionalVerification
+        tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(pki.authorityPEM.utf8)))
+        return tls
+    }
+
+    private static func bindError(_ error: IOError, _ configuration: Configuration) -> HTTPServerError {
+        let address = "\(configuration.host):\(configuration.port)"
+        switch error.errnoCode {
+        case 98:
+            return HTTPServerError(
+                code: .addressInUse,
+                message: "address \(address) is already in use: stop the other program or choose another with --listen")
+        case 99:
+            return HTTPServerError(
+                code: .addressNotAvailable,
+                message: "address \(address) is not one of this machine: choose another with --listen")
+        case 13, 1:
+            return HTTPServerError(
+                code: .notPermitted,
+                message: "listening on \(address) is not permitted: choose a port from 1024 with --listen")
+        default:
+            return HTTPServerError(code: .other, message: "listening on \(address) failed: \(error)")
+        }
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import KubeAPI
+
+extension ResourceDeclaration {
+    static let namespaces: ResourceDeclaration = {
+        var strategy = Strategy()
+        strategy.prepareCreate = { object throws(StatusError) in
+            object.status = ["phase": "Active"]
+            var finalizers = object.spec["finalizers"].elements.filter { $0 != "kubernetes" }
+            finalizers.insert("kubernetes", at: 0)
+            object.spec["finalizers"] = .array(finalizers)
+            object.labels["kubernetes.io/metadata.name"] = object.name
+        }
+        strategy.prepareUpdate = { object, old throws(StatusError) in
+            // Only the finalize subresource takes finalizers away.
+            object.labels["kubernetes.io/metadata.name"] = object.name
+        }
+        return ResourceDeclaration(
+            .namespaces, shortNames: ["ns"], nameRule: .dnsLabel, hasStatus: true,
+            subresources: [Subresource("finalize", kind: "Namespace", verbs: ["update"])],
+            columns: CoreColumns.namespace,
+            selectableFields: [SelectableField("status.phase", default: "Active")], strategy: strategy)
+    }()
+
+    static let nodes = ResourceDeclaration(
+        .nodes, shortNames: ["no"], hasStatus: true, columns: CoreColumns.node,
+        selectableFields: [SelectableField("spec.unschedulable", default: "false")])
+
+    static let pods: ResourceDeclaration = {
+        var strategy = Strategy()
+        strategy.prepareCreate = { pod throws(StatusError) in
+            pod.status = ["phase": "Pending", "qosClass": .string(PodRules.qosClass(pod.spec))]
+            if pod.spec["serviceAccountName"].string ?? "" == "" { pod.spec["serviceAccountName"] = "default" }
+            pod.spec["serviceAccount"] = pod.spec["serviceAccountName"]
+        }
+        strategy.gracePeriod = { pod, requested in
+            let phase = pod.status["phase"].string
+            if pod.spec["nodeName"].string ?? "" == "" || phase == "Succeeded" || phase == "Failed" { return 0 }
+            let grace = requested ?? pod.spec["terminationGracePeriodSeconds"].int ?? 30
+            return grace < 0 ? 1 : grace
+        }
+        strategy.prepareStatusUpdate = { pod, old in
+            if pod.status["qosClass"].isNull { pod.status["qosClass"] = old.status["qosClass"] }
+        }
+        return ResourceDeclaration(
+            .pods, shortNames: ["po"], categories: ["all"], hasStatus: true,
+            subresources: [
+                Subresource("binding", kind: "Binding", verbs: ["create"]),
+                Subresource("eviction", kind: "Eviction", group: "policy", version: "v1", verbs: ["create"]),
+                Subresource("log", kind: "Pod", verbs: ["get"]),
+            ],
+            hasGeneration: true, returnsDeletedObject: true, columns: PodColumns.all,
+            selectableFields: [
+                SelectableField("spec.nodeName"), SelectableField("status.phase"),
+                SelectableField("spec.restartPolicy"), SelectableField("spec.schedulerName"),
+                SelectableField("spec.serviceAccountName"), SelectableField("spec.hostNetwork", default: "false"),
+                SelectableField("status.podIP"), SelectableField("status.nominatedNodeName"),
+            ],
+            strategy: strategy)
+    }()
+
+    static let configMaps: ResourceDeclaration = {
+        var strategy = Strategy()
+        strategy.validate = { object, old in
+            ImmutableData.problems(object, old, members: ["data", "binaryData"])
+        }
+        return ResourceDeclaration(
+            .configMaps, shortNames: ["cm"], columns: CoreColumns.configMap, strategy: strategy)
+    }()
+
+    static let secrets: ResourceDeclaration = {
+        @Sendable func encodeText(_ object: inout KubeObject) {
+            for (key, value) in object["stringData"].stringMembers {
+                object["data"][key] = .string(Base64Text.encode(Array(value.utf8)))
+            }
+            object["stringData"] = .null
+            if object["type"].string ?? "" == "" { object["type"] = "Opaque" }
+        }
+        var strategy = Strategy()
+        strategy.prepareCreate = { object throws(StatusError) in encodeText(&object) }
+        strategy.prepareUpdate = { object, old throws(StatusError) in
+            if object["type"].string ?? "" == "" { object["type"] = old["type"] }
+            encodeText(&object)
+        }
+        strategy.validate = { object, old in
+            var causes = ImmutableData.problems(object, old, members: ["data"])
+            if let old, object["type"] != old["type"] {
+                causes.append(NameRules.invalid("type", object["type"].string ?? "", "field is immutable"))
+            }
+            return causes
+        }
+        return ResourceDeclaration(
+            .secrets, columns: CoreColumns.secret, selectableFields: [SelectableField("type")], strategy: strategy)
+    }()
+
+    static let serviceAccounts = ResourceDeclaration(
+        .serviceAccounts, shortNames: ["sa"],
+        subresources: [
+            Subresource(
+                "token", kind: "TokenRequest", group: "authentication.k8s.io", version: "v1", verbs: ["create"])
+        ],
+        returnsDeletedObject: true, columns: CoreColumns.serviceAccount)
+
+    static let persistentVolumeClaims: ResourceDeclaration = {
+        var strategy = Strategy()
+        strategy.prepareCreate = { claim throws(StatusError) in
+            claim.status = ["phase": "Pending"]
+            if claim.spec["volumeMode"].isNull { claim.spec["volumeMode"] = "Filesystem" }
+        }
+        return ResourceDeclaration(
+            .persistentVolumeClaims, shortNames: ["pvc"], hasStatus: true, returnsDeletedObject: true,
+            columns: CoreColumns.persistentVolumeClaim, strategy: strategy)
+    }()
+
+    static let leases = ResourceDeclaration(
+        .leases, allowsCreateOnUpdate: true, allowsUnconditionalUpdate: false, columns: CoreColumns.lease)
+}
+
+/// Objects that say of themselves that they do not change (`immutable: true`).
+enum ImmutableData {
+    static func problems(_ object: KubeObject, _ old: KubeObject?, members: [String]) -> [StatusCause] {
+        guard let old, old["immutable"].bool == true else { return [] }
+        var causes: [StatusCause] = []
+        func forbid(_ field: String) {
+            causes.append(
+                StatusCause(
+                    reason: "FieldValueForbidden", field: field,
+                    message: "Forbidden: field is immutable when `immutable` is set"))
+        }
+        if object["immutable"].bool != true { forbid("immutable") }
+        for member in members where object[member] != old[member] { forbid(member) }
+        return causes
+    }
+}
+
+/// Base64 with padding (RFC 4648, section 4).
+enum Base64Text {
+    static func encode(_ bytes: some Sequence<UInt8>) -> String {
+        let text = Base64URL.encode(bytes)
+        let standard = text.map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 }
+        return String(standard) + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
+    }
+}

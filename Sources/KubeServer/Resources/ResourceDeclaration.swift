@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+package import ApusCore
+package import KubeAPI
+
+/// Everything that the server has to know about one kind; adding a kind is writing one of these.
+package struct ResourceDeclaration: Sendable {
+    /// Which names its objects may have.
+    package enum NameRule: Sendable {
+        case dnsSubdomain
+        case dnsLabel
+        /// DNS label that starts with a letter, as services had to.
+        case dns1035Label
+    }
+
+    /// Paths that the `scale` subresource reads and writes.
+    package struct Scale: Sendable {
+        /// Member of `spec` with the wanted number.
+        package var specReplicas = "replicas"
+        /// Member of `status` with the present number.
+        package var statusReplicas = "replicas"
+    }
+
+    /// What create, update and delete do beyond what all kinds share.
+    package struct Strategy: Sendable {
+        /// Fills in and resets members of a new object; may refuse it.
+        package var prepareCreate: @Sendable (inout KubeObject) throws(StatusError) -> Void = { _ in }
+        /// Adjusts a changed object: (new, old).
+        package var prepareUpdate: @Sendable (inout KubeObject, KubeObject) throws(StatusError) -> Void = { _, _ in }
+        /// Adjusts a changed status: (new, old).
+        package var prepareStatusUpdate: @Sendable (inout KubeObject, KubeObject) -> Void = { _, _ in }
+        /// What is wrong with an object: (new, old); old is nil when it is created.
+        package var validate: @Sendable (KubeObject, KubeObject?) -> [StatusCause] = { _, _ in [] }
+        /// Seconds that a delete waits for a confirmation: (object, requested); nil removes at once.
+        package var gracePeriod: (@Sendable (KubeObject, Int?) -> Int)?
+        /// Hands out values that are unique among the objects.
+        package var allocator: (any ResourceAllocator)?
+    }
+
+    package var resource: KubeResource
+    package var singular: String
+    package var shortNames: [String]
+    package var categories: [String]
+    package var nameRule: NameRule
+    /// Whether `status` can only be written through the subresource of that name.
+    package var hasStatus: Bool
+    package var scale: Scale?
+    /// Further subresources with the kind that they take, for discovery.
+    package var subresources: [Subresource]
+    /// Whether `metadata.generation` counts the changes of everything but metadata and status.
+    package var hasGeneration: Bool
+    /// Whether PUT of a missing object creates it.
+    package var allowsCreateOnUpdate: Bool
+    /// Whether PUT without a resourceVersion is taken.
+    package var allowsUnconditionalUpdate: Bool
+    /// Whether DELETE answers with the object instead of a Status.
+    package var returnsDeletedObject: Bool
+    package var columns: [TableColumn]
+    /// Selectable fields beyond name and namespace.
+    package var selectableFields: [SelectableField]
+    package var strategy: Strategy
+    /// The resource under which objects are stored, where it is not this one, with the conversion from and to it.
+    package var storage: StorageConversion?
+
+    package init(
+        _ resource: KubeResource, singular: String? = nil, shortNames: [String] = [], categories: [String] = [],
+        nameRule: NameRule = .dnsSubdomain, hasStatus: Bool = false, scale: Scale? = nil,
+        subresources: [Subresource] = [], hasGeneration: Bool = false, allowsCreateOnUpdate: Bool = false,
+        allowsUnconditionalUpdate: Bool = true, returnsDeletedObject: Bool = false,
+        columns: [TableColumn] = [.name, .age], selectableFields: [SelectableField] = [],
+        strategy: Strategy = Strategy(), storage: StorageConversion? = nil
+    ) {
+        self.resource = resource
+        self.singular = singular ?? resource.kind.lowercased()
+        self.shortNames = shortNames
+        self.categories = categories
+        self.nameRule = nameRule
+        self.hasStatus = hasStatus
+        self.scale = scale
+        self.subresources = subresources
+        self.hasGeneration = hasGeneration
+        self.allowsCreateOnUpdate = allowsCreateOnUpdate
+        self.allowsUnconditionalUpdate = allowsUnconditionalUpdate
+        self.returnsDeletedObject = returnsDeletedObject
+        self.columns = columns
+        self.selectableFields = selectableFields
+        self.strategy = strategy
+        self.storage = storage
+    }
+
+    /// The name under which the store keeps its objects.
+    var storageName: String { (storage?.resource ?? resource).qualifiedName }
+
+    /// The fields of an object by which it can be selected.
+    func fields(of object: KubeObject) -> [String: String] {
+        var fields = ["metadata.name": object.name]
+        if resource.isNamespaced { fields["metadata.namespace"] = object.namespace }
+        for field in selectableFields { fields[field.name] = field.value(object.json) }
+        return fields
+    }
+
+    /// Whether lists can be selected by this field.
+    func isSelectable(_ field: String) -> Bool {
+        field == "metadata.name" || (resource.isNamespaced && field == "metadata.namespace")
+            || selectableFields.contains { $0.name == field }
+    }
+}
+
+/// A subresource besides `status` and `scale`.
+package struct Subresource: Sendable {
+    package let name: String
+    /// Kind, with group and version where they are not the parent's.
+    package let kind: String
+    package let group: String
+    package let version: String
+    package let verbs: [String]
+
+    package init(_ name: String, kind: String, group: String = "", version: String = "", verbs: [String]) {
+        self.name = name
+        self.kind = kind
+        self.group = group
+        self.version = version
+        self.verbs = verbs
+    }
+}
+
+/// A field that field selectors can name.
+package struct SelectableField: Sendable {
+    package let name: String
+    /// Its text in an object; empty where it is missing.
+    package let value: @Sendable (JSONValue) -> String
+
+    /// A field at a path of members, such as `status.phase`.
+    package init(_ name: String, path: String? = nil, default missing: String = "") {
+        let steps = (path ?? name).split(separator: ".").map(String.init)
+        self.name = name
+        value = { json in
+            var json = json
+            for step in steps { json = json[step] }
+            switch json {
+            case .string(let text): return text.isEmpty ? missing : text
+            case .int(let number): return String(number)
+            case .bool(let flag): return flag ? "true" : "false"
+            default: return missing
+            }
+        }
+    }
+}
+
+/// How a kind is kept as another one.
+package struct StorageConversion: Sendable {
+    package let resource: KubeResource
+    package let toStored: @Sendable (KubeObject) -> KubeObject
+    package let fromStored: @Sendable (KubeObject) -> KubeObject
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import KubeAPI
+
+extension ResourceRegistry {
+    /// The built-in kinds.
+    static func builtIn(services: ServiceAllocator) -> ResourceRegistry {
+        ResourceRegistry(
+            [
+                .configMaps, .endpoints, .events, .namespaces, .nodes, .persistentVolumeClaims, .pods, .secrets,
+                .serviceAccounts, .services(services), .deployments, .replicaSets, .jobs, .endpointSlices, .leases,
+                .eventsInGroup,
+            ],
+            reviews: [.selfSubject, .selfAccess])
+    }
+}
+
+extension ResourceRegistry.Review {
+    /// Who am I (`kubectl auth whoami`).
+    static let selfSubject = ResourceRegistry.Review(
+        resource: KubeResource(
+            group: "authentication.k8s.io", version: "v1", plural: "selfsubjectreviews", kind: "SelfSubjectReview",
+            isNamespaced: false),
+        singular: "selfsubjectreview"
+    ) { review, user, _ throws(StatusError) in
+        var review = review
+        review.status = [
+            "userInfo": [
+                "username": .string(user.name), "uid": user.uid.isEmpty ? nil : .string(user.uid),
+                "groups": JSONValue(user.groups),
+            ]
+        ]
+        return review
+    }
+
+    /// May I (`kubectl auth can-i`).
+    static let selfAccess = ResourceRegistry.Review(
+        resource: KubeResource(
+            group: "authorization.k8s.io", version: "v1", plural: "selfsubjectaccessreviews",
+            kind: "SelfSubjectAccessReview", isNamespaced: false),
+        singular: "selfsubjectaccessreview"
+    ) { review, user, authorizer throws(StatusError) in
+        let asked = review.spec["resourceAttributes"]
+        let path = review.spec["nonResourceAttributes"]
+        var attributes = AccessAttributes(user: user, verb: asked["verb"].string ?? path["verb"].string ?? "")
+        attributes.group = asked["group"].string ?? ""
+        attributes.resource = asked["resource"].string ?? ""
+        attributes.subresource = asked["subresource"].string ?? ""
+        attributes.namespace = asked["namespace"].string ?? ""
+        attributes.name = asked["name"].string ?? ""
+        attributes.path = path["path"].string ?? ""
+        let denial = await authorizer.denial(attributes)
+        var review = review
+        review.status = [
+            "allowed": .bool(denial == nil),
+            "reason": denial.flatMap { $0.isEmpty ? nil : .string($0) } ?? nil,
+        ]
+        return review
+    }
+}

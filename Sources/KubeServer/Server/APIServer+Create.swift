@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import KubeAPI
+import KubeStore
+import Logging
+
+extension APIServer {
+    /// How often a generated name is tried when it is taken.
+    private static let nameAttempts = 8
+
+    func create(_ call: ResourceCall) async throws(StatusError) -> KubeResponse {
+        var decoder = try BodyDecoder(call.request, schema: schema)
+        let object = try decoder.object(
+            call.request, apiVersion: call.resource.apiVersion, kind: call.resource.kind)
+        var response = try await create(object, call)
+        response.headers += decoder.warningHeaders
+        return response
+    }
+
+    /// Creates an object that was decoded.
+    func create(_ given: KubeObject, _ call: ResourceCall) async throws(StatusError) -> KubeResponse {
+        let declaration = call.declaration
+        if declaration.resource.isNamespaced, call.namespace.isEmpty {
+            throw .badRequest("an empty namespace may not be set during creation")
+        }
+        var object = given
+        try ObjectMeta.prepareCreate(&object, declaration, namespace: call.namespace, now: now())
+        try ensureNamespaceTakesContent(call, name: object.name)
+        if declaration.hasStatus { object.status = .null }
+        let prefix = object.name.isEmpty ? object.metadata["generateName"].string ?? "" : ""
+        for attempt in 1... {
+            if !prefix.isEmpty { object.name = ObjectMeta.generatedName(prefix) }
+            do throws(StatusError) {
+                return try await createNamed(object, call)
+            } catch {
+                guard !prefix.isEmpty, error.isAlreadyExists, attempt < Self.nameAttempts else { throw error }
+            }
+        }
+        throw .internalError("no name was free")
+    }
+
+    private func createNamed(_ given: KubeObject, _ call: ResourceCall) async throws(StatusError) -> KubeResponse {
+        let declaration = call.declaration
+        var object = given
+        try declaration.strategy.prepareCreate(&object)
+        Defaulting.apply(&object, schema: schema)
+        try await admit(&object, old: nil, .create, call)
+        let causes = problems(object, old: nil, declaration)
+        guard causes.isEmpty else { throw .invalid(call.resource, object.name, causes) }
+        var key = call.key
+        key.name = object.name
+        // Upstream checks values before it looks whether the name is taken, but keeps what it had reserved.
+        let reservation = try declaration.strategy.allocator?.reserve(&object, old: nil)
+        do throws(StatusError) {
+            if call.isDryRun {
+                guard store.get(key) == nil else { throw .alreadyExists(call.resource, object.name) }
+                reservation?.rollback()
+                return answer(object, call, status: 201)
+            }
+            let stored = try await commit(.create(key, value(object, declaration)), call, name: object.name)
+            reservation?.commit()
+            return answer(stored, call, status: 201)
+        } catch {
+            reservation?.rollback()
+            throw error
+        }
+    }
+
+    /// What the store keeps of an object.
+    func value(_ object: KubeObject, _ declaration: ResourceDeclaration) -> StoreValue {
+        let kept = declaration.storage?.toStored(object) ?? object
+        let encoding = ObjectEncoding(kept)
+        return StoreValue(labels: kept.labels, fields: declaration.fields(of: kept)) { encoding.bytes($0) }
+    }
+
+    func commit(
+        _ mutation: StoreMutation, _ call: ResourceCall, name: String
+    ) async throws(StatusError) -> StoredObject {
+        do throws(StoreError) {
+            return try await store.commit(mutation)
+        } catch {
+            if error.code == .inputOutput || error.code == .storageFull {
+                logger.error("a write failed", metadata: ["object": "\(mutation.key)", "error": "\(error)"])
+            }
+            throw StatusError(error, call.resource, name)
+        }
+    }
+
+    func admit(
+        _ object: inout KubeObject, old: KubeObject?, _ operation: AdmissionAttributes.Operation, _ call: ResourceCall
+    ) async throws(StatusError) {
+        guard !admission.isEmpty else { return }
+        let attributes = AdmissionAttributes(
+            operation: operation, resource: call.resource, subresource: call.subresource, namespace: call.namespace,
+            name: call.name, user: call.user, old: old, isDryRun: call.isDryRun)
+        for plugin in admission { try await plugin.admit(&object, attributes) }
+    }
+
+    func problems(_ object: KubeObject, old: KubeObject?, _ declaration: ResourceDeclaration) -> [StatusCause] {
+        ObjectMeta.validate(object, declaration) + SemanticRules.problems(object, old: old)
+            + declaration.strategy.validate(object, old)
+    }
+
+    /// New objects need a namespace that exists and is not going away.
+    private func ensureNamespaceTakesContent(_ call: ResourceCall, name: String) throws(StatusError) {
+        guard call.resource.isNamespaced else { return }
+        let key = StoreKey(resource: KubeResource.namespaces.qualifiedName, namespace: "", name: call.namespace)
+        guard let namespace = store.get(key) else { throw .notFound(.namespaces, call.namespace) }
+        guard namespace.fields["status.phase"] == "Terminating" else { return }
+        var error = StatusError.forbidden(
+            call.resource, name,
+            "unable to create new content in namespace \(call.namespace) because it is being terminated")
+        error.causes = [
+            StatusCause(
+                reason: "NamespaceTerminating", field: "metadata.namespace",
+                message: "namespace \(call.namespace) is being terminated")
+        ]
+        throw error
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import KubeAPI
+import KubeStore
+
+extension APIServer {
+    /// How often a change is tried that meets a change of somebody else.
+    private static let conflictAttempts = 6
+
+    func update(_ call: ResourceCall) async throws(StatusError) -> KubeResponse {
+        var decoder = try BodyDecoder(call.request, schema: schema)
+        let object = try decoder.object(
+            call.request, apiVersion: call.resource.apiVersion, kind: call.resource.kind)
+        if object.resourceVersion.isEmpty, !call.declaration.allowsUnconditionalUpdate, store.get(call.key) != nil {
+            throw .invalid(
+                call.resource, call.name,
+                [
+                    StatusCause(
+                        reason: "FieldValueInvalid", field: "metadata.resourceVersion",
+                        message: "Invalid value: 0x0: must be specified for an update")
+                ])
+        }
+        if store.get(call.key) == nil, call.declaration.allowsCreateOnUpdate, call.subresource.isEmpty,
+            object.name == call.name
+        {
+            var response = try await create(object, call)
+            response.headers += decoder.warningHeaders
+            return response
+        }
+        var response = try await modify(call) { _ throws(StatusError) in object }
+        response.headers += decoder.warningHeaders
+        return response
+    }
+
+    func patch(_ call: ResourceCall) async throws(StatusError) -> KubeResponse {
+        try WriteRules.checkPatchType(call.request)
+        let decoder = try BodyDecoder(call.request, schema: schema)
+        let kind = GroupVersionKind(apiVersion: call.resource.apiVersion, kind: call.resource.kind)
+        let schema = schema
+        var warnings: [(name: String, value: String)] = []
+        var response = try await modify(call) { old throws(StatusError) in
+            let patched = try WriteRules.patch(call.request, old.json, kind: kind, schema: schema)
+            var attempt = decoder
+            let object = try attempt.typed(patched, apiVersion: call.resource.apiVersion, kind: call.resource.kind)
+            warnings = attempt.warningHeaders
+            return KubeObject(object)
+        }
+        response.headers += warnings
+        return response
+    }
+
+    /// Changes an object; tries again when somebody else changed it meanwhile and the change still applies.
+    ///
+    /// - Parameters:
+    ///   - call: which object; its subresource `status` confines the change.
+    ///   - change: makes the new object from the present one.
+    func modify(
+        _ call: ResourceCall, _ change: (KubeObject) throws(StatusError) -> KubeObject
+    ) async throws(StatusError) -> KubeResponse {
+        for attempt in 1... {
+            let stored = try stored(call)
+            let old = try decode(stored, call.declaration)
+            var object = try change(old)
+            let isPinned = !object.resourceVersion.isEmpty && object.resourceVersion != old.resourceVersion
+            guard !isPinned else { throw .staleVersion(call.resource, call.name) }
+            try prepare(&object, old: old, call)
+            try await admit(&object, old: old, .update, call)
+            let causes = problems(object, old: old, call.declaration)
+            guard causes.isEmpty else { throw .invalid(call.resource, call.name, causes) }
+            if object == old { return answer(stored, call) }
+            do throws(StatusError) {
+                return try await commitChange(object, old: old, stored, call)
+            } catch {
+                guard error.isConflict, attempt < Self.conflictAttempts else { throw error }
+            }
+        }
+        throw .staleVersion(call.resource, call.name)
+    }
+
+    private func prepare(_ object: inout KubeObject, old: KubeObject, _ call: ResourceCall) throws(StatusError) {
+        let declaration = call.declaration
+        try ObjectMeta.prepareUpdate(&object, old: old, declaration)
+        if call.subresource == "status" {
+            var confined = old
+            confined.status = object.status
+            let owners = old.metadata["ownerReferences"]
+            confined.metadata = object.metadata
+            confined.metadata["ownerReferences"] = owners
+            object = confined
+            declaration.strategy.prepareStatusUpdate(&object, old)
+        } else {
+            if declaration.hasStatus { object.status = old.status }
+            try declaration.strategy.prepareUpdate(&object, old)
+            Defaulting.apply(&object, schema: schema)
+            ObjectMeta.moveGeneration(&object, old: old, declaration)
+        }
+    }
+
+    private func commitChange(
+        _ given: KubeObject, old: KubeObject, _ stored: StoredObject, _ call: ResourceCall
+    ) async throws(StatusError) -> KubeResponse {
+        var object = given
+        let reservation = try call.declaration.strategy.allocator?.reserve(&object, old: old)
+        do throws(StatusError) {
+            if call.isDryRun {
+                reservation?.rollback()
+                return answer(object, call)
+            }
+            let isGone = old.isBeingDeleted && Self.mayBeRemoved(object)
+            let value = value(object, call.declaration)
+            let mutation: StoreMutation =
+                isGone
+                ? .delete(call.key, expectedRevision: stored.revision, value)
+                : .update(call.key, expectedRevision: stored.revision, value)
+            let result = try await commit(mutation, call, name: call.name)
+            reservation?.commit()
+            if isGone { call.declaration.strategy.allocator?.release(object) }
+            return answer(result, call)
+        } catch {
+            reservation?.rollback()
+            throw error
+        }
+    }
+
+    /// Whether nothing holds an object back that is being deleted.
+    static func mayBeRemoved(_ object: KubeObject) -> Bool {
+        object.finalizers.isEmpty && object.metadata["deletionGracePeriodSeconds"].int ?? 0 == 0
+            && (object.kind != "Namespace" || object.spec["finalizers"].isEmpty)
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+package import ApusCore
+package import KubeAPI
+package import KubeStore
+package import Logging
+import Synchronization
+
+/// The Kubernetes API over a store: every request in, every answer out, no transport.
+///
+/// Start here: ``handle(_:user:)``. What kinds exist is in its ``ResourceRegistry``; how they travel over HTTPS is in
+/// ``HTTPAPIServer``.
+package final class APIServer: Sendable {
+    /// Bounds and names.
+    package struct Configuration: Sendable {
+        /// What `/version` says; clients derive the features of the server from it.
+        package var gitVersion = "v1.32.4+apus"
+        /// How often a watch that asked for bookmarks gets one. Default 60 s.
+        package var bookmarkInterval: Duration = .seconds(60)
+        /// How long a watch goes on that named no timeout: between this and twice this. Default 30 min.
+        package var watchTimeout: Duration = .seconds(1800)
+        /// Network of cluster IPs. Default 127.96.0.0/16.
+        package var serviceNetwork = ServiceNetwork.default
+        /// Audience and issuer of service account tokens.
+        package var issuer = "https://kubernetes.default.svc.cluster.local"
+
+        package init() {}
+    }
+
+    let store: KubeStore
+    let configuration: Configuration
+    let schema: Schema
+    let authorizer: any Authorizer
+    let admission: [AdmissionPlugin]
+    let tokens: TokenIssuer?
+    let nodes: (any NodeConnector)?
+    let logger: Logger
+    let now: @Sendable () -> Timestamp
+    let discovery: DiscoveryCache
+    private let registryValue: Mutex<ResourceRegistry>
+
+    /// - Parameters:
+    ///   - store: holds the objects; several servers may not share one.
+    ///   - configuration: bounds and names.
+    ///   - authorizer: decides who may do what.
+    ///   - admission: steps around every write, after the built-in ones.
+    ///   - tokens: signs service account tokens; without it the `token` subresource is unavailable.
+    ///   - nodes: reaches node agents for logs; without it the `log` subresource is unavailable.
+    ///   - logger: for what goes wrong.
+    ///   - now: the clock.
+    package init(
+        store: KubeStore, configuration: Configuration = Configuration(),
+        authorizer: any Authorizer = AuthenticatedAuthorizer(), admission: [AdmissionPlugin] = [],
+        tokens: TokenIssuer? = nil, nodes: (any NodeConnector)? = nil, logger: Logger,
+        now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
+    ) {
+        self.store = store
+        self.configuration = configuration
+        self.schema = .builtIn
+        self.authorizer = authorizer
+        self.admission = admission
+        self.tokens = tokens
+        self.nodes = nodes
+        self.logger = logger
+        self.now = now
+        discovery = DiscoveryCache()
+        let allocator = ServiceAllocator(network: configuration.serviceNetwork)
+        let registry = ResourceRegistry.builtIn(services: allocator)
+        registryValue = Mutex(registry)
+        restoreAllocations(registry)
+    }
+
+    /// The kinds that are served; may be replaced while requests run.
+    package var registry: ResourceRegistry {
+        get { registryValue.withLock { $0 } }
+        set {
+            registryValue.withLock { $0 = newValue }
+            discovery.reset()
+        }
+    }
+
+    private func restoreAllocations(_ registry: ResourceRegistry) {
+        for declaration in registry.declarations {
+            guard let allocator = declaration.strategy.allocator else { continue }
+            let list = try? store.list(resource: declaration.storageName)
+            for object in list?.objects ?? [] {
+                if let json = try? JSONParser.parse(object.bytes) { allocator.restore(KubeObject(json)) }
+            }
+        }
+    }
+
+    /// Answers a request; failures are `Status` answers.
+    package func handle(_ request: KubeRequest, user: UserInfo) async -> KubeResponse {
+        do throws(StatusError) {
+            return try await route(request, user: user)
+        } catch {
+            return Self.answer(error)
+        }
+    }
+
+    /// The answer that tells of a failure.
+    package static func answer(_ error: StatusError) -> KubeResponse {
+        var response = KubeResponse(status: error.code, json: error.json)
+        if let seconds = error.retryAfterSeconds { response.headers.append(("Retry-After", String(seconds))) }
+        return response
+    }
+}

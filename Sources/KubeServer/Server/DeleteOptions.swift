@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import KubeAPI
+
+/// Options of a delete (meta/v1 DeleteOptions), from the body and the query.
+struct DeleteOptions {
+    /// What happens to dependents.
+    enum Propagation: String {
+        case background = "Background"
+        case foreground = "Foreground"
+        case orphan = "Orphan"
+    }
+
+    var gracePeriod: Int?
+    var propagation: Propagation?
+    var uid: String?
+    var resourceVersion: String?
+    var isDryRun = false
+
+    init(_ request: KubeRequest, schema: Schema) throws(StatusError) {
+        var json = JSONValue.null
+        if !request.body.isEmpty {
+            json = try BodyDecoder.json(request, schema: schema).value
+            guard json.object != nil else {
+                throw .badRequest("DeleteOptions must be an object, not \(json.typeName)")
+            }
+        }
+        gracePeriod = json["gracePeriodSeconds"].int ?? request.parameter("gracePeriodSeconds").flatMap { Int($0) }
+        uid = json["preconditions"]["uid"].string
+        resourceVersion = json["preconditions"]["resourceVersion"].string
+        isDryRun = !json["dryRun"].isEmpty
+        let policy = json["propagationPolicy"].string ?? request.parameter("propagationPolicy") ?? ""
+        if let orphans = json["orphanDependents"].bool ?? request.parameter("orphanDependents").map({ $0 == "true" }) {
+            propagation = orphans ? .orphan : .background
+        }
+        guard !policy.isEmpty else { return }
+        propagation = Propagation(rawValue: policy)
+        guard propagation != nil else {
+            throw StatusError(
+                code: 422, reason: "Invalid",
+                message: "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: "
+                    + "\"\(policy.prefix(64))\": supported values: \"Background\", \"Foreground\", \"Orphan\"")
+        }
+    }
+
+    /// Refuses to delete another object than the one that was meant.
+    func check(_ object: KubeObject, _ resource: KubeResource) throws(StatusError) {
+        if let uid, uid != object.uid {
+            throw .conflict(
+                resource, object.name,
+                "Precondition failed: UID in precondition: \(uid), UID in object meta: \(object.uid)")
+        }
+        if let resourceVersion, resourceVersion != object.resourceVersion {
+            throw .conflict(
+                resource, object.name,
+                "Precondition failed: ResourceVersion in precondition: \(resourceVersion), ResourceVersion in object "
+                    + "meta: \(object.resourceVersion)")
+        }
+    }
+
+    /// The finalizers that an object has while its dependents are looked after.
+    func finalizers(_ present: [String]) -> [String] {
+        guard let propagation else { return present }
+        var finalizers = present.filter { $0 != "foregroundDeletion" && $0 != "orphan" }
+        switch propagation {
+        case .background: break
+        case .foreground: finalizers.append("foregroundDeletion")
+        case .orphan: finalizers.append("orphan")
+        }
+        return Set(finalizers) == Set(present) ? present : finalizers
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import KubeAPI
+
+/// What all kinds share when they are written.
+///
+/// Source: Kubernetes API conventions, "Metadata"; "Names", "Finalizers", "Owners and dependents".
+enum ObjectMeta {
+    /// Longest prefix that leaves room for a generated suffix in a DNS label.
+    private static let longestGeneratedPrefix = 58
+
+    /// Sets the server's members of a new object.
+    static func prepareCreate(
+        _ object: inout KubeObject, _ declaration: ResourceDeclaration, namespace: String, now: Timestamp
+    ) throws(StatusError) {
+        guard object.metadata["resourceVersion"].string ?? "" == "" else {
+            throw .badRequest("resourceVersion should not be set on objects to be created")
+        }
+        if object.namespace.isEmpty {
+            object.namespace = namespace
+        } else if object.namespace != namespace {
+            throw .badRequest(
+                declaration.resource.isNamespaced
+                    ? "the namespace of the provided object does not match the namespace sent on the request"
+                    : "namespace is not allowed on the cluster-scoped kind \(declaration.resource.kind)")
+        }
+        for member in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation", "managedFields"] {
+            object.metadata[member] = .null
+        }
+        object.metadata["uid"] = .string(RandomID.uuid())
+        object.metadata["creationTimestamp"] = .string(now.rfc3339)
+        if declaration.hasGeneration { object.metadata["generation"] = 1 }
+    }
+
+    /// The name for a `generateName`.
+    static func generatedName(_ prefix: String) -> String {
+        String(prefix.prefix(longestGeneratedPrefix)) + RandomID.suffix()
+    }
+
+    /// Keeps the server's members of a changed object as they were.
+    static func prepareUpdate(
+        _ object: inout KubeObject, old: KubeObject, _ declaration: ResourceDeclaration
+    ) throws(StatusError) {
+        let resource = declaration.resource
+        if object.name.isEmpty { object.name = old.name }
+        guard object.name == old.name else {
+            throw .badRequest(
+                "the name of the object (\(object.name)) does not match the name on the URL (\(old.name))")
+        }
+        if object.namespace.isEmpty { object.namespace = old.namespace }
+        guard object.namespace == old.namespace else {
+            throw .badRequest(
+                "the namespace of the object (\(object.namespace)) does not match the namespace on the URL "
+                    + "(\(old.namespace))")
+        }
+        if !object.uid.isEmpty, object.uid != old.uid {
+            throw .conflict(
+                resource, old.name,
+                "Precondition failed: UID in precondition: \(object.uid), UID in object meta: \(old.uid)")
+        }
+        let kept = [
+            "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
+            "generateName", "selfLink", "resourceVersion", "managedFields",
+        ]
+        for member in kept { object.metadata[member] = old.metadata[member] }
+        if old.isBeingDeleted {
+            let added = object.finalizers.filter { !old.finalizers.contains($0) }
+            if !added.isEmpty {
+                let list = added.map { "\"\($0)\"" }.joined(separator: ", ")
+                throw .invalid(
+                    resource, old.name,
+                    [
+                        StatusCause(
+                            reason: "FieldValueForbidden", field: "metadata.finalizers",
+                            message:
+                                "Forbidden: no new finalizers can be added if the object is being deleted, found new "
+                                + "finalizers []string{\(list)}")
+                    ])
+            }
+        }
+    }
+
+    /// Counts a change of anything but metadata and status.
+    static func moveGeneration(_ object: inout KubeObject, old: KubeObject, _ declaration: ResourceDeclaration) {
+        guard declaration.hasGeneration else { return }
+        if wanted(object) != wanted(old) { object.metadata["generation"] = JSONValue(old.generation + 1) }
+    }
+
+    private static func wanted(_ object: KubeObject) -> JSONValue {
+        var json = object.json
+        json["metadata"] = .null
+        json["status"] = .null
+        return json
+    }
+
+    /// What is wrong with the metadata.
+    static func validate(_ object: KubeObject, _ declaration: ResourceDeclaration) -> [StatusCause] {
+        var causes: [StatusCause] = []
+        let name = object.name
+        if name.isEmpty {
+            causes.append(
+                StatusCause(
+                    reason: "FieldValueRequired", field: "metadata.name",
+                    message: "Required value: name or generateName is required"))
+        } else if let problem = NameRules.problem(name, declaration.nameRule) {
+            causes.append(NameRules.invalid("metadata.name", name, problem))
+        }
+        causes += NameRules.labelProblems(object.metadata["labels"], field: "metadata.labels")
+        causes += NameRules.annotationProblems(object.metadata["annotations"])
+        for finalizer in object.finalizers {
+            if let problem = NameRules.qualifiedNameProblem(finalizer) {
+                causes.append(NameRules.invalid("metadata.finalizers", finalizer, problem))
+            }
+        }
+        return causes + ownerProblems(object)
+    }
+
+    private static func ownerProblems(_ object: KubeObject) -> [StatusCause] {
+        var causes: [StatusCause] = []
+        let owners = object.ownerReferences
+        for (index, owner) in owners.enumerated() {
+            let field = "metadata.ownerReferences[\(index)]"
+            for (member, value) in [
+                ("apiVersion", owner.apiVersion), ("kind", owner.kind), ("name", owner.name), ("uid", owner.uid),
+            ] where value.isEmpty {
+                causes.append(
+                    StatusCause(
+                        reason: "FieldValueInvalid", field: "\(field).\(member)",
+                        message: "Invalid value: \"\": \(member == "apiVersion" ? "version" : member) must not be empty"))
+            }
+        }
+        if owners.count(where: \.isController) > 1 {
+            causes.append(
+                StatusCause(
+                    reason: "FieldValueInvalid", field: "metadata.ownerReferences",
+                    message: "Invalid value: Only one reference can have Controller set to true."))
+        }
+        return causes
+    }
+}

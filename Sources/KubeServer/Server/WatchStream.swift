@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import Dispatch
+import KubeAPI
+import KubeStore
+import Synchronization
+
+/// The body of a watch answer: chunks of whole lines. Iterate it once.
+final class WatchStream: AsyncSequence, Sendable {
+    typealias Element = [UInt8]
+    typealias Failure = any Error
+
+    private struct Source: Sendable {
+        var watch: StoreWatch
+        var encoder: WatchEncoder
+        var initial: ArraySlice<StoredObject>
+        var initialEnd: Int64?
+    }
+
+    /// How many present objects go into one chunk.
+    private static let initialChunk = 256
+
+    private let source: Source?
+    private let failure: [UInt8]
+    private let isEnding = Mutex(false)
+
+    /// - Parameters:
+    ///   - watch: the changes.
+    ///   - encoder: makes the lines.
+    ///   - initial: objects that exist already.
+    ///   - initialEnd: the revision of the bookmark that ends the present objects; nil for none.
+    init(watch: StoreWatch, encoder: WatchEncoder, initial: [StoredObject], initialEnd: Int64?) {
+        source = Source(watch: watch, encoder: encoder, initial: initial[...], initialEnd: initialEnd)
+        failure = []
+    }
+
+    private init(failure: [UInt8]) {
+        source = nil
+        self.failure = failure
+    }
+
+    /// A watch that consists of an error.
+    static func failed(_ error: StatusError) -> WatchStream {
+        var bytes: [UInt8] = []
+        WatchEncoder.append("ERROR", error.json, to: &bytes)
+        return WatchStream(failure: bytes)
+    }
+
+    /// Sets the timers: regular bookmarks, and the end. They do not keep the watch alive.
+    func start(timeout: Duration, bookmarkInterval: Duration?) {
+        let nanoseconds = Int(clamping: timeout.nanoseconds)
+        DispatchQueue.global().asyncAfter(deadline: .now() + .nanoseconds(nanoseconds)) { [weak self] in
+            self?.end()
+        }
+        if let bookmarkInterval { schedule(every: .nanoseconds(Int(clamping: bookmarkInterval.nanoseconds))) }
+    }
+
+    private func schedule(every interval: DispatchTimeInterval) {
+        DispatchQueue.global().asyncAfter(deadline: .now() + interval) { [weak self] in
+            guard let self, !isEnding.withLock({ $0 }) else { return }
+            source?.watch.requestProgress()
+            schedule(every: interval)
+        }
+    }
+
+    /// Ends the watch after what has happened until now, with a last bookmark.
+    func end() {
+        isEnding.withLock { $0 = true }
+        source?.watch.requestProgress()
+    }
+
+    func makeAsyncIterator() -> Iterator { Iterator(stream: self) }
+
+    struct Iterator: AsyncIteratorProtocol {
+        private let stream: WatchStream
+        private var encoder: WatchEncoder?
+        private var changes: StoreWatch.Iterator?
+        private var initial: ArraySlice<StoredObject>
+        private var initialEnd: Int64?
+        private var failure: [UInt8]
+        private var isDone = false
+
+        fileprivate init(stream: WatchStream) {
+            self.stream = stream
+            encoder = stream.source?.encoder
+            changes = stream.source?.watch.makeAsyncIterator()
+            initial = stream.source?.initial ?? []
+            initialEnd = stream.source?.initialEnd
+            failure = stream.failure
+        }
+
+        mutating func next() async throws -> [UInt8]? { try await next(isolation: nil) }
+
+        mutating func next(isolation actor: isolated (any Actor)?) async throws(any Error) -> [UInt8]? {
+            guard !isDone else { return nil }
+            guard var encoder, var changes else {
+                isDone = true
+                return failure
+            }
+            var chunk: [UInt8] = []
+            if !initial.isEmpty || initialEnd != nil {
+                for object in initial.prefix(WatchStream.initialChunk) { encoder.append(added: object, to: &chunk) }
+                initial = initial.dropFirst(WatchStream.initialChunk)
+                if initial.isEmpty, let revision = initialEnd {
+                    encoder.append(bookmark: revision, endsInitialEvents: true, to: &chunk)
+                    initialEnd = nil
+                }
+                self.encoder = encoder
+                return chunk
+            }
+            while chunk.isEmpty, !isDone {
+                // A watcher that is too slow ends as at its timeout: it watches again from where it is.
+                guard let items = try? await changes.next(isolation: actor) else {
+                    isDone = true
+                    break
+                }
+                for item in items {
+                    switch item {
+                    case .event(let event): encoder.append(event, to: &chunk)
+                    case .progress(let revision):
+                        if encoder.sendsBookmarks { encoder.append(bookmark: revision, to: &chunk) }
+                        if stream.isEnding.withLock({ $0 }) { isDone = true }
+                    }
+                }
+            }
+            self.changes = changes
+            self.encoder = encoder
+            return chunk.isEmpty ? nil : chunk
+        }
+    }
+}
