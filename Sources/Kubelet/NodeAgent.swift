@@ -28,7 +28,6 @@ package final class NodeAgent: Sendable {
     private let configuration: NodeAgentConfiguration
     private let runtime: any ContainerRuntime
     private let logger: Logger
-    private let addresses: PodAddresses
     private let changes = Mailbox<InformerEvent>()
     private let events = Mailbox<PodEvent>()
     /// The workers of the pods on the node, by UID.
@@ -49,7 +48,6 @@ package final class NodeAgent: Sendable {
         self.configuration = configuration
         self.runtime = runtime
         self.logger = logger
-        addresses = PodAddresses(prefix: configuration.podAddressPrefix)
     }
 
     /// Works until cancelled; containers go on running afterwards.
@@ -80,6 +78,7 @@ package final class NodeAgent: Sendable {
     private func run(_ http: HTTPClient) async throws {
         let heartbeat = NodeHeartbeat(
             client: client, nodeName: nodeName, configuration: configuration, logger: logger)
+        let addresses = try PodAddresses(prefix: configuration.podAddressPrefix)
         let registered = try await heartbeat.register()
         logger.info("node \(nodeName) is registered")
         let permits = WorkQueue<Int>()
@@ -103,7 +102,7 @@ package final class NodeAgent: Sendable {
             await pods.waitUntilSynced()
             await services.waitUntilSynced()
             guard !Task.isCancelled else { return }
-            let runs = await adopt(pods.list(), &group)
+            let runs = await adopt(pods.list(), addresses, &group)
             claims.onChange { event in
                 if case .deleted(let claim) = event { self.removeData(of: claim) }
             }
@@ -122,14 +121,14 @@ package final class NodeAgent: Sendable {
 
     /// Finds what runs already: returns the runs of pods that exist, and stops those of pods that do not.
     private func adopt(
-        _ pods: [KubeObject], _ group: inout DiscardingTaskGroup
+        _ pods: [KubeObject], _ addresses: PodAddresses, _ group: inout DiscardingTaskGroup
     ) async -> [String: [PodMachine.KnownRun]] {
         let known = Set(pods.map(\.uid))
         for pod in pods {
             guard let address = pod.status["podIP"].string, pod.spec["hostNetwork"].bool != true,
                 !["Succeeded", "Failed"].contains(pod.status["phase"].string ?? "")
             else { continue }
-            addresses.reserve(pod.uid, address)
+            addresses.adopt(pod.uid, address)
         }
         var runs: [String: [PodMachine.KnownRun]] = [:]
         var adopted = 0

@@ -60,7 +60,9 @@ package struct PodMachine: Sendable {
 
     /// - Parameters:
     ///   - pod: the object; counts and ends of earlier runs are taken from its status.
+    ///   - timing: how long to wait before a restart or another try.
     ///   - runs: what the runtime still knows; running ones are adopted.
+    ///   - now: the present time.
     package init(_ pod: KubeObject, timing: PodTiming = PodTiming(), runs: [KnownRun] = [], now: Timestamp) {
         self.pod = pod
         self.timing = timing

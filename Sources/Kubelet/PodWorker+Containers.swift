@@ -73,6 +73,9 @@ extension PodWorker {
                 let spec = try await spec(plan, attempt, snapshot)
                 tellBefore(plan, spec)
                 let state = try await node.runtime.start(spec)
+                for notice in node.runtime.notices(for: spec) {
+                    tellOnce(isWarning: true, notice.reason, notice.message)
+                }
                 await report(name, attempt, state)
             } catch let error as ContainerConfigError {
                 send(.startRefused(name, attempt: attempt, reason: error.reason, message: error.message))
@@ -91,7 +94,6 @@ extension PodWorker {
             ? "Container image \"\(plan.image)\" is this Apus binary"
             : "Container image \"\(plan.image)\" is not pulled by the process runtime: command runs on the host"
         tell(isWarning: false, "Pulled", note, container: plan.name)
-        for notice in node.runtime.notices(for: spec) { tellOnce(isWarning: true, notice.reason, notice.message) }
         let unreachable = plan.json["volumeMounts"].elements.filter { mount in
             let path = mount["mountPath"].string ?? ""
             return path != Self.tokenPath && spec.environment[Self.variable(mount)] != path

@@ -25,8 +25,11 @@ package struct Prober: Sendable {
 
     /// Asks once.
     /// - Parameters:
+    ///   - action: what to ask.
     ///   - address: of the pod; used where the action names no host.
+    ///   - timeout: after which the answer is a failure.
     ///   - exec: runs a command in the container.
+    /// - Returns: success, or what went wrong.
     package func ask(
         _ action: ProbeAction, address: String, timeout: Duration, exec: ExecFunction
     ) async -> ProbeOutcome {
