@@ -41,6 +41,8 @@ package struct OpenAPI: Sendable {
     /// - Parameters:
     ///   - resources: the resources of that group version.
     ///   - serverVersion: as `/version` says (`v1.36.0`).
+    ///   - schema: where the types are.
+    /// - Returns: the document as JSON.
     package static func v3Document(_ resources: [Resource], serverVersion: String, schema: Schema = .builtIn)
         -> JSONValue
     {

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+package import ApusCore
+
+extension ObjectValidation {
+    /// What is wrong with an object whose types are right and whose defaults are set; empty when nothing is.
+    ///
+    /// - Parameters:
+    ///   - object: the object as it would be stored.
+    ///   - kind: its kind; kinds without rules of their own have only their metadata checked.
+    ///   - old: the object as it is now, for an update; nil for a creation.
+    package static func semantic(_ object: JSONValue, _ kind: GroupVersionKind, old: JSONValue? = nil) -> [StatusCause]
+    {
+        var check = SemanticCheck(object: object, old: old)
+        check.metadata(NameRules.objectName(kind))
+        switch (kind.group, kind.kind) {
+        case ("", "Pod"): check.pod()
+        case ("", "Service"): check.service()
+        case ("", "ConfigMap"): check.configMap()
+        case ("", "Secret"): check.secret()
+        case ("", "PersistentVolumeClaim"): check.claim()
+        case ("", "ReplicationController"), ("apps", "ReplicaSet"): check.replicaSet(kind)
+        case ("", "Endpoints"): check.endpoints()
+        case ("", "PodTemplate"):
+            check.podSpec("template.spec", object["template"]["spec"])
+        case ("apps", "Deployment"): check.deployment()
+        case ("apps", "StatefulSet"): check.statefulSet()
+        case ("apps", "DaemonSet"): check.daemonSet()
+        case ("batch", "Job"): check.job()
+        case ("batch", "CronJob"): check.cronJob()
+        case ("discovery.k8s.io", "EndpointSlice"): check.endpointSlice()
+        case ("coordination.k8s.io", "Lease"): check.lease()
+        case ("rbac.authorization.k8s.io", _): check.accessControl(kind)
+        case ("autoscaling", "HorizontalPodAutoscaler"): check.autoscaler()
+        case ("policy", "PodDisruptionBudget"): check.disruptionBudget()
+        default: break
+        }
+        return check.errors.causes
+    }
+}
+
+/// One object under examination. The rules of each kind are in extensions.
+struct SemanticCheck {
+    let object: JSONValue
+    let old: JSONValue?
+    var errors = FieldErrors()
+
+    var spec: JSONValue { object["spec"] }
+
+    /// Total size of an object's annotations, in bytes.
+    private static let maxAnnotationBytes = 256 * 1024
+
+    init(object: JSONValue, old: JSONValue?) {
+        self.object = object
+        self.old = old
+    }
+
+    mutating func metadata(_ nameRule: (String) -> [String]) {
+        let metadata = object["metadata"]
+        let path: FieldPath = "metadata"
+        let name = metadata["name"].string ?? ""
+        let prefix = metadata["generateName"].string ?? ""
+        if !prefix.isEmpty {
+            // The name that will be made ends in letters and digits.
+            errors.all(path["generateName"], .string(prefix), nameRule(String(prefix.prefix(200)) + "a"))
+        }
+        if name.isEmpty {
+            if prefix.isEmpty { errors.required(path["name"], "name or generateName is required") }
+        } else {
+            errors.all(path["name"], .string(name), nameRule(name))
+        }
+        errors.labels(path["labels"], metadata["labels"])
+        var bytes = 0
+        for (key, value) in metadata["annotations"].members.sorted(by: { $0.key < $1.key }) {
+            errors.all(path["annotations"], .string(key), NameRules.qualifiedName(key.lowercased()))
+            bytes += key.utf8.count + (value.string ?? "").utf8.count
+        }
+        if bytes > Self.maxAnnotationBytes { errors.tooLong(path["annotations"], Self.maxAnnotationBytes) }
+        owners(path["ownerReferences"], metadata["ownerReferences"])
+        for (index, finalizer) in metadata["finalizers"].elements.enumerated() {
+            errors.all(path["finalizers"][index], finalizer, NameRules.qualifiedName(finalizer.string ?? ""))
+        }
+        if let old {
+            for field in ["name", "namespace", "uid"] where !metadata[field].isNull {
+                errors.immutable(path[field], metadata[field], old["metadata"][field])
+            }
+        }
+    }
+
+    private mutating func owners(_ path: FieldPath, _ owners: JSONValue) {
+        var hasController = false
+        for (index, owner) in owners.elements.enumerated() {
+            for field in ["apiVersion", "kind", "name", "uid"] where (owner[field].string ?? "").isEmpty {
+                errors.invalid(
+                    path[index][field], "", field == "apiVersion" ? "version must not be empty" : "must not be empty")
+            }
+            guard owner["controller"] == true else { continue }
+            if hasController {
+                errors.invalid(path, owners, "Only one reference can have Controller set to true")
+            }
+            hasController = true
+        }
+    }
+}

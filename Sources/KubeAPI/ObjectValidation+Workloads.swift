@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+
+extension SemanticCheck {
+    mutating func deployment() {
+        errors.notNegative("spec.replicas", spec["replicas"])
+        workload(restartPolicies: ["Always"])
+        let strategy = spec["strategy"]
+        let path: FieldPath = "spec.strategy"
+        switch strategy["type"].string ?? "" {
+        case "Recreate":
+            if !strategy["rollingUpdate"].isNull {
+                errors.forbidden(
+                    path["rollingUpdate"], "may not be specified when strategy `type` is 'Recreate'")
+            }
+        case "RollingUpdate": rollingUpdate(path["rollingUpdate"], strategy["rollingUpdate"])
+        default: errors.notSupported(path["type"], strategy["type"], ["Recreate", "RollingUpdate"])
+        }
+        errors.notNegative("spec.minReadySeconds", spec["minReadySeconds"])
+        errors.notNegative("spec.revisionHistoryLimit", spec["revisionHistoryLimit"])
+        let deadline = spec["progressDeadlineSeconds"]
+        errors.notNegative("spec.progressDeadlineSeconds", deadline)
+        if let seconds = deadline.int, seconds <= spec["minReadySeconds"].int ?? 0 {
+            errors.invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds")
+        }
+        if let old { errors.immutable("spec.selector", spec["selector"], old["spec"]["selector"]) }
+    }
+
+    private mutating func rollingUpdate(_ path: FieldPath, _ update: JSONValue) {
+        for field in ["maxUnavailable", "maxSurge"] { amountOrPercent(path[field], update[field]) }
+        func isZero(_ value: JSONValue) -> Bool { value == 0 || value == "0%" || value.isNull }
+        if isZero(update["maxUnavailable"]), isZero(update["maxSurge"]) {
+            errors.invalid(path["maxUnavailable"], update["maxUnavailable"], "may not be 0 when `maxSurge` is 0")
+        }
+        if let text = update["maxUnavailable"].string, let percent = Int(text.dropLast()), percent > 100 {
+            errors.invalid(path["maxUnavailable"], update["maxUnavailable"], "must not be greater than 100%")
+        }
+    }
+
+    mutating func amountOrPercent(_ path: FieldPath, _ value: JSONValue) {
+        errors.notNegative(path, value)
+        guard let text = value.string else { return }
+        let digits = text.utf8.dropLast()
+        if text.last != "%" || digits.isEmpty || !digits.allSatisfy({ (48...57).contains($0) }) {
+            errors.invalid(
+                path, value,
+                """
+                a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', \
+                regex used for validation is '[0-9]+%')
+                """)
+        }
+    }
+
+    /// What workloads have in common: a selector that matches the template, and the template.
+    private mutating func workload(restartPolicies: [String]) {
+        let selector = spec["selector"]
+        let template = spec["template"]
+        if selector.isNull {
+            errors.required("spec.selector")
+        } else {
+            errors.labelSelector("spec.selector", selector)
+            if selector["matchLabels"].isEmpty, selector["matchExpressions"].isEmpty {
+                errors.invalid("spec.selector", selector, "empty selector is invalid for deployment")
+            } else {
+                matchTemplate(selector, template)
+            }
+        }
+        self.template("spec.template", template, restartPolicies: restartPolicies)
+    }
+
+    private mutating func matchTemplate(_ selector: JSONValue, _ template: JSONValue) {
+        let labels = template["metadata"]["labels"]
+        guard let parsed = try? LabelSelector(json: selector), !parsed.matches(labels.stringMembers) else { return }
+        errors.invalid(
+            "spec.template.metadata.labels", labels.isNull ? [:] : labels,
+            "`selector` does not match template `labels`")
+    }
+
+    private mutating func template(_ path: FieldPath, _ template: JSONValue, restartPolicies: [String]) {
+        errors.labels(path["metadata"]["labels"], template["metadata"]["labels"])
+        let spec = template["spec"]
+        podSpec(path["spec"], spec)
+        let policy = spec["restartPolicy"]
+        let isKnown = ["Always", "OnFailure", "Never"].contains(policy.string ?? "")
+        if isKnown { errors.oneOf(path["spec"]["restartPolicy"], policy, restartPolicies) }
+        if !spec["activeDeadlineSeconds"].isNull, restartPolicies == ["Always"] {
+            errors.forbidden(
+                path["spec"]["activeDeadlineSeconds"], "activeDeadlineSeconds in ReplicaSet is not Supported")
+        }
+    }
+
+    mutating func replicaSet(_ kind: GroupVersionKind) {
+        errors.notNegative("spec.replicas", spec["replicas"])
+        errors.notNegative("spec.minReadySeconds", spec["minReadySeconds"])
+        guard kind.kind == "ReplicationController" else {
+            workload(restartPolicies: ["Always"])
+            if let old { errors.immutable("spec.selector", spec["selector"], old["spec"]["selector"]) }
+            return
+        }
+        if spec["selector"].isEmpty {
+            errors.required("spec.selector")
+        } else {
+            matchTemplate(["matchLabels": spec["selector"]], spec["template"])
+        }
+        if spec["template"].isNull {
+            errors.required("spec.template")
+        } else {
+            template("spec.template", spec["template"], restartPolicies: ["Always"])
+        }
+    }
+
+    mutating func statefulSet() {
+        errors.notNegative("spec.replicas", spec["replicas"])
+        workload(restartPolicies: ["Always"])
+        errors.oneOf("spec.podManagementPolicy", spec["podManagementPolicy"], ["OrderedReady", "Parallel"])
+        errors.oneOf(
+            "spec.updateStrategy.type", spec["updateStrategy"]["type"], ["OnDelete", "RollingUpdate"])
+        guard let old else { return }
+        var allowed = spec
+        for field in [
+            "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
+            "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
+        ] {
+            allowed[field] = old["spec"][field]
+        }
+        if allowed != old["spec"] {
+            errors.forbidden(
+                "spec",
+                """
+                updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', \
+                'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and \
+                'minReadySeconds' are forbidden
+                """)
+        }
+    }
+
+    mutating func daemonSet() {
+        workload(restartPolicies: ["Always"])
+        let strategy = spec["updateStrategy"]
+        errors.oneOf("spec.updateStrategy.type", strategy["type"], ["RollingUpdate", "OnDelete"])
+        if strategy["type"] == "RollingUpdate" {
+            rollingUpdate("spec.updateStrategy.rollingUpdate", strategy["rollingUpdate"])
+        }
+        if let old { errors.immutable("spec.selector", spec["selector"], old["spec"]["selector"]) }
+    }
+
+    mutating func job() {
+        jobSpec("spec", spec)
+        // The server generates the selector; one that is there must match.
+        if !spec["selector"].isNull { matchTemplate(spec["selector"], spec["template"]) }
+        guard let old else { return }
+        let oldSpec = old["spec"]
+        if spec["completionMode"] != "Indexed" || spec["completions"] != spec["parallelism"] {
+            errors.immutable("spec.completions", spec["completions"], oldSpec["completions"])
+        }
+        for field in ["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"] {
+            errors.immutable(FieldPath("spec")[field], spec[field], oldSpec[field])
+        }
+        // While a job is suspended, its pods' placement may still change.
+        var template = spec["template"]
+        if oldSpec["suspend"] == true, old["status"]["startTime"].isNull {
+            let oldTemplate = oldSpec["template"]
+            template["metadata"]["labels"] = oldTemplate["metadata"]["labels"]
+            template["metadata"]["annotations"] = oldTemplate["metadata"]["annotations"]
+            for field in ["nodeSelector", "tolerations", "affinity", "schedulingGates"] {
+                template["spec"][field] = oldTemplate["spec"][field]
+            }
+        }
+        if template != oldSpec["template"] {
+            errors.invalid("spec.template", spec["template"], "field is immutable")
+        }
+    }
+
+    private mutating func jobSpec(_ path: FieldPath, _ spec: JSONValue) {
+        for field in [
+            "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "backoffLimitPerIndex",
+            "maxFailedIndexes", "ttlSecondsAfterFinished",
+        ] {
+            errors.notNegative(path[field], spec[field])
+        }
+        if !spec["completionMode"].isNull {
+            errors.oneOf(path["completionMode"], spec["completionMode"], ["NonIndexed", "Indexed"])
+        }
+        if spec["completionMode"] == "Indexed", spec["completions"].isNull {
+            errors.required(path["completions"], "when completion mode is Indexed")
+        }
+        template(path["template"], spec["template"], restartPolicies: ["OnFailure", "Never"])
+    }
+
+    mutating func cronJob() {
+        let name = object["metadata"]["name"].string ?? ""
+        if name.utf8.count > 52 {
+            errors.invalid("metadata.name", .string(name), "must be no more than 52 characters")
+        }
+        let schedule = spec["schedule"].string ?? ""
+        let fields = schedule.split(separator: " ").count
+        if schedule.isEmpty {
+            errors.required("spec.schedule")
+        } else if !schedule.hasPrefix("@"), fields != 5 {
+            errors.invalid(
+                "spec.schedule", .string(schedule), "expected exactly 5 fields, found \(fields): [\(schedule)]")
+        }
+        errors.oneOf("spec.concurrencyPolicy", spec["concurrencyPolicy"], ["Allow", "Forbid", "Replace"])
+        for field in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit", "startingDeadlineSeconds"] {
+            errors.notNegative(FieldPath("spec")[field], spec[field])
+        }
+        jobSpec("spec.jobTemplate.spec", spec["jobTemplate"]["spec"])
+    }
+
+    mutating func autoscaler() {
+        let target = spec["scaleTargetRef"]
+        for field in ["kind", "name"] where (target[field].string ?? "").isEmpty {
+            errors.required(FieldPath("spec.scaleTargetRef")[field])
+        }
+        let greatest = spec["maxReplicas"].int ?? 0
+        if let least = spec["minReplicas"].int, least < 1 {
+            errors.invalid("spec.minReplicas", spec["minReplicas"], "must be greater than or equal to 1")
+        }
+        if greatest < 1 { errors.invalid("spec.maxReplicas", spec["maxReplicas"], "must be greater than 0") }
+        if let least = spec["minReplicas"].int, greatest >= 1, greatest < least {
+            errors.invalid(
+                "spec.maxReplicas", spec["maxReplicas"], "must be greater than or equal to `minReplicas`")
+        }
+    }
+
+    mutating func disruptionBudget() {
+        for field in ["minAvailable", "maxUnavailable"] { amountOrPercent(FieldPath("spec")[field], spec[field]) }
+        if !spec["minAvailable"].isNull, !spec["maxUnavailable"].isNull {
+            errors.invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+        }
+        errors.labelSelector("spec.selector", spec["selector"])
+    }
+}
