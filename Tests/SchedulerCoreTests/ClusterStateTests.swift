@@ -12,10 +12,10 @@ import Testing
         cluster.assume(pod, on: "n")
         #expect(cluster.isAssumed(key) && cluster.contains(key, uid: pod.uid))
         #expect(cluster.node("n")?.requested.cpu == 1000)
-        #expect(!cluster.forget(key, uid: "another"))
-        #expect(cluster.forget(key, uid: pod.uid))
+        #expect(cluster.forget(key, uid: "another") == false)
+        #expect(cluster.forget(key, uid: pod.uid) == true)
         #expect(cluster.node("n")?.requested.cpu == 0)
-        #expect(!cluster.forget(key, uid: pod.uid))
+        #expect(cluster.forget(key, uid: pod.uid) == false)
     }
 
     @Test func confirmsWhatWasAssumed() throws {
@@ -23,7 +23,7 @@ import Testing
         cluster.assume(try Fixture.pod("p", cpu: "1"), on: "n")
         // Somebody else bound it elsewhere: what the API server says holds.
         cluster.setPod(try Fixture.pod("p", cpu: "1", node: "m"))
-        #expect(!cluster.forget(key, uid: "uid-p"))
+        #expect(cluster.forget(key, uid: "uid-p") == false)
         #expect(cluster.node("n")?.requested.cpu == 0)
         #expect(cluster.node("m")?.requested.cpu == 1000)
         #expect(cluster.podCount == 1)
@@ -39,7 +39,7 @@ import Testing
         cluster.setNode(try Fixture.node("n"))
         #expect(cluster.node("n")?.pods.count == 1)
         cluster.removeNode("n")
-        #expect(cluster.removePod(key))
+        #expect(cluster.removePod(key) == true)
         cluster.setNode(try Fixture.node("n"))
         #expect(cluster.node("n")?.pods.isEmpty == true)
     }

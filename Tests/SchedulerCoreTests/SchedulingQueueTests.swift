@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ApusCore
 import KubeAPI
 import SchedulerCore
 import Testing
@@ -145,11 +146,11 @@ import Testing
 
     @Test func tellsOnce() throws {
         var queue = try rejected()
-        #expect(queue.tell("a", about: key))
-        #expect(!queue.tell("a", about: key))
-        #expect(queue.tell("b", about: key))
+        #expect(queue.tell("a", about: key) == true)
+        #expect(queue.tell("a", about: key) == false)
+        #expect(queue.tell("b", about: key) == true)
         queue.remove(key)
-        #expect(!queue.tell("c", about: key))
+        #expect(queue.tell("c", about: key) == false)
     }
 
     @Test(arguments: [
