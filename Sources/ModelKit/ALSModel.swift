@@ -48,6 +48,8 @@ package struct ALSModel: Sendable {
     package let factors: ALSFactors
     /// Which items each user has already interacted with, by index.
     package let seen: SparseMatrix
+    /// How many users interacted with each item in training, by index.
+    package let itemCounts: [Int]
     private let itemNorms: [Float]
     private let gram: [Float]
 
@@ -64,6 +66,7 @@ package struct ALSModel: Sendable {
         self.factors = factors
         self.seen = seen
         itemNorms = factors.items.rowNorms()
+        itemCounts = seen.columns.reduce(into: [Int](repeating: 0, count: items.count)) { $0[Int($1)] += 1 }
         switch info.configuration.feedback {
         case .explicit: gram = []
         case .implicit: gram = factors.items.gram(ridge: info.configuration.regularization)
@@ -158,7 +161,8 @@ package struct ALSModel: Sendable {
     }
 
     /// The `count` items whose factors point most nearly the same way (cosine), best first; nil for an unknown item.
-    package func similar(to item: Int64, count: Int) -> [Scored]? {
+    /// Items that fewer than `support` users interacted with are left out: their direction is mostly chance.
+    package func similar(to item: Int64, count: Int, support: Int = 0) -> [Scored]? {
         guard let index = items.index(of: item) else { return nil }
         guard itemNorms[index] > 0 else { return [] }
         var scores = factors.items.scores(factors.items.paddedRow(index))
@@ -166,7 +170,9 @@ package struct ALSModel: Sendable {
             let norm = itemNorms[index] * itemNorms[other]
             scores[other] = norm > 0 ? min(1, scores[other] / norm) : 0
         }
-        return TopN.select(count, from: scores) { $0 != index && itemNorms[$0] > 0 }.map {
+        return TopN.select(count, from: scores) {
+            $0 != index && itemNorms[$0] > 0 && itemCounts[$0] >= support
+        }.map {
             Scored(item: items.ids[$0], score: scores[$0])
         }
     }
@@ -175,13 +181,6 @@ package struct ALSModel: Sendable {
     package func seenItems(of user: Int64) -> Set<Int64> {
         guard let index = users.index(of: user) else { return [] }
         return Set(seen.columns(of: index).map { items.ids[Int($0)] })
-    }
-
-    /// How many users interacted with each item in training, by index.
-    package var itemCounts: [Int] {
-        var counts = [Int](repeating: 0, count: items.count)
-        for column in seen.columns { counts[Int(column)] += 1 }
-        return counts
     }
 }
 

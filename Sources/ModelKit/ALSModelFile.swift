@@ -205,7 +205,9 @@ private struct ByteReader {
         var elements = [Element](repeating: 0, count: count)
         let start = index
         elements.withUnsafeMutableBytes { target in
-            bytes.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + length])) }
+            bytes.withUnsafeBytes {
+                target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + length]))
+            }
         }
         index += length
         return elements

@@ -85,7 +85,8 @@ package struct Dataset: Sendable {
         text.reserveCapacity(interactions.count * 28)
         for interaction in interactions {
             text.append(
-                contentsOf: "\(interaction.user),\(interaction.item),\(interaction.value),\(interaction.timestamp)\n".utf8)
+                contentsOf: "\(interaction.user),\(interaction.item),\(interaction.value),\(interaction.timestamp)\n"
+                    .utf8)
         }
         return text
     }

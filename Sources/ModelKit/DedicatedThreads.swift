@@ -1,10 +1,11 @@
+import Synchronization
+
 // SPDX-License-Identifier: Apache-2.0
 #if canImport(Glibc)
     import Glibc
 #else
     import Darwin
 #endif
-import Synchronization
 
 /// Threads of one's own for long computations, so that Swift's cooperative pool is never blocked.
 package enum DedicatedThreads {

@@ -117,7 +117,8 @@ package struct MovieLens: Sendable {
             throw MovieLensError(description: "\(path), \(error)")
         } catch {
             throw MovieLensError(
-                description: "\(error); a MovieLens folder has ratings.csv and movies.csv (run scripts/fetch-movielens)")
+                description: "\(error); a MovieLens folder has ratings.csv and movies.csv (run scripts/fetch-movielens)"
+            )
         }
     }
 }

@@ -113,7 +113,8 @@ package enum EventDecoder {
         let known: Set = kind == .rating ? ["user", "movie", "rating", "timestamp"] : ["user", "movie", "timestamp"]
         for key in members.keys.sorted() where !known.contains(key) {
             throw EventError(
-                description: "\(path)\(key.prefix(64)): unknown field, expected \(known.sorted().joined(separator: ", "))")
+                description:
+                    "\(path)\(key.prefix(64)): unknown field, expected \(known.sorted().joined(separator: ", "))")
         }
         func identifier(_ key: String) throws(EventError) -> Int64 {
             guard let id = value[key].int, (1...maxID).contains(Int64(id)) else {

@@ -146,12 +146,14 @@ struct EventStore: Sendable {
     }
 
     /// Movies whose title has every word of `query`, the most rated first, and how many there are in all.
-    func movies(matching query: String, limit: Int, offset: Int) async throws -> (movies: [CatalogueMovie], total: Int) {
+    func movies(matching query: String, limit: Int, offset: Int) async throws -> (movies: [CatalogueMovie], total: Int)
+    {
         let words = query.split(separator: " ").prefix(10).map { word in
             let escaped = word.flatMap { "%_\\".contains($0) ? "\\\($0)" : "\($0)" }
             return "%\(String(escaped))%"
         }
-        let condition = words.isEmpty
+        let condition =
+            words.isEmpty
             ? "1" : words.map { _ in "title LIKE ? ESCAPE '\\'" }.joined(separator: " AND ")
         return try await pool.read { database in
             let total = try Int.fetchOne(

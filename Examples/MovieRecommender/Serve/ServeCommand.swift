@@ -8,7 +8,8 @@ import ModelKit
 /// Answers with the newest model.
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "serve", abstract: "Recommend movies with the newest model; newer ones are taken up while running.")
+        commandName: "serve", abstract: "Recommend movies with the newest model; newer ones are taken up while running."
+    )
 
     @Option(help: "HOST:PORT to listen on; without HOST, POD_IP or else 127.0.0.1.")
     var listen = ListenAddress(port: 7003)
@@ -22,7 +23,11 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Milliseconds between looks for a newer model.")
     var interval = 1000
 
+    @Option(help: "Milliseconds to go on serving, not ready, after SIGTERM.")
+    var drain = 0
+
     func run() async throws {
+        guard (0...600_000).contains(drain) else { throw ValidationError("--drain is out of range") }
         guard (10...3_600_000).contains(interval) else { throw ValidationError("--interval is out of range") }
         let counters = Counters()
         let serving = ServingModel(
@@ -34,7 +39,7 @@ struct ServeCommand: AsyncParsableCommand {
         let router = host.router()
         ServeRoutes(serving: serving, lookup: RatingsLookup(ingest: ingest, counters: counters), counters: counters)
             .add(to: router)
-        try await host.run(router, services: [serving])
+        try await host.run(router, services: [serving], drain: .milliseconds(drain))
     }
 }
 
@@ -55,7 +60,8 @@ struct ServeRoutes: Sendable {
             let loaded = try current()
             let movie = try context.identifier("movie")
             let count = Int(try request.query("n", in: 1...500, default: 10))
-            guard let similar = loaded.model.similar(to: movie, count: count) else {
+            let support = Int(try request.query("support", in: 0...1_000_000, default: 10))
+            guard let similar = loaded.model.similar(to: movie, count: count, support: support) else {
                 throw RequestError(.notFound, "the model does not know movie \(movie)")
             }
             return Response.json([

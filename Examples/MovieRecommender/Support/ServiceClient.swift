@@ -3,16 +3,33 @@ import ApusCore
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 
 /// Another service cannot be reached, or refused.
 struct PeerError: Error, CustomStringConvertible {
     /// The status of its answer; nil when there was none.
     let status: UInt?
+    /// Whether the request was not even sent, so that sending it again cannot double anything.
+    let isUnsent: Bool
     let description: String
+
+    init(status: UInt?, isUnsent: Bool = false, description: String) {
+        self.status = status
+        self.isUnsent = isUnsent
+        self.description = description
+    }
 }
 
 /// Asks another service, once more when the first try found no connection.
 struct ServiceClient: Sendable {
+    /// Without retries of its own, which would hide for seconds that nobody listens.
+    private static let http: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.timeout.connect = .seconds(2)
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     /// The service's base address.
     let base: ServiceURL
     /// The time one try may take.
@@ -43,20 +60,25 @@ struct ServiceClient: Sendable {
         request.method = .POST
         request.headers.add(name: "Content-Type", value: "application/json")
         request.body = .bytes(ByteBuffer(bytes: body.encoded))
-        return try JSONParser.parse(try await send(request, limit: 1 << 20))
+        do {
+            return try JSONParser.parse(try await send(request, limit: 1 << 20))
+        } catch let error as PeerError where error.isUnsent {
+            return try JSONParser.parse(try await send(request, limit: 1 << 20))
+        }
     }
 
     private func send(_ request: HTTPClientRequest, limit: Int) async throws -> [UInt8] {
         let response: HTTPClientResponse
         let bytes: [UInt8]
         do {
-            response = try await HTTPClient.shared.execute(
+            response = try await Self.http.execute(
                 request, timeout: .nanoseconds(Int64(timeout.nanoseconds)))
             bytes = Array(try await response.body.collect(upTo: limit).readableBytesView)
         } catch is CancellationError {
             throw CancellationError()
         } catch {
-            throw PeerError(status: nil, description: "\(base) does not answer: \(error)")
+            throw PeerError(
+                status: nil, isUnsent: error is NIOConnectionError, description: "\(base) does not answer: \(error)")
         }
         guard (200..<300).contains(response.status.code) else {
             let message = (try? JSONParser.parse(bytes))?["error"].string ?? response.status.reasonPhrase

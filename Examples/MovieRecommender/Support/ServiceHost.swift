@@ -4,6 +4,7 @@ import Hummingbird
 import Logging
 import NIOCore
 import ServiceLifecycle
+import Synchronization
 import UnixSignals
 
 #if canImport(Glibc)
@@ -22,6 +23,8 @@ struct ServiceHost: Sendable {
     let logger: Logger
     /// The counters of `/metrics`.
     let counters: Counters
+    /// Set when shutting down.
+    private let draining = Flag()
     /// Why the service is not ready, or nil when it is.
     let notReady: @Sendable () async -> String?
 
@@ -47,6 +50,7 @@ struct ServiceHost: Sendable {
         router.add(middleware: ErrorMiddleware(logger: logger, counters: counters))
         router.get("/healthz") { _, _ in Response.text("ok\n") }
         router.get("/readyz") { _, _ in
+            if draining.isOn { return Response.text("not ready: shutting down\n", .serviceUnavailable) }
             if let reason = await notReady() { return Response.text("not ready: \(reason)\n", .serviceUnavailable) }
             return Response.text("ok\n")
         }
@@ -54,8 +58,11 @@ struct ServiceHost: Sendable {
         return router
     }
 
-    /// Serves until SIGTERM or SIGINT; then stops accepting, ends what is under way, and ends the `services`.
-    func run(_ router: Router<BasicRequestContext>, services: [any Service] = []) async throws {
+    /// Serves until SIGTERM or SIGINT; then is not ready any more but goes on serving for `drain`, so that balancers
+    /// notice; then stops accepting, ends what is under way, and ends the `services`.
+    func run(
+        _ router: Router<BasicRequestContext>, services: [any Service] = [], drain: Duration = .zero
+    ) async throws {
         var application = Application(
             router: router,
             configuration: ApplicationConfiguration(
@@ -68,10 +75,36 @@ struct ServiceHost: Sendable {
         application.addServices(services)
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [ServiceGroupConfiguration.ServiceConfiguration(service: application)],
+                services: [
+                    ServiceGroupConfiguration.ServiceConfiguration(service: application),
+                    // The last is told to shut down first, and the one before it when this one has ended.
+                    ServiceGroupConfiguration.ServiceConfiguration(
+                        service: DrainDelay(duration: drain, draining: draining)),
+                ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
     }
+}
+
+/// Holds up the shutdown for a while.
+private struct DrainDelay: Service {
+    let duration: Duration
+    let draining: Flag
+
+    func run() async throws {
+        try await gracefulShutdown()
+        draining.set()
+        try? await Task.sleep(for: duration)
+    }
+}
+
+/// Something that becomes true once.
+private final class Flag: Sendable {
+    private let value = Atomic(false)
+
+    var isOn: Bool { value.load(ordering: .relaxed) }
+
+    func set() { value.store(true, ordering: .relaxed) }
 }
 
 /// Standard output, line by line.

@@ -129,8 +129,8 @@ struct TrainingReporter: Sendable {
     func start(version: String, train: Int, test: Int, _ configuration: ALSConfiguration) {
         guard !isJSON else {
             return printJSON([
-                    "dataset": .string(version), "train": JSONValue(train), "test": JSONValue(test),
-                    "factors": JSONValue(configuration.factors), "threads": JSONValue(configuration.threads),
+                "dataset": .string(version), "train": JSONValue(train), "test": JSONValue(test),
+                "factors": JSONValue(configuration.factors), "threads": JSONValue(configuration.threads),
             ])
         }
         StandardOutput.print(
@@ -142,8 +142,8 @@ struct TrainingReporter: Sendable {
         let loss = progress.loss ?? 0
         if isJSON {
             printJSON([
-                    "iteration": JSONValue(progress.iteration), "iterations": JSONValue(progress.iterations),
-                    "loss": JSONValue(loss), "seconds": JSONValue(progress.seconds),
+                "iteration": JSONValue(progress.iteration), "iterations": JSONValue(progress.iterations),
+                "loss": JSONValue(loss), "seconds": JSONValue(progress.seconds),
             ])
         } else if isTerminal {
             let width = 30
@@ -162,8 +162,8 @@ struct TrainingReporter: Sendable {
     func finish(name: String, folder: String, _ info: ALSModel.Info) {
         if isJSON {
             printJSON([
-                    "model": .string(name), "rmse": info.rmse.map { JSONValue($0) } ?? .null,
-                    "recallAt10": info.recallAt10.map { JSONValue($0) } ?? .null,
+                "model": .string(name), "rmse": info.rmse.map { JSONValue($0) } ?? .null,
+                "recallAt10": info.recallAt10.map { JSONValue($0) } ?? .null,
             ])
         } else {
             if let rmse = info.rmse { StandardOutput.print("rmse \(Self.decimals(rmse, 4))") }

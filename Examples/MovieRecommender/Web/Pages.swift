@@ -144,7 +144,8 @@ enum Pages {
     private static func card(_ movie: WebMovie, label: Label) -> HTML {
         let score: HTML =
             switch label {
-            case .predicted: movie.score.map { "<span class=\"score\" title=\"predicted\">\(stars($0))</span>" } ?? .empty
+            case .predicted:
+                movie.score.map { "<span class=\"score\" title=\"predicted\">\(stars($0))</span>" } ?? .empty
             case .own: movie.score.map { "<span class=\"score own\" title=\"yours\">\(stars($0))</span>" } ?? .empty
             case .mean: movie.mean.map { "<span class=\"score mean\" title=\"average\">\(stars($0))</span>" } ?? .empty
             case .likeness:
@@ -154,7 +155,7 @@ enum Pages {
             <li class="card">
             <h3><a href="/movies/\(movie.id)">\(movie.title)</a></h3>
             \(tags(movie.genres))
-            <p class="facts">\(score) <small>\(movie.ratings) ratings</small></p>
+            <p class="facts">\(score) <small>\(movie.ratings) \(movie.ratings == 1 ? "rating" : "ratings")</small></p>
             \(rateForm(movie.id, from: "home", selected: label == .own ? movie.score : nil))
             </li>
             """

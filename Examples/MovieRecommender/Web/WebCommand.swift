@@ -16,12 +16,16 @@ struct WebCommand: AsyncParsableCommand {
     @Option(help: "Base address of serve.")
     var serving = ServiceURL(localPort: 7003)
 
+    @Option(help: "Milliseconds to go on serving, not ready, after SIGTERM.")
+    var drain = 0
+
     func run() async throws {
+        guard (0...600_000).contains(drain) else { throw ValidationError("--drain is out of range") }
         let host = ServiceHost(role: "web", address: listen)
         let router = host.router()
         WebRoutes(
             peers: WebPeers(ingest: ServiceClient(ingest), serving: ServiceClient(serving)), logger: host.logger
         ).add(to: router)
-        try await host.run(router)
+        try await host.run(router, drain: .milliseconds(drain))
     }
 }

@@ -14,10 +14,21 @@ struct WebMovie: Sendable {
     init?(_ value: JSONValue) {
         guard let id = value["id"].int, let title = value["title"].string else { return nil }
         self.id = id
-        self.title = title
+        self.title = Self.natural(title)
         genres = value["genres"].elements.compactMap(\.string)
         ratings = value["ratings"].int ?? 0
         mean = value["mean"].double
+    }
+
+    /// `Close Shave, A (1995)` as it is said: `A Close Shave (1995)`.
+    static func natural(_ title: String) -> String {
+        guard let year = title.lastIndex(of: "("), title[..<year].hasSuffix(" ") else { return title }
+        let name = title[..<year].dropLast()
+        for article in ["The", "A", "An", "Les", "La", "Le", "Il", "Der", "Das", "Die", "El"]
+        where name.hasSuffix(", \(article)") {
+            return "\(article) \(name.dropLast(article.count + 2)) \(title[year...])"
+        }
+        return title
     }
 }
 

@@ -86,7 +86,8 @@ struct WebRoutes: Sendable {
     private func rate(_ request: Request) async throws -> Response {
         try checkOrigin(request)
         let form = FormDecoder.decode(try await request.bytes(limit: 4096))
-        guard let movie = form["movie"].flatMap({ Int64($0) }), let stars = form["rating"].flatMap({ Double($0) }) else {
+        guard let movie = form["movie"].flatMap({ Int64($0) }), let stars = form["rating"].flatMap({ Double($0) })
+        else {
             throw RequestError(.badRequest, "the form needs movie and rating")
         }
         let user = user(of: request)
