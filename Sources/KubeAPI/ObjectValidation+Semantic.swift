@@ -8,6 +8,7 @@ extension ObjectValidation {
     ///   - object: the object as it would be stored.
     ///   - kind: its kind; kinds without rules of their own have only their metadata checked.
     ///   - old: the object as it is now, for an update; nil for a creation.
+    /// - Returns: the faults in the order of the fields, at most 100.
     package static func semantic(_ object: JSONValue, _ kind: GroupVersionKind, old: JSONValue? = nil) -> [StatusCause]
     {
         var check = SemanticCheck(object: object, old: old)

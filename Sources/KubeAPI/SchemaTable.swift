@@ -579,7 +579,6 @@ message 6 string o
 M batch.v1.JobList t
 metadata 1 meta.v1.ListMeta o
 items 2 [].Job r
-M batch.v1.JobSchedulingConfiguration
 M batch.v1.JobSpec
 parallelism 1 *int32 o
 completions 2 *int32 o
@@ -597,7 +596,6 @@ completionMode 9 *string:.CompletionMode o
 suspend 10 *bool o
 podReplacementPolicy 14 *string:.PodReplacementPolicy o
 managedBy 15 *string o
-scheduling 17 *.JobSchedulingConfiguration o
 M batch.v1.JobStatus
 conditions 1 [].JobCondition o p=merge k=type l=atomic
 startTime 2 *time o
