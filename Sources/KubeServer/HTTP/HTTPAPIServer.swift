@@ -5,7 +5,7 @@ import KubeAPI
 package import Logging
 import NIOCore
 import NIOSSL
-package import ServiceLifecycle
+import ServiceLifecycle
 
 /// Why the server does not listen.
 package struct HTTPServerError: Error, Sendable, CustomStringConvertible {

@@ -17,7 +17,7 @@ extension ResourceDeclaration {
             object.labels["kubernetes.io/metadata.name"] = object.name
         }
         return ResourceDeclaration(
-            .namespaces, shortNames: ["ns"], nameRule: .dnsLabel, hasStatus: true,
+            .namespaces, shortNames: ["ns"], hasStatus: true,
             subresources: [Subresource("finalize", kind: "Namespace", verbs: ["update"])],
             columns: CoreColumns.namespace,
             selectableFields: [SelectableField("status.phase", default: "Active")], strategy: strategy)
@@ -60,14 +60,8 @@ extension ResourceDeclaration {
             strategy: strategy)
     }()
 
-    static let configMaps: ResourceDeclaration = {
-        var strategy = Strategy()
-        strategy.validate = { object, old in
-            ImmutableData.problems(object, old, members: ["data", "binaryData"])
-        }
-        return ResourceDeclaration(
-            .configMaps, shortNames: ["cm"], columns: CoreColumns.configMap, strategy: strategy)
-    }()
+    static let configMaps = ResourceDeclaration(
+        .configMaps, shortNames: ["cm"], columns: CoreColumns.configMap)
 
     static let secrets: ResourceDeclaration = {
         @Sendable func encodeText(_ object: inout KubeObject) {
@@ -82,13 +76,6 @@ extension ResourceDeclaration {
         strategy.prepareUpdate = { object, old throws(StatusError) in
             if object["type"].string ?? "" == "" { object["type"] = old["type"] }
             encodeText(&object)
-        }
-        strategy.validate = { object, old in
-            var causes = ImmutableData.problems(object, old, members: ["data"])
-            if let old, object["type"] != old["type"] {
-                causes.append(NameRules.invalid("type", object["type"].string ?? "", "field is immutable"))
-            }
-            return causes
         }
         return ResourceDeclaration(
             .secrets, columns: CoreColumns.secret, selectableFields: [SelectableField("type")], strategy: strategy)
@@ -115,23 +102,6 @@ extension ResourceDeclaration {
 
     static let leases = ResourceDeclaration(
         .leases, allowsCreateOnUpdate: true, allowsUnconditionalUpdate: false, columns: CoreColumns.lease)
-}
-
-/// Objects that say of themselves that they do not change (`immutable: true`).
-enum ImmutableData {
-    static func problems(_ object: KubeObject, _ old: KubeObject?, members: [String]) -> [StatusCause] {
-        guard let old, old["immutable"].bool == true else { return [] }
-        var causes: [StatusCause] = []
-        func forbid(_ field: String) {
-            causes.append(
-                StatusCause(
-                    reason: "FieldValueForbidden", field: field,
-                    message: "Forbidden: field is immutable when `immutable` is set"))
-        }
-        if object["immutable"].bool != true { forbid("immutable") }
-        for member in members where object[member] != old[member] { forbid(member) }
-        return causes
-    }
 }
 
 /// Base64 with padding (RFC 4648, section 4).

@@ -9,9 +9,10 @@ extension ResourceDeclaration {
             service.status = ["loadBalancer": .object([:])]
             if service.spec["type"].string ?? "" == "" { service.spec["type"] = "ClusterIP" }
         }
+        strategy.prepareUpdate = { service, old throws(StatusError) in ServiceAllocator.keep(&service, old: old) }
         strategy.allocator = allocator
         return ResourceDeclaration(
-            .services, shortNames: ["svc"], categories: ["all"], nameRule: .dns1035Label, hasStatus: true,
+            .services, shortNames: ["svc"], categories: ["all"], hasStatus: true,
             columns: NetworkColumns.service,
             selectableFields: [
                 SelectableField("spec.clusterIP"), SelectableField("spec.type"),

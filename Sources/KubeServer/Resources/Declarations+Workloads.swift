@@ -5,37 +5,15 @@ import KubeAPI
 extension ResourceDeclaration {
     static let deployments = ResourceDeclaration(
         .deployments, shortNames: ["deploy"], categories: ["all"], hasStatus: true, scale: Scale(),
-        hasGeneration: true, columns: WorkloadColumns.deployment,
-        strategy: podMaker(isSelectorImmutable: true))
+        hasGeneration: true, columns: WorkloadColumns.deployment)
 
     static let replicaSets = ResourceDeclaration(
         .replicaSets, shortNames: ["rs"], categories: ["all"], hasStatus: true, scale: Scale(), hasGeneration: true,
-        columns: WorkloadColumns.replicaSet, selectableFields: [SelectableField("status.replicas", default: "0")],
-        strategy: podMaker(isSelectorImmutable: true))
+        columns: WorkloadColumns.replicaSet, selectableFields: [SelectableField("status.replicas", default: "0")])
 
     static let jobs: ResourceDeclaration = {
-        var strategy = podMaker(isSelectorImmutable: true)
-        strategy.prepareCreate = { job throws(StatusError) in
-            job.status = .null
-            JobRules.generateSelector(&job)
-        }
-        let validateSelector = strategy.validate
-        strategy.validate = { job, old in
-            var causes = validateSelector(job, old)
-            if let old, JobRules.fixedTemplate(job) != JobRules.fixedTemplate(old), old.spec["suspend"].bool != true {
-                causes.append(
-                    StatusCause(
-                        reason: "FieldValueInvalid", field: "spec.template",
-                        message: "Invalid value: \(job.spec["template"].text.prefix(200)): field is immutable"))
-            }
-            if let old, job.spec["completions"] != old.spec["completions"] {
-                causes.append(
-                    StatusCause(
-                        reason: "FieldValueInvalid", field: "spec.completions",
-                        message: "Invalid value: \(job.spec["completions"].text): field is immutable"))
-            }
-            return causes
-        }
+        var strategy = Strategy()
+        strategy.prepareCreate = { job throws(StatusError) in JobRules.generateSelector(&job) }
         return ResourceDeclaration(
             .jobs, categories: ["all"], hasStatus: true, hasGeneration: true, columns: WorkloadColumns.job,
             selectableFields: [
@@ -43,20 +21,6 @@ extension ResourceDeclaration {
             ],
             strategy: strategy)
     }()
-
-    /// What kinds with a pod template share.
-    private static func podMaker(isSelectorImmutable: Bool) -> Strategy {
-        var strategy = Strategy()
-        strategy.validate = { object, old in
-            guard isSelectorImmutable, let old, object.spec["selector"] != old.spec["selector"] else { return [] }
-            return [
-                StatusCause(
-                    reason: "FieldValueInvalid", field: "spec.selector",
-                    message: "Invalid value: \(object.spec["selector"].text): field is immutable")
-            ]
-        }
-        return strategy
-    }
 }
 
 /// What a new job gets.
@@ -75,7 +39,4 @@ enum JobRules {
         }
         job.spec["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"] = uid
     }
-
-    /// The part of the template that does not change after a job has started.
-    static func fixedTemplate(_ job: KubeObject) -> JSONValue { job.spec["template"]["spec"] }
 }

@@ -4,14 +4,6 @@ package import KubeAPI
 
 /// Everything that the server has to know about one kind; adding a kind is writing one of these.
 package struct ResourceDeclaration: Sendable {
-    /// Which names its objects may have.
-    package enum NameRule: Sendable {
-        case dnsSubdomain
-        case dnsLabel
-        /// DNS label that starts with a letter, as services had to.
-        case dns1035Label
-    }
-
     /// Paths that the `scale` subresource reads and writes.
     package struct Scale: Sendable {
         /// Member of `spec` with the wanted number.
@@ -40,7 +32,6 @@ package struct ResourceDeclaration: Sendable {
     package var singular: String
     package var shortNames: [String]
     package var categories: [String]
-    package var nameRule: NameRule
     /// Whether `status` can only be written through the subresource of that name.
     package var hasStatus: Bool
     package var scale: Scale?
@@ -63,7 +54,7 @@ package struct ResourceDeclaration: Sendable {
 
     package init(
         _ resource: KubeResource, singular: String? = nil, shortNames: [String] = [], categories: [String] = [],
-        nameRule: NameRule = .dnsSubdomain, hasStatus: Bool = false, scale: Scale? = nil,
+        hasStatus: Bool = false, scale: Scale? = nil,
         subresources: [Subresource] = [], hasGeneration: Bool = false, allowsCreateOnUpdate: Bool = false,
         allowsUnconditionalUpdate: Bool = true, returnsDeletedObject: Bool = false,
         columns: [TableColumn] = [.name, .age], selectableFields: [SelectableField] = [],
@@ -73,7 +64,6 @@ package struct ResourceDeclaration: Sendable {
         self.singular = singular ?? resource.kind.lowercased()
         self.shortNames = shortNames
         self.categories = categories
-        self.nameRule = nameRule
         self.hasStatus = hasStatus
         self.scale = scale
         self.subresources = subresources

@@ -127,6 +127,13 @@ package final class ServiceAllocator: ResourceAllocator {
         return Reservation(commit: { self.free(gone) }, rollback: { self.free(new) })
     }
 
+    /// A change that does not name what was allocated keeps it.
+    static func keep(_ object: inout KubeObject, old: KubeObject) {
+        guard object.spec["type"].string != "ExternalName", old.spec["type"].string != "ExternalName" else { return }
+        if object.spec["clusterIP"].string ?? "" == "" { object.spec["clusterIP"] = old.spec["clusterIP"] }
+        if object.spec["clusterIPs"].isEmpty { object.spec["clusterIPs"] = old.spec["clusterIPs"] }
+    }
+
     private static func fillIn(
         _ object: inout KubeObject, old: KubeObject?, held: Values, network: ServiceNetwork, state: inout State
     ) throws(StatusError) {

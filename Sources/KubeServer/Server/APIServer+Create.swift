@@ -43,7 +43,7 @@ extension APIServer {
         let declaration = call.declaration
         var object = given
         try declaration.strategy.prepareCreate(&object)
-        Defaulting.apply(&object, schema: schema)
+        Defaults.apply(&object.json, GroupVersionKind(apiVersion: object.apiVersion, kind: object.kind))
         try await admit(&object, old: nil, .create, call)
         let causes = problems(object, old: nil, declaration)
         guard causes.isEmpty else { throw .invalid(call.resource, object.name, causes) }
@@ -97,8 +97,8 @@ extension APIServer {
     }
 
     func problems(_ object: KubeObject, old: KubeObject?, _ declaration: ResourceDeclaration) -> [StatusCause] {
-        ObjectMeta.validate(object, declaration) + SemanticRules.problems(object, old: old)
-            + declaration.strategy.validate(object, old)
+        let kind = GroupVersionKind(apiVersion: object.apiVersion, kind: object.kind)
+        return ObjectValidation.semantic(object.json, kind, old: old?.json) + declaration.strategy.validate(object, old)
     }
 
     /// New objects need a namespace that exists and is not going away.

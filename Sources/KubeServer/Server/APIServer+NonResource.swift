@@ -17,7 +17,7 @@ extension APIServer {
         case "healthz", "livez", "readyz": return try health(request, parts)
         case "version" where parts.count == 1: return KubeResponse(json: version)
         case "api", "apis": return try discover(request, parts)
-        case "openapi": return try openAPI(request, parts)
+        case "openapi": return try openAPI(parts)
         default: throw .pathNotFound
         }
     }
@@ -92,11 +92,5 @@ extension APIServer {
             if parts.contains("v=v2beta1") { return "v2beta1" }
         }
         return nil
-    }
-
-    // MARK: OpenAPI
-
-    private func openAPI(_ request: KubeRequest, _ parts: [String]) throws(StatusError) -> KubeResponse {
-        throw .pathNotFound
     }
 }

@@ -91,7 +91,7 @@ extension APIServer {
         } else {
             if declaration.hasStatus { object.status = old.status }
             try declaration.strategy.prepareUpdate(&object, old)
-            Defaulting.apply(&object, schema: schema)
+            Defaults.apply(&object.json, GroupVersionKind(apiVersion: object.apiVersion, kind: object.kind))
             ObjectMeta.moveGeneration(&object, old: old, declaration)
         }
     }

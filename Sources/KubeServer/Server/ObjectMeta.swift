@@ -92,49 +92,4 @@ enum ObjectMeta {
         json["status"] = .null
         return json
     }
-
-    /// What is wrong with the metadata.
-    static func validate(_ object: KubeObject, _ declaration: ResourceDeclaration) -> [StatusCause] {
-        var causes: [StatusCause] = []
-        let name = object.name
-        if name.isEmpty {
-            causes.append(
-                StatusCause(
-                    reason: "FieldValueRequired", field: "metadata.name",
-                    message: "Required value: name or generateName is required"))
-        } else if let problem = NameRules.problem(name, declaration.nameRule) {
-            causes.append(NameRules.invalid("metadata.name", name, problem))
-        }
-        causes += NameRules.labelProblems(object.metadata["labels"], field: "metadata.labels")
-        causes += NameRules.annotationProblems(object.metadata["annotations"])
-        for finalizer in object.finalizers {
-            if let problem = NameRules.qualifiedNameProblem(finalizer) {
-                causes.append(NameRules.invalid("metadata.finalizers", finalizer, problem))
-            }
-        }
-        return causes + ownerProblems(object)
-    }
-
-    private static func ownerProblems(_ object: KubeObject) -> [StatusCause] {
-        var causes: [StatusCause] = []
-        let owners = object.ownerReferences
-        for (index, owner) in owners.enumerated() {
-            let field = "metadata.ownerReferences[\(index)]"
-            for (member, value) in [
-                ("apiVersion", owner.apiVersion), ("kind", owner.kind), ("name", owner.name), ("uid", owner.uid),
-            ] where value.isEmpty {
-                causes.append(
-                    StatusCause(
-                        reason: "FieldValueInvalid", field: "\(field).\(member)",
-                        message: "Invalid value: \"\": \(member == "apiVersion" ? "version" : member) must not be empty"))
-            }
-        }
-        if owners.count(where: \.isController) > 1 {
-            causes.append(
-                StatusCause(
-                    reason: "FieldValueInvalid", field: "metadata.ownerReferences",
-                    message: "Invalid value: Only one reference can have Controller set to true."))
-        }
-        return causes
-    }
 }
