@@ -81,7 +81,7 @@ struct RollingUpdate: Equatable, Sendable {
 
     /// Sizes after the Deployment was scaled in the middle of a rollout: the change is shared in proportion.
     ///
-    /// - Parameter sizes: the active ReplicaSets, newest first.
+    /// `sizes`: the active ReplicaSets, newest first.
     func proportionalSizes(_ sizes: [Size]) -> [Int] {
         let total = sizes.reduce(0) { $0 + $1.replicas }
         let toAdd = (replicas > 0 ? maxTotal : 0) - total

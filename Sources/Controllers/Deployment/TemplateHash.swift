@@ -9,7 +9,7 @@ enum TemplateHash {
 
     /// The hash of a template: FNV-1a of its canonical text, written with the alphabet of generated names.
     ///
-    /// - Parameter collisions: how often the hash has named a different template before.
+    /// `collisions`: how often the hash has named a different template before.
     static func hash(_ template: JSONValue, collisions: Int = 0) -> String {
         var text = canonical(template).encoded
         if collisions > 0 { text += Array("#\(collisions)".utf8) }

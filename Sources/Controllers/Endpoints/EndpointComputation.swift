@@ -98,7 +98,7 @@ struct EndpointComputation: Sendable {
 
     /// The subsets of the legacy Endpoints object.
     ///
-    /// - Parameter includesUnready: `publishNotReadyAddresses`; otherwise pods being deleted are left out.
+    /// `includesUnready`: `publishNotReadyAddresses`; otherwise pods being deleted are left out.
     func subsets(includesUnready: Bool) -> [JSONValue] {
         groups.sorted { JSONValue.array($0.key).text < JSONValue.array($1.key).text }.compactMap { ports, endpoints in
             let present = endpoints.filter { includesUnready || !$0.isTerminating }.sorted { $0.address < $1.address }

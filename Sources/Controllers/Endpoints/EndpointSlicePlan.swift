@@ -14,9 +14,8 @@ struct EndpointSlicePlan: Sendable {
     private(set) var updates: [KubeObject] = []
     private(set) var deletions: [KubeObject] = []
 
-    /// - Parameters:
-    ///   - groups: endpoints by ports, as ``EndpointComputation`` gives them.
-    ///   - existing: the service's slices that this controller manages.
+    /// `groups`: endpoints by ports, as ``EndpointComputation`` gives them.
+    /// `existing`: the service's slices that this controller manages.
     init(service: KubeObject, groups: [[JSONValue]: [ServiceEndpoint]], existing: [KubeObject]) {
         // A service without endpoints has one slice, so that it can be seen that it is served.
         let groups = groups.isEmpty ? [[]: []] : groups

@@ -6,7 +6,7 @@ import KubeAPI
 enum JobPod {
     /// The pod to create.
     ///
-    /// - Parameter index: its completion index; nil for Jobs without indexes.
+    /// `index`: its completion index; nil for Jobs without indexes.
     static func make(_ job: KubeObject, index: Int?) -> KubeObject {
         var prefix = "\(job.name)-"
         if let index { prefix += "\(index)-" }

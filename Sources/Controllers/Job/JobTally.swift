@@ -23,9 +23,8 @@ struct JobTally: Equatable, Sendable {
     var succeededCount: Int { earlierSucceeded + succeeded.count }
     var failedCount: Int { earlierFailed + failed.count }
 
-    /// - Parameters:
-    ///   - job: its status tells what was counted by an earlier process.
-    ///   - pods: the pods that are there.
+    /// `job`: its status tells what was counted by an earlier process.
+    /// `pods`: the pods that are there.
     init(job: KubeObject, pods: [KubeObject], now: Timestamp) {
         count(pods, now: now)
         earlierSucceeded = max(0, (job.status["succeeded"].int ?? 0) - succeeded.count)

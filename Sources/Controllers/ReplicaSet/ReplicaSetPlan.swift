@@ -16,7 +16,7 @@ struct ReplicaSetPlan: Sendable {
 
     /// The status to report.
     ///
-    /// - Parameter failure: why pods could not be created or deleted; nil when they could.
+    /// `failure`: why pods could not be created or deleted; nil when they could.
     static func status(
         of replicaSet: KubeObject, active: [KubeObject], missing: Int, failure: String?, now: Timestamp
     ) -> JSONValue {

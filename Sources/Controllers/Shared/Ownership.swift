@@ -9,9 +9,8 @@ struct Ownership: Sendable {
     var adopted: [KubeObject] = []
     var released: [KubeObject] = []
 
-    /// - Parameters:
-    ///   - owned: objects whose controller is `owner`.
-    ///   - orphans: objects of the namespace without a controller.
+    /// `owned`: objects whose controller is `owner`.
+    /// `orphans`: objects of the namespace without a controller.
     init(owner: KubeObject, selector: LabelSelector, owned: [KubeObject], orphans: [KubeObject]) {
         for object in owned {
             if selector.matches(object.labels) { kept.append(object) } else { released.append(object) }

@@ -18,7 +18,7 @@ enum PodRanking {
 
     /// The pods, the ones to delete first in front.
     ///
-    /// - Parameter related: pods of all controllers of the same application, for spreading over nodes.
+    /// `related`: pods of all controllers of the same application, for spreading over nodes.
     static func deletionOrder(_ pods: [KubeObject], related: [KubeObject], now: Timestamp) -> [KubeObject] {
         var perNode: [String: Int64] = [:]
         for pod in related where pod.isActivePod { perNode[pod.nodeName, default: 0] += 1 }

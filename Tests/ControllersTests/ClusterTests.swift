@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import KubeAPI
+import KubeClient
+import Testing
+
+@testable import Controllers
+
+@Suite("Cluster controllers on a real API server")
+struct ClusterTests {
+    private func map(_ name: String, namespace: String = "default", owner: KubeObject? = nil) -> KubeObject {
+        var map = KubeObject(.configMaps, namespace: namespace, name: name)
+        if let owner {
+            map.ownerReferences = [
+                OwnerReference(
+                    apiVersion: owner.apiVersion, kind: owner.kind, name: owner.name, uid: owner.uid,
+                    isController: false, blockOwnerDeletion: true)
+            ]
+        }
+        return map
+    }
+
+    @Test("dependents of an owner that is gone are deleted, also when it was never there; others stay")
+    func background() async throws {
+        try await TestCluster.run { cluster in
+            let owner = try await cluster.client.create(.configMaps, map("owner"))
+            let child = try await cluster.client.create(.configMaps, map("child", owner: owner))
+            _ = try await cluster.client.create(.configMaps, map("grandchild", owner: child))
+            _ = try await cluster.client.create(.configMaps, map("bystander"))
+            var ghost = owner
+            ghost.metadata["uid"] = "no-such-uid"
+            _ = try await cluster.client.create(.configMaps, map("stray", owner: ghost))
+            try await cluster.wait(.configMaps) { !$0.contains { $0.name == "stray" } }
+            try await cluster.client.delete(.configMaps, owner.key, .init(propagationPolicy: "Background"))
+            let left = try await cluster.wait(.configMaps) { maps in
+                Set(maps.map(\.name)).isDisjoint(with: ["owner", "child", "grandchild"])
+            }
+            #expect(left.contains { $0.name == "bystander" })
+        }
+    }
+
+    @Test("a foreground deletion takes the dependents first")
+    func foreground() async throws {
+        try await TestCluster.run { cluster in
+            let owner = try await cluster.client.create(.configMaps, map("owner"))
+            var held = map("held", owner: owner)
+            held.finalizers = ["test.example/hold"]
+            _ = try await cluster.client.create(.configMaps, held)
+            _ = try await cluster.client.create(.configMaps, map("child", owner: owner))
+            try await cluster.wait(.configMaps) { $0.count { !$0.ownerReferences.isEmpty } == 2 }
+            try await cluster.client.delete(.configMaps, owner.key, .init(propagationPolicy: "Foreground"))
+            let waiting = try await cluster.wait(.configMaps) { maps in
+                !maps.contains { $0.name == "child" } && maps.first { $0.name == "held" }?.isBeingDeleted == true
+            }
+            #expect(waiting.contains { $0.name == "owner" })
+            try await cluster.change(
+                .configMaps, "held", .object(["metadata": .object(["finalizers": .null])]))
+            try await cluster.wait(.configMaps) { Set($0.map(\.name)).isDisjoint(with: ["owner", "held"]) }
+        }
+    }
+
+    @Test("an orphaning deletion keeps the dependents, without their owner")
+    func orphan() async throws {
+        try await TestCluster.run { cluster in
+            let owner = try await cluster.client.create(.configMaps, map("owner"))
+            _ = try await cluster.client.create(.configMaps, map("child", owner: owner))
+            try await cluster.client.delete(.configMaps, owner.key, .init(propagationPolicy: "Orphan"))
+            let left = try await cluster.wait(.configMaps) { !$0.contains { $0.name == "owner" } }
+            let child = try #require(left.first { $0.name == "child" })
+            #expect(child.ownerReferences.isEmpty)
+        }
+    }
+
+    @Test("a namespace gets its service account, and goes with all its content once finalizers let it")
+    func namespace() async throws {
+        var configuration = ControllerConfiguration()
+        configuration.namespaceRetry = .milliseconds(10)
+        configuration.rootCertificate = "pem"
+        try await TestCluster.run(configuration) { cluster in
+            _ = try await cluster.client.create(.namespaces, KubeObject(.namespaces, name: "team"))
+            try await cluster.wait(.serviceAccounts, "default", namespace: "team") { _ in true }
+            try await cluster.wait(.configMaps, "kube-root-ca.crt", namespace: "team") {
+                $0["data"]["ca.crt"] == "pem"
+            }
+            var held = map("held", namespace: "team")
+            held.finalizers = ["test.example/hold"]
+            _ = try await cluster.client.create(.configMaps, held)
+            _ = try await cluster.client.create(.configMaps, map("free", namespace: "team"))
+            try await cluster.client.delete(.namespaces, ObjectKey(namespace: "", name: "team"))
+            let waiting = try await cluster.wait(.namespaces, "team") {
+                Conditions.isTrue("NamespaceFinalizersRemaining", in: $0.status)
+            }
+            #expect(waiting.status["phase"] == "Terminating")
+            _ = try await cluster.client.patch(
+                .configMaps, ObjectKey(namespace: "team", name: "held"), .merge,
+                .object(["metadata": .object(["finalizers": .null])]))
+            try await cluster.wait(.namespaces, namespace: "") { !$0.contains { $0.name == "team" } }
+            let left = try await cluster.client.list(.configMaps, namespace: "team").items
+            #expect(left.isEmpty)
+        }
+    }
+
+    @Test("a claim is bound")
+    func claim() async throws {
+        try await TestCluster.run { cluster in
+            var claim = KubeObject(.persistentVolumeClaims, namespace: "default", name: "data")
+            claim.spec = ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "1Gi"]]]
+            _ = try await cluster.client.create(.persistentVolumeClaims, claim)
+            let bound = try await cluster.wait(.persistentVolumeClaims, "data") { $0.status["phase"] == "Bound" }
+            #expect(bound.spec["volumeName"].string == "pvc-\(bound.uid)")
+            #expect(bound.status["capacity"]["storage"] == "1Gi")
+        }
+    }
+
+    private func node(_ ready: String) -> KubeObject {
+        var node = KubeObject(.nodes, name: "n1")
+        node.status["conditions"] = [
+            [
+                "type": "Ready", "status": .string(ready), "reason": "KubeletReady",
+                "lastHeartbeatTime": "2026-01-01T00:00:00Z",
+            ]
+        ]
+        return node
+    }
+
+    private func pod(_ name: String, tolerations: JSONValue) -> KubeObject {
+        var pod = KubeObject(.pods, namespace: "default", name: name)
+        pod.spec = [
+            "nodeName": "n1", "containers": [["name": "c", "image": "v1"]], "tolerations": tolerations,
+            "terminationGracePeriodSeconds": 0,
+        ]
+        return pod
+    }
+
+    @Test("a silent node is unknown and tainted, loses the pods that do not tolerate it, and recovers")
+    func silentNode() async throws {
+        var configuration = ControllerConfiguration()
+        configuration.nodeGracePeriod = .milliseconds(100)
+        configuration.defaultTolerationSeconds = 0
+        try await TestCluster.run(configuration) { cluster in
+            _ = try await cluster.client.create(.pods, pod("stays", tolerations: [["operator": "Exists"]]))
+            let seconds: JSONValue = [
+                ["key": "node.kubernetes.io/unreachable", "operator": "Exists", "tolerationSeconds": 0],
+                ["key": "node.kubernetes.io/not-ready", "operator": "Exists", "tolerationSeconds": 0],
+            ]
+            _ = try await cluster.client.create(.pods, pod("leaves", tolerations: seconds))
+            try await cluster.wait(.pods) { $0.allSatisfy(\.isReadyPod) }
+            var node = try await cluster.client.create(.nodes, node("True"))
+            node.status = self.node("True").status
+            _ = try await cluster.client.updateStatus(.nodes, node)
+            let silent = try await cluster.wait(.nodes, "n1") { node in
+                node.spec["taints"].elements.contains {
+                    $0["key"] == "node.kubernetes.io/unreachable" && $0["effect"] == "NoExecute"
+                }
+            }
+            #expect(Conditions.find("Ready", in: silent.status)["status"] == "Unknown")
+            let left = try await cluster.wait(.pods) { pods in
+                !pods.contains { $0.name == "leaves" && !$0.isBeingDeleted }
+                    && pods.first { $0.name == "stays" }?.isReadyPod == false
+            }
+            #expect(left.first { $0.name == "stays" }?.isBeingDeleted == false)
+        }
+    }
+
+    @Test("taints go when the node is ready")
+    func recovery() async throws {
+        try await TestCluster.run { cluster in
+            var node = try await cluster.client.create(.nodes, node("False"))
+            node.status = self.node("False").status
+            _ = try await cluster.client.updateStatus(.nodes, node)
+            var tainted = try await cluster.wait(.nodes, "n1") {
+                $0.spec["taints"].elements.count { $0["key"] == "node.kubernetes.io/not-ready" } == 2
+            }
+            tainted.status = self.node("True").status
+            _ = try await cluster.client.updateStatus(.nodes, tainted)
+            try await cluster.wait(.nodes, "n1") { $0.spec["taints"].isEmpty }
+        }
+    }
+
+    @Test("pods of a node that is gone are deleted")
+    func missingNode() async throws {
+        var configuration = ControllerConfiguration()
+        configuration.missingNodeQuarantine = .milliseconds(50)
+        try await TestCluster.run(configuration) { cluster in
+            _ = try await cluster.client.create(.pods, pod("lost", tolerations: []))
+            try await cluster.wait(.pods) { !$0.contains { $0.name == "lost" } }
+        }
+    }
+}
