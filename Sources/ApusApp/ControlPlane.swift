@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import KubeAPI
+import KubeClient
+import KubeServer
+import KubeStore
+import Logging
+
+/// The API server on its store, reachable over HTTPS and, for parts in this process, by a call.
+struct ControlPlane: Sendable {
+    private let configuration: PlatformConfiguration
+    private let store: KubeStore
+    private let pki: ClusterPKI
+    private let server: APIServer
+
+    /// Opens the data folder.
+    /// - Throws: an error whose description is one sentence.
+    init(_ configuration: PlatformConfiguration, nodes: (any NodeConnector)?) async throws {
+        self.configuration = configuration
+        do {
+            try FileManager.default.createDirectory(
+                atPath: configuration.dataDir, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw PlatformError(Platform.unwritable(configuration.dataDir))
+        }
+        store = try KubeStore(directory: configuration.storeDir, logger: configuration.logger)
+        guard let network = ServiceNetwork("\(configuration.servicePrefix).0.0/16") else {
+            throw PlatformError("\(configuration.servicePrefix).0.0/16 is not a network of services")
+        }
+        var settings = APIServer.Configuration()
+        settings.serviceNetwork = network
+        pki = try ClusterPKI(
+            directory: configuration.pkiDir, names: [configuration.host, "\(configuration.servicePrefix).0.1"])
+        server = APIServer(
+            store: store, configuration: settings,
+            tokens: try await TokenIssuer(privateKeyPEM: pki.tokenKeyPEM, issuer: settings.issuer), nodes: nodes,
+            logger: configuration.logger)
+    }
+
+    /// A client inside this process, known to the server as `system:NAME`.
+    func client(as name: String) -> KubeClient {
+        KubeClient(transport: InProcessTransport(server: server, user: .component(name)), userAgent: name)
+    }
+
+    /// Starts to serve as a task of `group`, and returns the server's URL once it accepts connections, its own
+    /// objects are there and the kubeconfig is written.
+    func bound(in group: inout ThrowingTaskGroup<Bool, any Error>) async throws -> String {
+        let (ports, bound) = AsyncStream.makeStream(of: Int.self)
+        let http = HTTPAPIServer(
+            server: server,
+            configuration: .init(host: configuration.host, port: configuration.port, pki: pki),
+            logger: configuration.logger
+        ) { bound.yield($0) }
+        group.addTask {
+            defer { bound.finish() }
+            try await http.run()
+            return true
+        }
+        guard let port = await ports.first(where: { _ in true }) else {
+            // The server has ended: what went wrong comes out of its task.
+            while let isEnd = try await group.next(), !isEnd {}
+            throw CancellationError()
+        }
+        try await server.bootstrap(host: configuration.host, port: port)
+        let url = "https://\(configuration.host):\(port)"
+        try writeKubeconfig(pki.kubeconfig(server: url))
+        return url
+    }
+
+    private func writeKubeconfig(_ text: String) throws {
+        let path = configuration.kubeconfig
+        let folder = (path as NSString).deletingLastPathComponent
+        let fresh = "\(path).\(getpid())"
+        try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let isWritten = FileManager.default.createFile(
+            atPath: fresh, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
+        guard isWritten, rename(fresh, path) == 0 else {
+            throw PlatformError("the kubeconfig \(path) cannot be written: choose another with --kubeconfig")
+        }
+    }
+
+    /// Closes the store after what was accepted is written.
+    func close() async { await store.close() }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import Foundation
+import KubeAPI
+package import KubeClient
+
+/// Runs the movie recommender on a platform: applies its manifests, waits for its services, follows the training, and
+/// asks for recommendations.
+package struct MovieDemo: Sendable {
+    private static let namespace = "movies"
+    private static let trainingJob = ObjectKey(namespace: namespace, name: "train")
+    private static let dataMap = "movielens-data"
+
+    private let client: KubeClient
+    private let manifests: String
+    private let ratings: String
+    private let user: Int
+    private let console: Console
+
+    /// - Parameters:
+    ///   - client: of the API server.
+    ///   - manifests: folder with the kustomization.
+    ///   - ratings: folder of the MovieLens CSV files, absolute.
+    ///   - user: whom to recommend to.
+    ///   - console: where progress goes.
+    package init(client: KubeClient, manifests: String, ratings: String, user: Int, console: Console) {
+        self.client = client
+        self.manifests = manifests
+        self.ratings = ratings
+        self.user = user
+        self.console = console
+    }
+
+    /// Runs until the recommendations are printed.
+    package func run() async throws {
+        try await apply()
+        try await waitForDeployments(["ingest", "features"])
+        try await train()
+        try await waitForDeployments(["serving", "web"])
+        try await recommend()
+        try await printAddresses()
+    }
+
+    private func apply() async throws {
+        console.say("Applying \(manifests)")
+        var objects = try ManifestLoader.kustomization(at: manifests)
+        guard let index = objects.firstIndex(where: { $0.kind == "ConfigMap" && $0.name == Self.dataMap }) else {
+            throw PlatformError("\(manifests) has no ConfigMap \(Self.dataMap): is it the recommender's folder?")
+        }
+        objects[index]["data"]["path"] = .string(ratings)
+        try await removeOldTraining()
+        let discovery = try await ResourceDiscovery(client: client)
+        for object in objects {
+            _ = try await client.apply(object, discovery: discovery, defaultNamespace: Self.namespace)
+        }
+    }
+
+    /// A Job runs once; the demo trains each time.
+    private func removeOldTraining() async throws {
+        do {
+            try await client.delete(.jobs, Self.trainingJob, .init(propagationPolicy: "Foreground"))
+        } catch let error as StatusError where error.isNotFound {
+            return
+        }
+        let selection = KubeClient.Selection(fields: "metadata.name=\(Self.trainingJob.name)")
+        let list = try await client.list(.jobs, namespace: Self.namespace, selection: selection)
+        if list.items.isEmpty { return }
+        for try await event in try await client.watch(
+            .jobs, namespace: Self.namespace, selection: selection, resourceVersion: list.resourceVersion)
+        {
+            if case .deleted = event { return }
+        }
+    }
+
+    private func waitForDeployments(_ names: Set<String>) async throws {
+        var ready: Set<String> = []
+        var bar = ProgressBar("Starting \(names.sorted().joined(separator: ", "))", total: names.count)
+        console.draw(bar)
+        try await follow(.deployments) { deployment in
+            let wanted = deployment.spec["replicas"].int ?? 1
+            let isReady =
+                deployment.status["observedGeneration"].int == deployment.generation
+                && deployment.status["availableReplicas"].int ?? 0 >= wanted
+            guard names.contains(deployment.name), isReady else { return false }
+            ready.insert(deployment.name)
+            bar.done = ready.count
+            console.draw(bar)
+            return ready == names
+        }
+        console.endLine()
+    }
+
+    /// Reads a collection of the namespace, then its changes, until `isEnough` says so.
+    private func follow(_ resource: KubeResource, isEnough: (KubeObject) throws -> Bool) async throws {
+        let list = try await client.list(resource, namespace: Self.namespace)
+        for object in list.items where try isEnough(object) { return }
+        for try await event in try await client.watch(
+            resource, namespace: Self.namespace, resourceVersion: list.resourceVersion)
+        {
+            switch event {
+            case .added(let object), .modified(let object): if try isEnough(object) { return }
+            case .deleted, .bookmark: continue
+            }
+        }
+        throw PlatformError("the API server ended the watch of \(resource.plural)")
+    }
+
+    private func train() async throws {
+        console.say("Training")
+        var pod: KubeObject?
+        try await follow(.pods) { object in
+            guard object.labels["job-name"] == Self.trainingJob.name, !object.isBeingDeleted else { return false }
+            pod = object
+            return object.status["phase"].string != "Pending"
+        }
+        guard let pod else { throw PlatformError("the training has no pod") }
+        for try await chunk in try await client.log(pod.key, options: [("follow", "true")]) {
+            console.pass(chunk)
+        }
+        try await follow(.jobs) { job in
+            guard job.name == Self.trainingJob.name else { return false }
+            if Conditions.isTrue("Failed", in: job.status) {
+                let why = Conditions.find("Failed", in: job.status)["message"].string ?? ""
+                throw PlatformError("the training failed: \(why). See 'apus logs -n movies \(pod.name)'")
+            }
+            return Conditions.isTrue("Complete", in: job.status)
+        }
+    }
+
+    private func recommend() async throws {
+        let answer = try await ask("serving", "/v1/recommend/\(user)?n=5")
+        console.say("\nFive recommendations for user \(user):")
+        for (rank, movie) in answer["recommendations"].elements.enumerated() {
+            let title = movie["title"].string ?? "?"
+            let score = movie["score"].double.map { String(format: "%.2f", $0) } ?? ""
+            console.say("  \(rank + 1). \(title)   \(score)")
+        }
+    }
+
+    private func printAddresses() async throws {
+        console.say("")
+        for name in ["web", "serving", "ingest", "features"] {
+            console.say("  \(name.padding(toLength: 10, withPad: " ", startingAt: 0))\(try await address(name))")
+        }
+    }
+
+    private func address(_ service: String) async throws -> String {
+        let object = try await client.get(.services, ObjectKey(namespace: Self.namespace, name: service))
+        let port = object.spec["ports"][0]
+        if let nodePort = port["nodePort"].int { return "http://127.0.0.1:\(nodePort)" }
+        return "http://\(object.spec["clusterIP"].string ?? ""):\(port["port"].int ?? 80)"
+    }
+
+    private func ask(_ service: String, _ path: String) async throws -> JSONValue {
+        let transport = try HTTPTransport(Kubeconfig(server: try await address(service)))
+        let bytes: Result<[UInt8], any Error>
+        do {
+            bytes = .success(try await KubeClient(transport: transport, userAgent: "apus-demo").raw(path))
+        } catch {
+            bytes = .failure(error)
+        }
+        try await transport.shutdown()
+        return try JSONParser.parse(try bytes.get())
+    }
+}

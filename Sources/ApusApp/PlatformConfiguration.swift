@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Logging
+
+/// Settings of the platform on this machine.
+package struct PlatformConfiguration: Sendable {
+    /// Folder of all data, absolute.
+    package var dataDir: String
+    /// Host name or address of the API server.
+    package var host: String
+    /// Port of the API server; 0 takes a free one.
+    package var port: Int
+    /// Second byte N of the pods' addresses 127.N.0.0/16; services get 127.(N+1).0.0/16.
+    package var network: Int
+    /// Where to write the kubeconfig.
+    package var kubeconfig: String
+    /// Absolute path of the running program.
+    package var executable: String
+    package var logger: Logger
+
+    package init(
+        dataDir: String, host: String, port: Int, network: Int, kubeconfig: String, executable: String, logger: Logger
+    ) {
+        self.dataDir = dataDir
+        self.host = host
+        self.port = port
+        self.network = network
+        self.kubeconfig = kubeconfig
+        self.executable = executable
+        self.logger = logger
+    }
+
+    /// Folder of the API server's store.
+    package var storeDir: String { "\(dataDir)/store" }
+    /// Folder of keys and certificates.
+    package var pkiDir: String { "\(dataDir)/pki" }
+    /// Folder of the node agent: pods, logs, volumes.
+    package var nodeDir: String { "\(dataDir)/node" }
+    /// First bytes of the pods' addresses.
+    package var podPrefix: String { "127.\(network)" }
+    /// First bytes of the services' addresses.
+    package var servicePrefix: String { "127.\(network + 1)" }
+}
+
+/// Why the platform cannot start or go on: one sentence that says what to do.
+package struct PlatformError: Error, Sendable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+import ContainerRuntimes
+import Controllers
+import KubeClient
+import Kubelet
+import Logging
+import Scheduler
+import ServiceProxy
+import UnixSignals
+
+/// A part of the platform that can run alone.
+package enum PlatformRole: String, CaseIterable, Sendable {
+    case apiserver
+    case controllerManager = "controller-manager"
+    case scheduler
+    case nodeAgent = "node-agent"
+    case serviceProxy = "service-proxy"
+}
+
+/// Runs one role in the foreground until SIGTERM or SIGINT.
+package struct RoleRunner: Sendable {
+    private let role: PlatformRole
+    private let configuration: PlatformConfiguration
+
+    package init(role: PlatformRole, configuration: PlatformConfiguration) {
+        self.role = role
+        self.configuration = configuration
+    }
+
+    /// Runs; `onReady` is called once with the address that the role serves or the server that it works for.
+    package func run(onReady: @escaping @Sendable (String) async -> Void) async throws {
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        if role == .apiserver {
+            let control = try await ControlPlane(configuration, nodes: nil)
+            let result: Result<Void, any Error>
+            do {
+                result = .success(
+                    try await untilSignal(signals) { group in await onReady(try await control.bound(in: &group)) })
+            } catch {
+                result = .failure(error)
+            }
+            await control.close()
+            return try result.get()
+        }
+        let config = try Kubeconfig.load(path: configuration.kubeconfig)
+        let transport = try HTTPTransport(config)
+        let result: Result<Void, any Error>
+        do {
+            _ = try await KubeClient(transport: transport, userAgent: "apus").raw("/version")
+            let work = try client(of: transport)
+            result = .success(
+                try await untilSignal(signals) { group in
+                    group.addTask {
+                        try await work()
+                        return false
+                    }
+                    await onReady(config.server)
+                })
+        } catch {
+            result = .failure(error)
+        }
+        try await transport.shutdown()
+        try result.get()
+    }
+
+    private func untilSignal(
+        _ signals: UnixSignalsSequence, start: (inout ThrowingTaskGroup<Bool, any Error>) async throws -> Void
+    ) async throws {
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                for await _ in signals { return true }
+                return false
+            }
+            try await start(&group)
+            while let isEnd = try await group.next(), !isEnd {}
+            group.cancelAll()
+        }
+    }
+
+    private func client(of transport: HTTPTransport) throws -> @Sendable () async throws -> Void {
+        let logger = configuration.logger
+        let client = KubeClient(transport: transport, userAgent: "apus-\(role.rawValue)")
+        switch role {
+        case .apiserver:
+            throw PlatformError("the API server is no client")
+        case .controllerManager:
+            let manager = ControllerManager(
+                client: { KubeClient(transport: transport, userAgent: $0) }, logger: logger)
+            return { await manager.run() }
+        case .scheduler:
+            let scheduler = SchedulerLoop(client: client, logger: logger)
+            return { await scheduler.run() }
+        case .serviceProxy:
+            let proxy = ServiceProxy(client: client, logger: logger)
+            return { try await proxy.run() }
+        case .nodeAgent:
+            let agent = try Platform(configuration).nodeAgent(client)
+            return { try await agent.run() }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusApp
+import ArgumentParser
+import Foundation
+import Logging
+
+/// `apus up`.
+struct UpCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "up", abstract: "Start the control plane and this machine's node agent.",
+        discussion: """
+            Stays in the foreground until Ctrl-C or SIGTERM, which stop the pods too; with --detach it goes on in the \
+            background until 'apus down'. Running it again on the same --data-dir says what runs and ends. After a \
+            crash, pods that still run are adopted.
+            """)
+
+    @OptionGroup var platform: PlatformOptions
+    @OptionGroup var network: NetworkOptions
+    @OptionGroup var log: LogOptions
+    @Option(help: "Where to write the kubeconfig, mode 0600. (default: DATA-DIR/kubeconfig)") var kubeconfig: String?
+    @Flag(help: "Go on in the background.") var detach = false
+
+    func run() async throws {
+        let settings = try Settings()
+        let configuration = try platformConfiguration(settings)
+        if let running = RunState.live(in: configuration.dataDir) {
+            print("apus is already up (pid \(running.pid)).")
+            print(PlatformSummary(running, dataDir: configuration.dataDir).text)
+            return
+        }
+        try await reporting {
+            if detach {
+                let summary = try await DetachedPlatform(configuration).start(arguments: childArguments(configuration))
+                print(summary.text)
+            } else {
+                try await Platform(configuration).run { summary in
+                    print(summary.text)
+                    print("ready control-plane \(summary.server)")
+                    fflush(nil)
+                }
+            }
+        }
+    }
+
+    private func platformConfiguration(_ settings: Settings) throws -> PlatformConfiguration {
+        let dataDir = platform.resolvedDataDir(settings)
+        let (host, port) = try network.resolvedListen(settings)
+        return PlatformConfiguration(
+            dataDir: dataDir, host: host, port: port, network: try network.resolvedNetwork(settings),
+            kubeconfig: absolute(settings.value("kubeconfig", kubeconfig) ?? "\(dataDir)/kubeconfig"),
+            executable: executablePath(), logger: try log.logger(settings, defaultLevel: .warning))
+    }
+
+    /// The command line of the process in the background: everything resolved, nothing left to the environment.
+    private func childArguments(_ configuration: PlatformConfiguration) -> [String] {
+        [
+            "up", "--data-dir", configuration.dataDir, "--listen", "\(configuration.host):\(configuration.port)",
+            "--network", String(configuration.network), "--kubeconfig", configuration.kubeconfig,
+            "--log-level", configuration.logger.logLevel.rawValue, "--log-format", log.logFormat ?? "text",
+        ]
+    }
+}
+
+/// `apus down`.
+struct DownCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "down", abstract: "Stop what 'apus up' started, pods included; data stay.")
+
+    @OptionGroup var platform: PlatformOptions
+    @Option(help: "Seconds to wait for everything to end before it is killed. (default: 60)") var timeout: Int?
+
+    func run() async throws {
+        let settings = try Settings()
+        let dataDir = platform.resolvedDataDir(settings)
+        let seconds = try settings.integer("timeout", timeout) ?? 60
+        try await reporting {
+            let stopped = try await RunningPlatform(dataDir: dataDir).stop(within: .seconds(seconds))
+            print(stopped.text)
+        }
+    }
+}
+
+/// `apus status`.
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Show what runs. Exit code 1 when nothing does or it is not ready.")
+
+    @OptionGroup var platform: PlatformOptions
+
+    func run() async throws {
+        let dataDir = platform.resolvedDataDir(try Settings())
+        try await reporting {
+            let status = try await RunningPlatform(dataDir: dataDir).status()
+            print(status.text)
+            if !status.isReady { throw ExitCode(1) }
+        }
+    }
+}
+
+/// `apus serve`.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Run one role alone in the foreground.",
+        discussion: """
+            Roles: \(PlatformRole.allCases.map(\.rawValue).joined(separator: ", ")).
+            apiserver needs nothing else; the others are clients of the API server in --kubeconfig, which may be any \
+            Kubernetes. Prints 'ready ROLE ADDRESS' when it works.
+            """)
+
+    @Argument(help: "The role.") var role: String
+    @OptionGroup var platform: PlatformOptions
+    @OptionGroup var network: NetworkOptions
+    @OptionGroup var log: LogOptions
+    @Option(help: "apiserver writes it (default: DATA-DIR/kubeconfig); the other roles read it.")
+    var kubeconfig: String?
+
+    func run() async throws {
+        guard let role = PlatformRole(rawValue: role) else {
+            throw ValidationError(
+                "there is no role '\(role)': use \(PlatformRole.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        let settings = try Settings()
+        let dataDir = platform.resolvedDataDir(settings)
+        let (host, port) = try network.resolvedListen(settings)
+        let configuration = PlatformConfiguration(
+            dataDir: dataDir, host: host, port: port, network: try network.resolvedNetwork(settings),
+            kubeconfig: absolute(settings.value("kubeconfig", kubeconfig) ?? "\(dataDir)/kubeconfig"),
+            executable: executablePath(), logger: try log.logger(settings))
+        try await reporting {
+            try await RoleRunner(role: role, configuration: configuration).run { address in
+                print("ready \(role.rawValue) \(address)")
+                fflush(nil)
+            }
+        }
+    }
+}
+
+/// Absolute path of this program.
+func executablePath() -> String {
+    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+}
+
+/// Runs `body`, and turns its errors into one sentence on standard error and exit code 1.
+func reporting(_ body: () async throws -> Void) async throws {
+    do {
+        try await body()
+    } catch let error as ExitCode {
+        throw error
+    } catch {
+        throw fail("\(error)")
+    }
+}
