@@ -76,7 +76,7 @@ private struct TypedReader {
         structName = outerName
         if known != members.count {
             for key in members.keys.sorted()
-            where type.fieldsByKey[key] == nil && report.unknownFields.count < Self.maxErrors {
+            where type.field(key) == nil && report.unknownFields.count < Self.maxErrors {
                 report.unknownFields.append("unknown field \"\(pathText(key))\"")
             }
         }

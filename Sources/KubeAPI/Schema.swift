@@ -64,10 +64,13 @@ package struct SchemaMessage: Sendable {
     package internal(set) var fields: [SchemaField]
     /// The fields of the JSON object: those of inlined structs take the place of the struct.
     package internal(set) var jsonFields: [SchemaField] = []
-    /// `jsonFields` by key.
-    package internal(set) var fieldsByKey: [String: SchemaField] = [:]
+    /// Index into `jsonFields` by key.
+    var jsonIndexByKey: [String: Int] = [:]
     /// Index into `fields` by protobuf number.
-    package internal(set) var indexByNumber: [Int: Int] = [:]
+    var indexByNumber: [Int: Int] = [:]
+
+    /// The field of this JSON key, of inlined structs too.
+    package func field(_ key: String) -> SchemaField? { jsonIndexByKey[key].map { jsonFields[$0] } }
 
     /// The last part of the name: `Container`.
     package var goName: String { String(name.split(separator: ".").last ?? "") }

@@ -131,11 +131,22 @@ struct SchemaTableParser {
     func finishedMessages() -> [SchemaMessage] {
         var result = messages
         for index in result.indices {
-            for (position, field) in result[index].fields.enumerated() where field.number > 0 {
-                result[index].indexByNumber[field.number] = position
+            var numbers: [Int: Int] = [:]
+            for (position, field) in messages[index].fields.enumerated() where field.number > 0 {
+                numbers[field.number] = position
             }
-            flatten(index, into: &result[index].jsonFields, depth: 0)
-            for field in result[index].jsonFields { result[index].fieldsByKey[field.name] = field }
+            var fields: [SchemaField] = []
+            if messages[index].fields.contains(where: \.isInlined) {
+                flatten(index, into: &fields, depth: 0)
+            } else {
+                fields = messages[index].fields
+            }
+            var keys: [String: Int] = [:]
+            keys.reserveCapacity(fields.count)
+            for (position, field) in fields.enumerated() { keys[field.name] = position }
+            result[index].indexByNumber = numbers
+            result[index].jsonFields = fields
+            result[index].jsonIndexByKey = keys
         }
         return result
     }

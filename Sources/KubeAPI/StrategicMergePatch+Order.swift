@@ -10,7 +10,7 @@ extension StrategicMergePatch {
         for (key, directive) in patch where key.hasPrefix(Self.setElementOrderPrefix) {
             patch[key] = nil
             let name = String(key.dropFirst(Self.setElementOrderPrefix.count))
-            let field = type?.fieldsByKey[name]
+            let field = type?.field(name)
             guard case .array(let order) = directive else {
                 throw PatchError(.malformed, "invalid patch format of setElementOrder list: \(key) must be a list")
             }

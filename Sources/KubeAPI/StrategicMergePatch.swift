@@ -53,7 +53,7 @@ package struct StrategicMergePatch: Sendable {
                 original[name] = .array(elements.filter { !set.contains($0) })
                 continue
             }
-            let field = type?.fieldsByKey[key]
+            let field = type?.field(key)
             switch (original[key], change) {
             case (_, .null): original[key] = nil
             case (.object(let old)?, .object(let new)):

@@ -8,18 +8,18 @@ import Testing
 
     @Test func knowsTheFactsOfAField() throws {
         let container = try #require(schema.type(named: "core.v1.Container"))
-        let ports = try #require(container.fieldsByKey["ports"])
+        let ports = try #require(container.field("ports"))
         #expect(ports.number == 6)
         #expect(ports.patchStrategies == ["merge"])
         #expect(ports.mergeKey == "containerPort")
         #expect(ports.listType == "map")
         #expect(ports.listMapKeys == ["containerPort", "protocol"])
         #expect(ports.omitsEmpty && !ports.isPointer && !ports.isRequired)
-        let name = try #require(container.fieldsByKey["name"])
+        let name = try #require(container.field("name"))
         #expect(name.isRequired && !name.omitsEmpty && name.type == .string(name: nil))
-        let replicas = schema.type(named: "apps.v1.DeploymentSpec")?.fieldsByKey["replicas"]
+        let replicas = schema.type(named: "apps.v1.DeploymentSpec")?.field("replicas")
         #expect(replicas?.isPointer == true && replicas?.type == .int32)
-        let portProtocol = schema.type(named: "core.v1.ContainerPort")?.fieldsByKey["protocol"]
+        let portProtocol = schema.type(named: "core.v1.ContainerPort")?.field("protocol")
         #expect(portProtocol?.type == .string(name: "core.v1.Protocol"))
         #expect(portProtocol?.defaultValue == "TCP")
         #expect(schema.enumerations["core.v1.Protocol"] == ["SCTP", "TCP", "UDP"])
@@ -27,9 +27,9 @@ import Testing
 
     @Test func flattensInlinedStructs() throws {
         let volume = try #require(schema.type(named: "core.v1.Volume"))
-        #expect(volume.fieldsByKey["emptyDir"] != nil && volume.fieldsByKey["volumeSource"] == nil)
-        #expect(schema.type(named: "core.v1.Probe")?.fieldsByKey["httpGet"] != nil)
-        #expect(schema.type(named: "core.v1.ConfigMapKeySelector")?.fieldsByKey["name"] != nil)
+        #expect(volume.field("emptyDir") != nil && volume.field("volumeSource") == nil)
+        #expect(schema.type(named: "core.v1.Probe")?.field("httpGet") != nil)
+        #expect(schema.type(named: "core.v1.ConfigMapKeySelector")?.field("name") != nil)
     }
 
     /// A type that is referred to but not in the table would have no fields.
