@@ -146,6 +146,25 @@ extension SemanticCheck {
         }
     }
 
+    /// The members of a PersistentVolume's spec that do not name its source.
+    private static let volumeFields: Set<String> = [
+        "accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy",
+        "storageClassName", "volumeAttributesClassName", "volumeMode",
+    ]
+
+    mutating func persistentVolume() {
+        if spec["accessModes"].isEmpty { errors.required("spec.accessModes") }
+        if spec["capacity"].isEmpty { errors.required("spec.capacity") }
+        let sources = spec.members.keys.filter { !Self.volumeFields.contains($0) }.sorted()
+        if sources.isEmpty { errors.required("spec", "must specify a volume type") }
+        for source in sources.dropFirst() {
+            errors.forbidden(FieldPath("spec")[source], "may not specify more than 1 volume type")
+        }
+        errors.oneOf(
+            "spec.persistentVolumeReclaimPolicy", spec["persistentVolumeReclaimPolicy"],
+            ["Delete", "Recycle", "Retain"])
+    }
+
     mutating func endpoints() {
         for (index, subset) in object["subsets"].elements.enumerated() {
             let path = FieldPath("subsets")[index]

@@ -11,6 +11,8 @@ extension ObjectValidation {
     /// - Returns: the faults in the order of the fields, at most 100.
     package static func semantic(_ object: JSONValue, _ kind: GroupVersionKind, old: JSONValue? = nil) -> [StatusCause]
     {
+        // Reviews and token requests are answered, not stored: they need no name.
+        if kind.group == "authentication.k8s.io" || kind.group == "authorization.k8s.io" { return [] }
         var check = SemanticCheck(object: object, old: old)
         check.metadata(NameRules.objectName(kind))
         switch (kind.group, kind.kind) {
@@ -19,6 +21,7 @@ extension ObjectValidation {
         case ("", "ConfigMap"): check.configMap()
         case ("", "Secret"): check.secret()
         case ("", "PersistentVolumeClaim"): check.claim()
+        case ("", "PersistentVolume"): check.persistentVolume()
         case ("", "ReplicationController"), ("apps", "ReplicaSet"): check.replicaSet(kind)
         case ("", "Endpoints"): check.endpoints()
         case ("", "PodTemplate"):

@@ -177,6 +177,12 @@ import Testing
                 "spec.resources[storage]: Required value",
             ]),
         Case(
+            "PersistentVolume", #"{"spec":{}}"#,
+            [
+                "spec.accessModes: Required value", "spec.capacity: Required value",
+                "spec: Required value: must specify a volume type",
+            ]),
+        Case(
             "EndpointSlice", #"{"endpoints":[{}]}"#,
             [
                 "addressType: Required value",
@@ -200,6 +206,11 @@ import Testing
             ]),
     ])
     func otherKinds(example: Case) throws { try check(example) }
+
+    @Test func reviewsNeedNoName() {
+        let kind = GroupVersionKind(apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview")
+        #expect(ObjectValidation.semantic(["metadata": [:], "spec": [:]], kind).isEmpty)
+    }
 
     struct Update: Sendable, CustomTestStringConvertible {
         let kind: GroupVersionKind
