@@ -50,6 +50,7 @@ package struct ALSTrainer: Sendable {
     /// - Parameters:
     ///   - ratings: users × items.
     ///   - progress: called on the calling thread after each iteration; returning false cancels.
+    /// - Returns: the factors after the last iteration.
     /// - Throws: `ALSError` when there is nothing to train on, a value is not allowed, or training was cancelled.
     package func train(
         _ ratings: SparseMatrix, progress: (ALSProgress, ALSFactors) -> Bool = { _, _ in true }

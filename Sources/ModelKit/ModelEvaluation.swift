@@ -47,6 +47,7 @@ extension ALSModel {
     ///   - configuration: how to train.
     ///   - likedFrom: the value from which an interaction counts as liked (recall@10). Default 4.
     ///   - progress: called after each iteration; returning false cancels.
+    /// - Returns: the model with its measures.
     /// - Throws: `ALSError` when there is nothing to train on or training was cancelled.
     package static func train(
         on train: [Interaction], test: [Interaction], configuration: ALSConfiguration, likedFrom: Float = 4,

@@ -78,6 +78,7 @@ package enum EventDecoder {
     ///   - body: JSON text.
     ///   - kind: what the events are; an object has `user`, `movie`, for a rating `rating`, optionally `timestamp`.
     ///   - now: seconds since the Unix epoch: the timestamp of events without one.
+    /// - Returns: the events in the order of the body.
     /// - Throws: `EventError` that names the first fault.
     package static func decode(
         _ body: some Sequence<UInt8>, kind: UserEvent.Kind, now: Int64
