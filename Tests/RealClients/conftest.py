@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts `apus up` for the tests, on free ports and an address range of its own, and stops it."""
-import fcntl
 import json
 import os
 import pathlib
@@ -43,22 +42,19 @@ class Cluster:
         self.log = open(self.folder / "apus.log", "ab")
 
     def start(self, timeout=30):
-        self.process = subprocess.Popen(
-            [APUS, "up", "--data-dir", str(self.data), "--listen", self.listen, "--network", str(self.network),
-             "--kubeconfig", self.kubeconfig, "--log-level", os.environ.get("APUS_TEST_LOG", "info")],
-            stdout=subprocess.PIPE, stderr=self.log, text=True)
-        fcntl.fcntl(self.process.stdout, fcntl.F_SETFL, os.O_NONBLOCK)
-        printed = ""
+        said = self.folder / "apus.out"
+        with open(said, "w") as output:
+            self.process = subprocess.Popen(
+                [APUS, "up", "--data-dir", str(self.data), "--listen", self.listen, "--network", str(self.network),
+                 "--kubeconfig", self.kubeconfig, "--log-level", os.environ.get("APUS_TEST_LOG", "info")],
+                stdout=output, stderr=self.log)
 
         def ready():
-            nonlocal printed
             if self.process.poll() is not None:
                 pytest.fail(f"apus up ended with {self.process.returncode}: {self.logged()[-2000:]}")
-            printed += self.process.stdout.read() or ""
-            return next((line for line in printed.splitlines() if line.startswith("ready ")), None)
+            return next((line for line in said.read_text().splitlines() if line.startswith("ready ")), None)
 
-        line = wait_for(ready, timeout, "apus up to be ready")
-        self.url = line.split()[-1]
+        self.url = wait_for(ready, timeout, "apus up to be ready").split()[-1]
         self.listen = self.url.removeprefix("https://")
         return self
 

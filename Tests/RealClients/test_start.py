@@ -110,7 +110,7 @@ def test_disk_full(own_cluster):
     try:
         cluster = own_cluster.start()
         refused = None
-        for index in range(40):
+        for index in range(90):
             refused = cluster.kubectl("create", "configmap", f"c{index}", "--from-literal=a=" + "x" * 100_000,
                                       check=False)
             if refused.returncode != 0:
