@@ -32,6 +32,6 @@ struct APIChannel: ServerChildChannel {
     }
 
     private static func http(_ responder: @escaping HTTPChannelHandler.Responder) -> HTTP1Channel {
-        HTTP1Channel(responder: responder, configuration: .init(idleTimeout: nil))
+        HTTP1Channel(responder: responder, configuration: .init(additionalChannelHandlers: [DisconnectHandler()]))
     }
 }

@@ -151,14 +151,28 @@ final class APIConnection: Sendable {
         var head = Self.head(response)
         head.headerFields[.connection] = "close"
         let body = ResponseBody { writer in
-            try? await withGracefulShutdownHandler {
-                try await request.body.consumeWithCancellationOnInboundClose { _ in
-                    for try await chunk in chunks { try await writer.write(ByteBuffer(bytes: chunk)) }
+            let (closed, gate) = AsyncStream<Void>.makeStream()
+            channel.closeFuture.whenComplete { _ in gate.finish() }
+            // The child task alone uses the writer while the group runs.
+            nonisolated(unsafe) var sink = writer
+            await withGracefulShutdownHandler {
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask {
+                        do {
+                            for try await chunk in chunks { try await sink.write(ByteBuffer(bytes: chunk)) }
+                        } catch {
+                            // The client has gone, or the node that the log came from: the answer ends here.
+                        }
+                    }
+                    group.addTask { for await _ in closed {} }
+                    await group.next()
+                    group.cancelAll()
                 }
             } onGracefulShutdown: {
-                // A watch says good-bye; anything else ends when its connection does.
-                if let watch = chunks as? WatchStream { watch.end() } else { channel.close(promise: nil) }
+                // A watch says good-bye; anything else just ends.
+                if let watch = chunks as? WatchStream { watch.end() } else { gate.finish() }
             }
+            gate.finish()
             try await writer.finish(nil)
         }
         try await writer.write(response: head, body: body)

@@ -32,11 +32,7 @@ struct ListOptions {
             }
         }
         for requirement in fields.requirements where !declaration.isSelectable(requirement.field) {
-            throw .badRequest(
-                "Unable to find \"\(declaration.resource.group.isEmpty ? "" : declaration.resource.group + "/")"
-                    + "\(declaration.resource.version), Resource=\(declaration.resource.plural)\" that match label "
-                    + "selector \"\(labels)\", field selector \"\(request.parameter("fieldSelector") ?? "")\": "
-                    + "field label not supported: \(requirement.field)")
+            throw .badRequest("field label not supported: \(requirement.field)")
         }
         try validate()
     }
