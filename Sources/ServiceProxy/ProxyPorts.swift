@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import KubeAPI
-import NIOCore
+package import KubeAPI
+package import NIOCore
 
 #if canImport(Glibc)
     import Glibc
@@ -27,7 +27,7 @@ package struct ListenError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 /// The listeners that run now.
-actor ProxyPorts {
+package actor ProxyPorts {
     private struct Running {
         var service: ObjectKey
         var backend: PortBackend
@@ -36,22 +36,29 @@ actor ProxyPorts {
 
     private let group: any EventLoopGroup
     private let configuration: ProxyConfiguration
-    private let counters: ProxyCounters
+    private let counters = ProxyCounters()
     private var running: [ListenerKey: Running] = [:]
 
-    init(group: any EventLoopGroup, configuration: ProxyConfiguration, counters: ProxyCounters) {
+    /// - Parameters:
+    ///   - group: carries the connections.
+    ///   - configuration: limits and times.
+    package init(group: any EventLoopGroup, configuration: ProxyConfiguration = ProxyConfiguration()) {
         self.group = group
         self.configuration = configuration
-        self.counters = counters
     }
 
-    var listenerCount: Int { running.count }
+    /// What has been done so far.
+    package var statistics: ProxyStatistics {
+        var statistics = counters.snapshot
+        statistics.listeners = running.count
+        return statistics
+    }
 
     /// Makes the listeners of a service be those of its ports; returns the addresses that could not be listened on.
     ///
     /// A port without endpoints is not listened on, so that clients are refused at once, as with upstream's proxy. A
     /// listener that goes leaves its connections alone. Call it for one service at a time.
-    func apply(_ service: ObjectKey, _ ports: [ServicePort]) async -> [ListenError] {
+    package func apply(_ service: ObjectKey, _ ports: [ServicePort]) async -> [ListenError] {
         var failures: [ListenError] = []
         let usable = ports.filter { !$0.endpoints.isEmpty }
         let wanted = Set(usable.flatMap(\.listeners))
@@ -80,7 +87,7 @@ actor ProxyPorts {
     }
 
     /// Stops listening everywhere.
-    func closeAll() async {
+    package func closeAll() async {
         let channels = running.values.map(\.channel)
         running = [:]
         for channel in channels { try? await channel.close() }

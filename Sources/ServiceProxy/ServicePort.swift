@@ -47,4 +47,11 @@ package struct ServicePort: Hashable, Sendable {
     package var endpoints: [ProxyEndpoint]
     /// With `sessionAffinity: ClientIP`, how long after its last connection a client is sent to the same endpoint.
     package var affinityTimeout: Duration?
+
+    package init(name: String, listeners: [ListenerKey], endpoints: [ProxyEndpoint], affinityTimeout: Duration? = nil) {
+        self.name = name
+        self.listeners = listeners
+        self.endpoints = endpoints
+        self.affinityTimeout = affinityTimeout
+    }
 }

@@ -16,7 +16,6 @@ package final class ServiceProxy: Sendable {
     private let logger: Logger
     private let services: Informer
     private let slices: Informer
-    private let counters = ProxyCounters()
     private let ports: ProxyPorts
     private let recorder: EventRecorder
     private let table: Mutex<ServiceTable>
@@ -35,16 +34,14 @@ package final class ServiceProxy: Sendable {
         self.logger = logger
         services = Informer(.services, client: client, logger: logger)
         slices = Informer(.endpointSlices, client: client, logger: logger)
-        ports = ProxyPorts(group: eventLoopGroup, configuration: configuration, counters: counters)
+        ports = ProxyPorts(group: eventLoopGroup, configuration: configuration)
         recorder = EventRecorder(client: client, component: "service-proxy")
         table = Mutex(ServiceTable(nodePortAddress: configuration.nodePortAddress))
     }
 
     /// What has been done so far.
-    package func statistics() async -> ProxyStatistics {
-        var statistics = counters.snapshot
-        statistics.listeners = await ports.listenerCount
-        return statistics
+    package var statistics: ProxyStatistics {
+        get async { await ports.statistics }
     }
 
     /// Works until cancelled; then stops listening, and lets connections end by themselves. Call it once.

@@ -10,8 +10,8 @@ import NIOCore
 /// One end of a spliced connection: what arrives is written to the other end.
 ///
 /// Reading pauses while the other end cannot be written to. The end of input ends the other end's output once all has
-/// been sent; a failure resets the other end, so that a cut answer is not taken for a whole one. Both ends are on the
-/// same event loop.
+/// been sent; a failure resets the other end, so that a cut answer is not taken for a whole one. What arrives before the
+/// ends are joined (a peer that sends and closes at once) is kept. Both ends are on the same event loop.
 final class SpliceHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -22,16 +22,25 @@ final class SpliceHandler: ChannelDuplexHandler {
     private var context: ChannelHandlerContext?
     private var wantsToRead = false
     private var isOutputEnding = false
+    private var early: [ByteBuffer] = []
+    private var hasEarlyEnd = false
 
-    private init(count: @escaping (Int) -> Void) { self.count = count }
+    /// - Parameter count: told of the bytes that arrive.
+    init(count: @escaping (Int) -> Void) { self.count = count }
 
-    /// Two ends that know each other; for the channels of the client and of the endpoint.
-    static func pair(_ counters: ProxyCounters) -> (client: SpliceHandler, endpoint: SpliceHandler) {
-        let client = SpliceHandler { counters.received($0) }
-        let endpoint = SpliceHandler { counters.sent($0) }
-        client.partner = endpoint
-        endpoint.partner = client
-        return (client, endpoint)
+    /// Makes the two handlers the ends of one connection, and passes on what has arrived at either.
+    static func join(_ one: SpliceHandler, _ other: SpliceHandler) {
+        one.partner = other
+        other.partner = one
+        one.passOnEarly()
+        other.passOnEarly()
+    }
+
+    private func passOnEarly() {
+        for buffer in early { partner?.context?.write(wrapOutboundOut(buffer), promise: nil) }
+        if !early.isEmpty { partner?.context?.flush() }
+        early = []
+        if hasEarlyEnd { partner?.endOutput() }
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -42,18 +51,23 @@ final class SpliceHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        count(unwrapInboundIn(data).readableBytes)
-        partner?.context?.write(data, promise: nil)
+        let buffer = unwrapInboundIn(data)
+        count(buffer.readableBytes)
+        if let partner {
+            partner.context?.write(data, promise: nil)
+        } else {
+            early.append(buffer)
+        }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) { partner?.context?.flush() }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .some(.inputClosed) = event as? ChannelEvent { partner?.endOutput() }
+        if case .some(.inputClosed) = event as? ChannelEvent { endPartner() }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        partner?.endOutput()
+        endPartner()
         context.fireChannelInactive()
     }
 
@@ -72,6 +86,11 @@ final class SpliceHandler: ChannelDuplexHandler {
         } else {
             wantsToRead = true
         }
+    }
+
+    private func endPartner() {
+        hasEarlyEnd = true
+        partner?.endOutput()
     }
 
     private func resumeReading() {

@@ -2,21 +2,26 @@
 import NIOCore
 import NIOPosix
 
-/// The client's end of a new connection: finds an endpoint that accepts, then hands over to ``SpliceHandler``.
+/// Finds an endpoint that accepts for a new connection, and joins the two by their ``SpliceHandler``s.
 ///
-/// Nothing is read from the client before, so that any number of endpoints can be tried without it noticing.
+/// Nothing is sent to the client before, so that several endpoints can be tried without it noticing.
 final class TCPFrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
 
     private let backend: PortBackend
+    private let clientEnd: SpliceHandler
     private var failed: Set<ProxyEndpoint> = []
-    private var isCounted = false
 
-    init(_ backend: PortBackend) { self.backend = backend }
+    /// - Parameters:
+    ///   - backend: knows the endpoints.
+    ///   - clientEnd: the handler before this one in the client's pipeline.
+    init(_ backend: PortBackend, clientEnd: SpliceHandler) {
+        self.backend = backend
+        self.clientEnd = clientEnd
+    }
 
     func channelActive(context: ChannelHandlerContext) {
-        isCounted = backend.counters.open(limit: backend.configuration.maxConnections)
-        guard isCounted else {
+        guard backend.counters.open(limit: backend.configuration.maxConnections) else {
             context.channel.reset()
             return
         }
@@ -35,42 +40,52 @@ final class TCPFrontHandler: ChannelInboundHandler, RemovableChannelHandler {
             channel.reset()
             return
         }
+        let counters = backend.counters
+        let upstreamEnd = SpliceHandler { counters.sent($0) }
+        let bound = NIOLoopBound(upstreamEnd, eventLoop: context.eventLoop)
+        let target: SocketAddress
+        do {
+            target = try SocketAddress(ipAddress: endpoint.address, port: endpoint.port)
+        } catch {
+            retry(context, without: endpoint)
+            return
+        }
         ClientBootstrap(group: context.eventLoop)
             .channelOption(.autoRead, value: false)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connectTimeout(TimeAmount(backend.configuration.connectTimeout))
-            .connect(host: endpoint.address, port: endpoint.port)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(bound.value)
+                }
+            }
+            .connect(to: target)
             .assumeIsolated()
             .whenComplete { [self] result in
                 switch result {
                 case .success(let upstream):
                     backend.connected(endpoint)
-                    splice(context, upstream)
+                    join(channel, upstream, upstreamEnd)
                 case .failure:
-                    backend.failed(endpoint)
-                    failed.insert(endpoint)
-                    if channel.isActive { connect(context) }
+                    retry(context, without: endpoint)
                 }
             }
     }
 
-    private func splice(_ context: ChannelHandlerContext, _ upstream: any Channel) {
-        let channel = context.channel
+    private func retry(_ context: ChannelHandlerContext, without endpoint: ProxyEndpoint) {
+        backend.failed(endpoint)
+        failed.insert(endpoint)
+        if context.channel.isActive { connect(context) }
+    }
+
+    private func join(_ channel: any Channel, _ upstream: any Channel, _ upstreamEnd: SpliceHandler) {
         guard channel.isActive else {
             upstream.close(promise: nil)
             return
         }
-        let (client, endpoint) = SpliceHandler.pair(backend.counters)
-        do {
-            try channel.pipeline.syncOperations.addHandler(client)
-            try upstream.pipeline.syncOperations.addHandler(endpoint)
-        } catch {
-            upstream.close(promise: nil)
-            channel.reset()
-            return
-        }
-        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+        SpliceHandler.join(clientEnd, upstreamEnd)
+        channel.pipeline.syncOperations.removeHandler(self, promise: nil)
         for end in [channel, upstream] { end.setOption(.autoRead, value: true).whenFailure { _ in end.reset() } }
     }
 }

@@ -16,7 +16,10 @@ enum TCPListener {
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(TCPFrontHandler(backend))
+                    let counters = backend.counters
+                    let clientEnd = SpliceHandler { counters.received($0) }
+                    let front = TCPFrontHandler(backend, clientEnd: clientEnd)
+                    try channel.pipeline.syncOperations.addHandlers([clientEnd, front])
                 }
             }
             .bind(host: address.address, port: address.port).get()
