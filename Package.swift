@@ -26,6 +26,7 @@ extension Target.Dependency {
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let x509 = product(name: "X509", package: "swift-certificates")
     static let swiftASN1 = product(name: "SwiftASN1", package: "swift-asn1")
     static let yams = product(name: "Yams", package: "Yams")
@@ -107,20 +108,19 @@ let package = Package(
             "ApusApp",
             [
                 "ApusCore", "KubeAPI", "KubeStore", "KubeServer", "KubeClient", "ControllerRuntime", "Controllers",
-                "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", .logging, .nioPosix, .serviceLifecycle,
-                .yams,
+                "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", .logging, .nioPosix, .unixSignals,
             ]),
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusApp", "ApusCore", "KubeAPI", "KubeClient", "CProcessShim", .argumentParser, .logging, .yams,
+                "ApusApp", "ApusCore", "KubeAPI", "KubeClient", "CProcessShim", .argumentParser, .logging,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "apus-bench",
             dependencies: [
-                "ApusCore", "KubeAPI", "KubeClient", "KubeStore", "ModelKit", .argumentParser, .hummingbird,
-                .hummingbirdTLS, .logging,
+                "ApusCore", "KubeAPI", "KubeClient", "KubeStore", .argumentParser, .hummingbird, .hummingbirdTLS,
+                .logging, .nioCore, .nioSSL,
             ],
             path: "Benchmarks/apus-bench", swiftSettings: strict),
         .executableTarget(

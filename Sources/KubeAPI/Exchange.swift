@@ -33,12 +33,15 @@ package struct KubeRequest: Sendable {
     package func parameter(_ name: String) -> String? { query.first { $0.name == name }?.value }
 }
 
+/// The chunks of a response that goes on while the server has more to say.
+package typealias ByteStream = any AsyncSequence<[UInt8], any Error> & Sendable
+
 /// One API response.
 package struct KubeResponse: Sendable {
     /// The body: all at once, or as chunks while the server has more to say (watch, log).
     package enum Body: Sendable {
         case bytes([UInt8])
-        case stream(AsyncThrowingStream<[UInt8], any Error>)
+        case stream(ByteStream)
     }
 
     package var status: Int

@@ -25,7 +25,7 @@ spec:
     metadata: {labels: {app: steady}}
     spec:
       terminationGracePeriodSeconds: 0
-      containers: [{name: main, image: x, command: [sh, -c, 'echo pid $$; exec sleep 100000']}]
+      containers: [{name: main, image: x, command: [sh, -c, 'echo pid $$$$; exec sleep 100000']}]
 """)
     cluster.kubectl("rollout", "status", "deployment/steady", "--timeout=60s")
 
@@ -34,6 +34,7 @@ spec:
                                         cluster.kubectl("logs", p["metadata"]["name"]))
                 for p in cluster.get("pods")["items"]}
 
+    wait_for(lambda: all("pid" in log for _, _, log in pods().values()), what="the pods' first words")
     before = pods()
     pids = [int(log.split()[1]) for _, _, log in before.values()]
     cluster.kill()

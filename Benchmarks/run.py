@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""All benchmarks of the platform, in one run on one machine; prints one JSON object and writes it to
+.build/benchmarks.json. Usage: make bench, or Benchmarks/run.py [start] [api] [pods] [scheduler] [als]."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BINARIES = pathlib.Path(os.environ.get("APUS_BINARIES", ROOT / ".build" / "release"))
+APUS, BENCH = str(BINARIES / "apus"), str(BINARIES / "apus-bench")
+
+# Upstream's control plane on a 2-core machine of this kind, measured on another day: for orientation, no ratio of
+# one run. Source: the project's notes on Kubernetes.
+UPSTREAM = {"createsPerSecond": 276, "getsPerSecond": 554, "list1000Ms": 38, "residentMiB": 490, "readySeconds": 5.5}
+
+
+class Role:
+    """A process of apus, started and waited for until it prints its ready line."""
+
+    def __init__(self, *arguments):
+        begin = time.monotonic()
+        self.process = subprocess.Popen([APUS, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                        text=True)
+        for line in self.process.stdout:
+            if line.startswith("ready "):
+                self.url = line.split()[-1]
+                break
+        else:
+            raise SystemExit(f"{' '.join(arguments)} ended before it was ready")
+        self.ready_seconds = time.monotonic() - begin
+
+    def pss_mib(self):
+        for line in open(f"/proc/{self.process.pid}/smaps_rollup"):
+            if line.startswith("Pss:"):
+                return round(int(line.split()[1]) / 1024, 1)
+
+    def cpu_seconds(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(90)
+
+
+class Platform(Role):
+    def __init__(self, network=200):
+        self.folder = tempfile.mkdtemp(prefix="apus-bench-", dir=os.environ.get("TMPDIR"))
+        self.kubeconfig = f"{self.folder}/kubeconfig"
+        super().__init__("up", "--data-dir", f"{self.folder}/data", "--listen", "127.0.0.1:0", "--network",
+                         str(network), "--kubeconfig", self.kubeconfig, "--log-level", "error")
+
+    def stop(self):
+        super().stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kubectl(self, *arguments, **more):
+        return subprocess.run(["kubectl", "--kubeconfig", self.kubeconfig, *arguments], check=True, text=True,
+                              capture_output=True, **more).stdout
+
+
+def bench(*arguments):
+    return json.loads(subprocess.run([BENCH, *arguments], check=True, text=True, stdout=subprocess.PIPE).stdout)
+
+
+def start():
+    times = []
+    for _ in range(5):
+        platform = Platform()
+        times.append(platform.ready_seconds)
+        if len(times) == 5:
+            time.sleep(5)
+            memory = platform.pss_mib()
+            before = platform.cpu_seconds()
+            time.sleep(10)
+            idle = (platform.cpu_seconds() - before) / 10 * 100
+        platform.stop()
+    size = os.path.getsize(APUS)
+    stripped = tempfile.mktemp()
+    subprocess.run(["strip", "-o", stripped, APUS], check=True)
+    stripped_size = os.path.getsize(stripped)
+    os.unlink(stripped)
+    median = statistics.median(times)
+    return {"binaryMiB": round(size / 2**20, 1), "binaryStrippedMiB": round(stripped_size / 2**20, 1),
+            "readySeconds": round(median, 3), "idlePssMiB": memory, "idleCpuPercent": round(idle, 2),
+            "upstream": {k: UPSTREAM[k] for k in ("readySeconds", "residentMiB")},
+            "memoryShareOfUpstream": round(memory / UPSTREAM["residentMiB"], 3)}
+
+
+def api():
+    platform = Platform()
+    try:
+        result = bench("api", "--kubeconfig", platform.kubeconfig)
+        result["pssAfterMiB"] = platform.pss_mib()
+        pki = f"{platform.folder}/data/pki"
+        ceiling = bench("ceiling", "--folder", platform.folder, "--certificate", f"{pki}/server.crt", "--key",
+                        f"{pki}/server.key")
+    finally:
+        platform.stop()
+    result["ceiling"] = ceiling
+    result["ratios"] = {
+        "createsToStoreAlone": round(result["creates"]["perSecond"] / ceiling["commits"]["perSecond"], 3),
+        "getsToBareHTTPS": round(result["gets"]["perSecond"] / ceiling["https"]["perSecond"], 3)}
+    result["upstream"] = UPSTREAM
+    result["timesUpstream"] = {
+        "creates": round(result["creates"]["perSecond"] / UPSTREAM["createsPerSecond"], 1),
+        "gets": round(result["gets"]["perSecond"] / UPSTREAM["getsPerSecond"], 1),
+        "list1000": round(UPSTREAM["list1000Ms"] / result["list1000"]["p50Ms"], 1)}
+    return result
+
+
+def pods():
+    manifest = json.dumps({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "hundred"},
+        "spec": {"replicas": 100, "selector": {"matchLabels": {"a": "b"}},
+                 "template": {"metadata": {"labels": {"a": "b"}},
+                              "spec": {"terminationGracePeriodSeconds": 0, "containers": [
+                                  {"name": "main", "image": "x", "command": ["sleep", "100000"]}]}}}})
+    platform = Platform()
+    try:
+        begin = time.monotonic()
+        platform.kubectl("apply", "-f", "-", input=manifest)
+        platform.kubectl("wait", "--for=jsonpath={.status.readyReplicas}=100", "deployment/hundred", "--timeout=120s")
+        seconds = time.monotonic() - begin
+        memory = platform.pss_mib()
+    finally:
+        platform.stop()
+    return {"hundredPodsReadySeconds": round(seconds, 2), "pssMiB": memory}
+
+
+def scheduler():
+    folder = tempfile.mkdtemp(prefix="apus-bench-")
+    server = Role("serve", "apiserver", "--data-dir", f"{folder}/data", "--listen", "127.0.0.1:0", "--network", "202",
+                  "--kubeconfig", f"{folder}/kubeconfig", "--log-level", "error")
+    planner = Role("serve", "scheduler", "--kubeconfig", f"{folder}/kubeconfig", "--log-level", "error")
+    try:
+        result = bench("scheduler", "--kubeconfig", f"{folder}/kubeconfig")
+        result["pssMiB"] = {"apiserver": server.pss_mib(), "scheduler": planner.pss_mib()}
+    finally:
+        planner.stop()
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    return result
+
+
+def als():
+    return json.loads(subprocess.run([sys.executable, str(ROOT / "Benchmarks" / "als.py")], check=True, text=True,
+                                     stdout=subprocess.PIPE).stdout)
+
+
+def main():
+    parts = {"start": start, "api": api, "pods": pods, "scheduler": scheduler, "als": als}
+    wanted = sys.argv[1:] or list(parts)
+    unknown = [name for name in wanted if name not in parts]
+    if unknown:
+        raise SystemExit(f"unknown benchmark {unknown[0]}: use {', '.join(parts)}")
+    results = {name: parts[name]() for name in wanted}
+    text = json.dumps(results, indent=2)
+    (ROOT / ".build" / "benchmarks.json").write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
