@@ -71,7 +71,7 @@ struct EndpointTests {
         #expect(same.creations.isEmpty && same.updates.isEmpty && same.deletions.isEmpty)
 
         var fewer = pods(250)
-        fewer.removeAll { $0.name == "p7" }
+        fewer.removeAll { $0.name == "p1" }
         let less = EndpointSlicePlan(
             service: service, groups: EndpointComputation(service: service, pods: fewer).groups,
             existing: first.creations)

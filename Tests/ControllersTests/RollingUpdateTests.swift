@@ -58,7 +58,14 @@ struct RollingUpdateTests {
                 old: [size(4, 4), size(6, 5)], expected: [3, 5]),
             OldCase(
                 update: RollingUpdate(replicas: 3, maxSurge: 1, maxUnavailable: 0), new: size(1, 0),
-                old: [size(3, 0)], expected: [0]),
+                old: [size(3, 0)], expected: [3]),
+            OldCase(
+                update: RollingUpdate(replicas: 3, maxSurge: 1, maxUnavailable: 1), new: size(1, 1),
+                old: [size(2, 2), size(1, 0)], expected: [1, 0]),
+            // The status of a ReplicaSet that was just made smaller still counts pods that are about to go.
+            OldCase(
+                update: RollingUpdate(replicas: 4, maxSurge: 1, maxUnavailable: 1), new: size(2, 1),
+                old: [size(3, 4)], expected: [2]),
         ])
     func oldSizes(_ test: OldCase) {
         #expect(test.update.oldSizes(new: test.new, old: test.old) == test.expected)

@@ -97,7 +97,8 @@ struct DeploymentStatus: Sendable {
         guard let deadline, progressing["reason"].string != "NewReplicaSetAvailable" else { return false }
         if progressing["reason"].string == "ProgressDeadlineExceeded" { return true }
         guard let since = progressing["lastUpdateTime"].string.flatMap(Timestamp.init(rfc3339:)) else { return false }
-        return since + .seconds(deadline) < now
+        // Times in conditions are cut to whole seconds.
+        return since + .seconds(deadline + 1) <= now
     }
 
     /// Decides the conditions Progressing and ReplicaFailure; call it after ``count(new:all:)``.

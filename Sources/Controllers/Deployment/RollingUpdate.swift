@@ -63,14 +63,16 @@ struct RollingUpdate: Equatable, Sendable {
     func oldSizes(new: Size, old: [Size]) -> [Int] {
         var sizes = old.map(\.replicas)
         let total = new.replicas + sizes.reduce(0, +)
-        var spare = total - minAvailable - (new.replicas - new.available)
+        var spare = total - minAvailable - max(0, new.replicas - new.available)
         guard spare > 0 else { return sizes }
         for index in old.indices where sizes[index] > old[index].available {
             let count = min(spare, sizes[index] - old[index].available)
             sizes[index] -= count
             spare -= count
         }
-        var available = new.available + old.reduce(0) { $0 + $1.available } - minAvailable
+        // A status that is older than the size counts pods that are about to go.
+        let present = ([new] + old).reduce(0) { $0 + min($1.available, $1.replicas) }
+        var available = present - minAvailable
         for index in old.indices where available > 0 {
             let count = min(sizes[index], available)
             sizes[index] -= count

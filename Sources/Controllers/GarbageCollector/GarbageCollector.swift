@@ -61,15 +61,16 @@ final class GarbageCollector: Sendable {
         let wanted = Set(
             discovery.entries.filter { $0.verbs.isSuperset(of: ["list", "watch", "delete"]) }.map(\.resource)
                 .filter { $0.plural != "events" })
-        let (added, removed) = state.withLock { state in
-            defer {
-                state.discovery = discovery
-                state.followed = wanted
-            }
-            return (wanted.subtracting(state.followed), state.followed.subtracting(wanted))
-        }
         // A group that cannot be read now is not gone.
-        if discovery.failures.isEmpty { for resource in removed { forget(resource) } }
+        let isWhole = discovery.failures.isEmpty
+        let (added, removed) = state.withLock { state in
+            let added = wanted.subtracting(state.followed)
+            let removed = isWhole ? state.followed.subtracting(wanted) : []
+            state.followed = state.followed.union(added).subtracting(removed)
+            if isWhole || !state.isReady { state.discovery = discovery }
+            return (added, removed)
+        }
+        for resource in removed { forget(resource) }
         for resource in added {
             informers.informer(resource).onChange { [weak self] event in self?.take(event, resource) }
         }
