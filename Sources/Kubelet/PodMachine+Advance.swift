@@ -76,7 +76,8 @@ extension PodMachine {
             emit(.release)
         }
         if isVanished {
-            emit(.discard)
+            if !isDiscarded { emit(.discard) }
+            isDiscarded = true
         } else if pod.isBeingDeleted, !isDeleteAsked {
             isDeleteAsked = true
             emit(.deleteObject)

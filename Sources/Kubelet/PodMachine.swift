@@ -46,6 +46,7 @@ package struct PodMachine: Sendable {
     package internal(set) var isConcluded = false
     var isReleased = false
     var isDeleteAsked = false
+    var isDiscarded = false
     /// The status of a pod that had ended before the node agent started.
     var frozenStatus: JSONValue?
     /// The time of the latest input.

@@ -40,7 +40,10 @@ import Testing
         #expect(pod.condition("Ready") == "True")
         #expect(pod.status["startTime"].string == Self.start.rfc3339)
         #expect(pod.machine.activeProbes.map(\.kind) == [.readiness])
-        #expect(pod.exit(1, "a", 3) == [])
+        // It ran for long, so its end is followed by a restart at once; the next one by the back-off.
+        #expect(pod.exit(1, "a", 3) == [.remove("a", attempt: 2), .start("a", attempt: 4)])
+        _ = pod.run("a", 4)
+        #expect(pod.exit(1, "a", 4) == [])
         #expect(pod.state()["state"]["waiting"]["reason"] == "CrashLoopBackOff")
     }
 
