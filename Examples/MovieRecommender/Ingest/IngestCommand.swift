@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
 import ArgumentParser
-import FoundationEssentials
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -26,7 +25,7 @@ struct IngestCommand: AsyncParsableCommand {
         let logger = ServiceHost.logger("ingest")
         let events: EventStore
         do {
-            try FileManager.default.createDirectory(atPath: store, withIntermediateDirectories: true)
+            try BinaryFile.makeFolder(store)
             events = try EventStore(path: "\(store)/events.sqlite")
         } catch {
             throw CommandFailure("the database in \(store) cannot be opened: \(error)")

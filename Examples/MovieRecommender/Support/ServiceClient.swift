@@ -5,6 +5,12 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// Another service cannot be reached, or refused.
 struct PeerError: Error, CustomStringConvertible {
     /// The status of its answer; nil when there was none.
@@ -76,9 +82,10 @@ struct ServiceClient: Sendable {
             bytes = Array(try await response.body.collect(upTo: limit).readableBytesView)
         } catch is CancellationError {
             throw CancellationError()
+        } catch let error where Self.isRefusal(error) {
+            throw PeerError(status: nil, isUnsent: true, description: "nobody listens at \(base)")
         } catch {
-            throw PeerError(
-                status: nil, isUnsent: error is NIOConnectionError, description: "\(base) does not answer: \(error)")
+            throw PeerError(status: nil, description: "\(base) does not answer: \(error)")
         }
         guard (200..<300).contains(response.status.code) else {
             let message = (try? JSONParser.parse(bytes))?["error"].string ?? response.status.reasonPhrase
@@ -86,5 +93,11 @@ struct ServiceClient: Sendable {
                 status: response.status.code, description: "\(base) answered \(response.status.code): \(message)")
         }
         return bytes
+    }
+
+    /// Whether no connection was made. With an IP address there is one try and its error comes bare.
+    private static func isRefusal(_ error: any Error) -> Bool {
+        if error is NIOConnectionError { return true }
+        return (error as? IOError)?.errnoCode == ECONNREFUSED
     }
 }

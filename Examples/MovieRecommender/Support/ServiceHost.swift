@@ -82,8 +82,19 @@ struct ServiceHost: Sendable {
                         service: DrainDelay(duration: drain, draining: draining)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
+        do {
+            try await group.run()
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            throw CommandFailure("\(address) is taken by another process; choose another address with --listen")
+        } catch let error as IOError where error.errnoCode == EADDRNOTAVAIL || error.errnoCode == EACCES {
+            throw CommandFailure("\(address) cannot be listened on: \(error.systemReason)")
+        }
     }
+}
+
+extension IOError {
+    /// The system's words for the error.
+    fileprivate var systemReason: String { String(cString: strerror(errnoCode)) }
 }
 
 /// Holds up the shutdown for a while.

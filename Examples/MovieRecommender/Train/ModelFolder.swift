@@ -25,7 +25,8 @@ struct ModelFolder: Sendable {
 
     /// Writes `model` under the next number and gives its name. Blocks.
     func publish(_ model: ALSModel) throws -> String {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        try BinaryFile.makeFolder(path)
+        BinaryFile.removeLeftovers(in: path)
         let name = Self.name((try numbers().last ?? 0) + 1)
         try ALSModelFile.write(model, to: "\(path)/\(name)")
         return name
