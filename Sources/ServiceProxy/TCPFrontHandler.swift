@@ -11,6 +11,8 @@ final class TCPFrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let backend: PortBackend
     private let clientEnd: SpliceHandler
     private var failed: Set<ProxyEndpoint> = []
+    private var attempts = 0
+    private var rounds = 0
 
     /// - Parameters:
     ///   - backend: knows the endpoints.
@@ -32,14 +34,15 @@ final class TCPFrontHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func connect(_ context: ChannelHandlerContext) {
         let channel = context.channel
-        let attempt = failed.count
-        guard attempt < backend.configuration.maxConnectAttempts,
-            let endpoint = backend.pick(client: channel.remoteAddress, excluding: failed)
-        else {
-            backend.counters.refuse()
-            channel.reset()
+        guard attempts < backend.configuration.maxConnectAttempts else {
+            refuse(channel)
             return
         }
+        guard let endpoint = backend.pick(client: channel.remoteAddress, excluding: failed) else {
+            if failed.isEmpty { refuse(channel) } else { startAgain(context) }
+            return
+        }
+        attempts += 1
         let counters = backend.counters
         let upstreamEnd = SpliceHandler { counters.sent($0) }
         let bound = NIOLoopBound(upstreamEnd, eventLoop: context.eventLoop)
@@ -71,6 +74,21 @@ final class TCPFrontHandler: ChannelInboundHandler, RemovableChannelHandler {
                     retry(context, without: endpoint)
                 }
             }
+    }
+
+    /// All endpoints have failed; one may be about to listen again.
+    private func startAgain(_ context: ChannelHandlerContext) {
+        failed = []
+        let delay = backend.configuration.connectRetry * (1 << min(rounds, 8))
+        rounds += 1
+        context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) { [self] in
+            if context.channel.isActive { connect(context) }
+        }
+    }
+
+    private func refuse(_ channel: any Channel) {
+        backend.counters.refuse()
+        channel.reset()
     }
 
     private func retry(_ context: ChannelHandlerContext, without endpoint: ProxyEndpoint) {
