@@ -9,9 +9,8 @@ struct CgroupHierarchies: Equatable {
 
     static let controllers = ["cpu", "cpuacct", "memory"]
 
-    /// Reads what `/proc/self/mountinfo` and `/proc/self/cgroup` say.
-    ///
-    /// - Parameter parent: A cgroup path from each hierarchy's root to use in place of the process's own.
+    /// Reads what `/proc/self/mountinfo` and `/proc/self/cgroup` say. `parent` is a cgroup path from each hierarchy's
+    /// root to use in place of the process's own.
     init(mounts: String, own: String, parent: String? = nil) {
         var paths: [String: String] = [:]
         for line in own.split(separator: "\n") {

@@ -143,7 +143,7 @@ package final class ProcessRuntime: ContainerRuntime {
 
     // MARK: Ends
 
-    /// - Parameter childPID: The shim's number where this process started it and so must collect it.
+    /// Waits for the shim's end. `childPID`: its number where this process started it and so must collect it.
     private func watch(_ id: String, pidfd: Int32, childPID: Int32?) {
         monitor.watch(pidfd) { [weak self] _ in
             if let childPID { waitpid(childPID, nil, 0) }
