@@ -59,6 +59,37 @@ struct ClusterTests {
         }
     }
 
+    @Test("a circle of owners that is deleted in the foreground does not wait for itself")
+    func circle() async throws {
+        try await TestCluster.run { cluster in
+            var maps: [KubeObject] = []
+            for name in ["one", "two", "three"] {
+                maps.append(try await cluster.client.create(.configMaps, map(name)))
+            }
+            for (index, object) in maps.enumerated() {
+                var owned = object
+                owned.ownerReferences = map("x", owner: maps[(index + 2) % 3]).ownerReferences
+                _ = try await cluster.client.update(.configMaps, owned)
+            }
+            try await cluster.client.delete(.configMaps, maps[0].key, .init(propagationPolicy: "Foreground"))
+            try await cluster.wait(.configMaps) { Set($0.map(\.name)).isDisjoint(with: ["one", "two", "three"]) }
+        }
+    }
+
+    @Test("a dependent with another owner is kept, without the owner that goes")
+    func twoOwners() async throws {
+        try await TestCluster.run { cluster in
+            let owner = try await cluster.client.create(.configMaps, map("owner"))
+            let other = try await cluster.client.create(.configMaps, map("other"))
+            var child = map("child", owner: owner)
+            child.ownerReferences += map("x", owner: other).ownerReferences
+            _ = try await cluster.client.create(.configMaps, child)
+            try await cluster.client.delete(.configMaps, owner.key, .init(propagationPolicy: "Foreground"))
+            let left = try await cluster.wait(.configMaps) { !$0.contains { $0.name == "owner" } }
+            #expect(left.first { $0.name == "child" }?.ownerReferences.map(\.name) == ["other"])
+        }
+    }
+
     @Test("an orphaning deletion keeps the dependents, without their owner")
     func orphan() async throws {
         try await TestCluster.run { cluster in

@@ -43,21 +43,24 @@ final class GarbageCollector: Sendable {
 
     private func followResources() async {
         var backoff = Backoff()
-        while !Task.isCancelled {
-            do {
-                let discovery = try await APIDiscovery.load(client)
-                backoff.reset()
-                await follow(discovery)
-                try await Task.sleep(for: interval)
-            } catch {
-                guard !Task.isCancelled else { return }
-                logger.debug("garbage collector: discovery failed: \(error)")
-                try? await Task.sleep(for: backoff.next())
+        await withDiscardingTaskGroup { group in
+            while !Task.isCancelled {
+                do {
+                    let added = follow(try await APIDiscovery.load(client))
+                    backoff.reset()
+                    if !added.isEmpty { group.addTask { await self.takeUp(added) } }
+                    try await Task.sleep(for: interval)
+                } catch {
+                    guard !Task.isCancelled else { return }
+                    logger.debug("garbage collector: discovery failed: \(error)")
+                    try? await Task.sleep(for: backoff.next())
+                }
             }
         }
     }
 
-    private func follow(_ discovery: APIDiscovery) async {
+    /// Follows the resources that came and forgets those that went; returns those that came.
+    private func follow(_ discovery: APIDiscovery) -> Set<KubeResource> {
         let wanted = Set(
             discovery.entries.filter { $0.verbs.isSuperset(of: ["list", "watch", "delete"]) }.map(\.resource)
                 .filter { $0.plural != "events" })
@@ -74,8 +77,13 @@ final class GarbageCollector: Sendable {
         for resource in added {
             informers.informer(resource).onChange { [weak self] event in self?.take(event, resource) }
         }
-        for resource in added { await informers.informer(resource).waitUntilSynced() }
-        guard !added.isEmpty, !Task.isCancelled else { return }
+        return added
+    }
+
+    /// Waits until the objects of new resources are known, and looks at all that depend on them.
+    private func takeUp(_ resources: Set<KubeResource>) async {
+        for resource in resources { await informers.waitUntilSynced(resource) }
+        guard !Task.isCancelled else { return }
         // Owners of resources that came with this round may have looked absent before.
         absent.removeAll()
         let pending = state.withLock { state in
@@ -145,8 +153,24 @@ final class GarbageCollector: Sendable {
             let rest = live.ownerReferences.filter { !gone.contains($0.uid) }
             _ = try await Ownership.write(rest, to: live, node.resource, client)
         case .delete(let isForeground):
+            if isForeground { try await unblockCircle(live, node) }
             try await delete(node, live: live, isForeground: isForeground)
         }
+    }
+
+    /// Lets the owners of an object go before it, when one of its dependents waits too: else a circle of owners would
+    /// wait for itself.
+    private func unblockCircle(_ live: KubeObject, _ node: OwnerGraph.Node) async throws {
+        let isCircle = state.withLock {
+            $0.graph.dependents(of: node.uid).contains(where: \.isDeletingForeground)
+        }
+        guard isCircle, live.ownerReferences.contains(where: \.blockOwnerDeletion) else { return }
+        let references = live.ownerReferences.map { reference in
+            var reference = reference
+            reference.blockOwnerDeletion = false
+            return reference
+        }
+        _ = try await Ownership.write(references, to: live, node.resource, client)
     }
 
     private enum Verdict {

@@ -46,8 +46,13 @@ struct NamespaceReconciler: Reconciler {
         let discovery = try await APIDiscovery.load(client)
         var remainders: [Remainder] = []
         var failures: [String] = []
-        for entry in discovery.entries where entry.resource.isNamespaced && entry.verbs.contains("delete") {
-            guard entry.verbs.contains("list") else { continue }
+        let entries = discovery.entries.filter {
+            $0.resource.isNamespaced && $0.verbs.isSuperset(of: ["delete", "list"])
+        }
+        // Pods first: what they use goes when they have ended.
+        let order = entries.filter { $0.resource == .pods } + entries.filter { $0.resource != .pods }
+        for entry in order {
+            if remainders.contains(where: { $0.resource == KubeResource.pods.qualifiedName }) { break }
             do {
                 if let remainder = try await empty(entry, in: key.name) { remainders.append(remainder) }
             } catch let error as StatusError {

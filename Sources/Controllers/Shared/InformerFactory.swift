@@ -7,55 +7,73 @@ import Synchronization
 
 /// Hands out one shared informer per resource and runs them all, those asked for later included.
 package final class InformerFactory: Sendable {
-    private struct Entry {
+    private struct Entry: Sendable {
         let informer: Informer
         let stop: AsyncStream<Void>.Continuation
         let stopped: AsyncStream<Void>
+
+        /// Lists and watches until cancelled or stopped.
+        func run() async {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await informer.run() }
+                group.addTask { for await _ in stopped {} }
+                await group.next()
+                group.cancelAll()
+            }
+        }
+    }
+
+    private struct State {
+        var entries: [KubeResource: Entry] = [:]
+        var isStopped = false
     }
 
     private let client: KubeClient
     private let logger: Logger
-    private let entries = Mutex<[KubeResource: Entry]>([:])
-    private let starts: AsyncStream<KubeResource>
-    private let start: AsyncStream<KubeResource>.Continuation
+    private let state = Mutex(State())
+    private let starts: AsyncStream<Entry>
+    private let start: AsyncStream<Entry>.Continuation
 
     package init(client: KubeClient, logger: Logger) {
         self.client = client
         self.logger = logger
-        (starts, start) = AsyncStream.makeStream(of: KubeResource.self)
+        (starts, start) = AsyncStream.makeStream(of: Entry.self)
     }
 
     /// The informer of a resource; it runs while ``run()`` runs.
     package func informer(_ resource: KubeResource) -> Informer {
-        entries.withLock { entries in
-            if let entry = entries[resource] { return entry.informer }
+        state.withLock { state in
+            if let entry = state.entries[resource] { return entry.informer }
             let informer = Informer(resource, client: client, logger: logger)
             let (stopped, stop) = AsyncStream.makeStream(of: Void.self)
-            entries[resource] = Entry(informer: informer, stop: stop, stopped: stopped)
-            start.yield(resource)
+            let entry = Entry(informer: informer, stop: stop, stopped: stopped)
+            state.entries[resource] = entry
+            start.yield(entry)
             return informer
         }
     }
 
+    /// Returns once the resource's first list has been taken in, or when the factory or the informer has stopped.
+    package func waitUntilSynced(_ resource: KubeResource) async {
+        let entry = state.withLock { $0.isStopped ? nil : $0.entries[resource] }
+        await entry?.informer.waitUntilSynced()
+    }
+
     /// Stops following a resource that the server does not have any more.
     package func remove(_ resource: KubeResource) {
-        entries.withLock { $0.removeValue(forKey: resource) }?.stop.finish()
+        state.withLock { $0.entries.removeValue(forKey: resource) }?.stop.finish()
     }
 
     /// Lists and watches until cancelled. Call it once.
     package func run() async {
         await withDiscardingTaskGroup { group in
-            for await resource in starts {
-                guard let entry = entries.withLock({ $0[resource] }) else { continue }
-                group.addTask {
-                    await withTaskGroup(of: Void.self) { group in
-                        group.addTask { await entry.informer.run() }
-                        group.addTask { for await _ in entry.stopped {} }
-                        await group.next()
-                        group.cancelAll()
-                    }
-                }
-            }
+            for await entry in starts { group.addTask { await entry.run() } }
         }
+        let entries = state.withLock { state in
+            state.isStopped = true
+            return state.entries.values.map { $0 }
+        }
+        // Cancelled by now: this only releases those who wait for informers that were never started.
+        for entry in entries { await entry.informer.run() }
     }
 }
