@@ -73,6 +73,31 @@ import Testing
         }
     }
 
+    @Test func anEndpointThatComesBackIsWaitedFor() async throws {
+        var configuration = ProxyConfiguration()
+        configuration.connectRetry = .milliseconds(1)
+        configuration.maxConnectAttempts = 1000
+        let patient = ProxyPorts(group: MultiThreadedEventLoopGroup.singleton, configuration: configuration)
+        let address = "127.77.0.8"
+        let endpoint = ProxyEndpoint(address: address, port: try await Loopback.freePort(address))
+        let listener = ListenerKey(.tcp, "127.77.0.1", try await Loopback.freePort("127.77.0.1"))
+        #expect(await patient.apply(Loopback.service, [Loopback.port(listener, [endpoint])]).isEmpty)
+        let answer = try await withThrowingTaskGroup(of: String?.self) { group in
+            group.addTask { try await Loopback.exchange("x", with: listener.endpoint) }
+            while await patient.statistics.connectFailures < 3 { await Task.yield() }
+            let server = try await LoopbackServer(address: address, port: endpoint.port)
+            group.addTask {
+                await server.runEcho(name: "back")
+                return nil
+            }
+            defer { group.cancelAll() }
+            return try await group.next()
+        }
+        #expect(answer == "back: x")
+        #expect(await patient.statistics.refused == 0)
+        await patient.closeAll()
+    }
+
     @Test func withoutEndpointsNothingListens() async throws {
         try await withEchoes(["a"]) { listener, endpoints in
             #expect(await ports.apply(Loopback.service, [Loopback.port(listener, [])]).isEmpty)

@@ -11,10 +11,10 @@ struct LoopbackServer: Sendable {
 
     let channel: NIOAsyncChannel<Connection, Never>
 
-    init(address: String = "127.0.0.1") async throws {
+    init(address: String = "127.0.0.1", port: Int = 0) async throws {
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .bind(host: address, port: 0) { child in
+            .bind(host: address, port: port) { child in
                 child.eventLoop.makeCompletedFuture {
                     try NIOAsyncChannel(
                         wrappingChannelSynchronously: child, configuration: .init(isOutboundHalfClosureEnabled: true))
