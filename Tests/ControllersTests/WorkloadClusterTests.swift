@@ -81,6 +81,59 @@ struct WorkloadClusterTests {
         }
     }
 
+    @Test("a name that another ReplicaSet has is counted as a collision and avoided")
+    func collision() async throws {
+        try await TestCluster.run { cluster in
+            let made = try await cluster.client.create(.deployments, deployment(replicas: 0))
+            let first = try await cluster.wait(.replicaSets) { $0.count == 1 }
+            let name = try #require(first.first?.name)
+            try await cluster.client.delete(.deployments, made.key, .init(propagationPolicy: "Background"))
+            try await cluster.wait(.replicaSets) { $0.isEmpty }
+            var squatter = KubeObject(.replicaSets, namespace: "default", name: name)
+            squatter.spec = [
+                "replicas": 0, "selector": ["matchLabels": ["app": "other"]],
+                "template": template("other", image: "v1"),
+            ]
+            _ = try await cluster.client.create(.replicaSets, squatter)
+            _ = try await cluster.client.create(.deployments, deployment(replicas: 1))
+            let rolled = try await cluster.wait(.deployments, "web") { Self.isRolledOut($0, replicas: 1) }
+            #expect(rolled.status["collisionCount"] == 1)
+            let sets = try await cluster.client.list(.replicaSets, namespace: "default").items
+            #expect(sets.filter { $0.controllerOwner?.uid == rolled.uid }.map(\.name) != [name])
+        }
+    }
+
+    @Test("scaling in a stalled rollout shares the change between the versions")
+    func proportional() async throws {
+        try await TestCluster.run { cluster in
+            let strategy: JSONValue = ["rollingUpdate": ["maxSurge": 3, "maxUnavailable": 2]]
+            _ = try await cluster.client.create(
+                .deployments, deployment(replicas: 10, spec: ["strategy": strategy]))
+            try await cluster.wait(.deployments, "web") { Self.isRolledOut($0, replicas: 10) }
+            try await cluster.change(.deployments, "web", ["spec": ["template": template("web", image: "unready")]])
+            try await cluster.wait(.replicaSets) { Set($0.map(\.wantedReplicas)) == [8, 5] }
+            try await cluster.change(.deployments, "web", ["spec": ["replicas": 30]])
+            // 33 pods are allowed: 8 and 5 of 13 become 20 and 13.
+            try await cluster.wait(.replicaSets) { Set($0.map(\.wantedReplicas)) == [20, 13] }
+        }
+    }
+
+    @Test("what was done is told in events")
+    func events() async throws {
+        try await TestCluster.run { cluster in
+            _ = try await cluster.client.create(.deployments, deployment(replicas: 2))
+            let events = try await cluster.wait(.events) { events in
+                events.count { $0["reason"] == "SuccessfulCreate" } == 2
+                    && events.contains { $0["reason"] == "ScalingReplicaSet" }
+            }
+            let scaling = try #require(events.first { $0["reason"] == "ScalingReplicaSet" })
+            let set = try #require(try await cluster.client.list(.replicaSets, namespace: "default").items.first)
+            #expect(scaling["message"].string == "Scaled up replica set \(set.name) from 0 to 2")
+            #expect(scaling["involvedObject"]["kind"] == "Deployment")
+            #expect(scaling["source"]["component"] == "deployment-controller")
+        }
+    }
+
     @Test("a version that never becomes ready stalls, exceeds its deadline, and leaves the old one serving")
     func stall() async throws {
         try await TestCluster.run { cluster in
