@@ -52,12 +52,17 @@ package enum AtomicWriter {
         if files.isEmpty {
             try manager.createDirectory(atPath: "\(directory)/\(fresh)", withIntermediateDirectories: true)
         }
+        // One may be left by a process that was killed.
+        unlink(link + "_tmp")
         try manager.createSymbolicLink(atPath: link + "_tmp", withDestinationPath: fresh)
         guard rename(link + "_tmp", link) == 0 else {
             throw VolumeError("cannot rename \(link)_tmp to \(link): \(String(cString: strerror(errno)))")
         }
         try linkNames(Set(files.keys.map { String($0.prefix { $0 != "/" }) }), in: directory)
-        if let old { try? manager.removeItem(atPath: directory + "/" + old) }
+        for name in try manager.contentsOfDirectory(atPath: directory)
+        where name.hasPrefix("..") && name != "..data" && name != fresh {
+            try? manager.removeItem(atPath: "\(directory)/\(name)")
+        }
     }
 
     /// Makes the visible names links into `..data`, and removes those that are no longer there.

@@ -125,7 +125,7 @@ package struct PodMachine: Sendable {
                 machine.records[index].phase = .idle
                 machine.records[index].waiting = (reason, message)
                 machine.records[index].retryAt = now + machine.timing.retryInterval
-                machine.warn("Failed", "Error: \(message)", container: name)
+                if machine.stopping == nil { machine.warn("Failed", "Error: \(message)", container: name) }
             }
         case .probe(let name, let attempt, let kind, let isPassing, let message):
             with(name, attempt) { machine, index in

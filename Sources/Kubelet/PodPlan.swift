@@ -57,6 +57,8 @@ package struct ContainerPlan: Sendable, Equatable {
     package var probes: [ProbeKind: ProbePlan]
     package var postStart: ProbeAction?
     package var preStop: ProbeAction?
+    /// `terminationMessagePolicy: FallbackToLogsOnError`.
+    package var fallsBackToLog: Bool
 
     package init(_ json: JSONValue, role: Role) {
         name = json["name"].string ?? ""
@@ -69,6 +71,7 @@ package struct ContainerPlan: Sendable, Equatable {
                 probes[kind] = ProbePlan(json[kind.field], kind: kind, container: json)
             }
         }
+        fallsBackToLog = json["terminationMessagePolicy"].string == "FallbackToLogsOnError"
         let lifecycle = json["lifecycle"]
         postStart = lifecycle["postStart"].isNull ? nil : ProbeAction(lifecycle["postStart"], container: json)
         preStop = lifecycle["preStop"].isNull ? nil : ProbeAction(lifecycle["preStop"], container: json)

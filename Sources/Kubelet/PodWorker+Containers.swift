@@ -16,6 +16,7 @@ import NIOPosix
 extension PodWorker {
     /// Where programs expect the token of their service account.
     private static let tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
+    private static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
     func prepare() async {
         await node.withPermit {
@@ -53,10 +54,10 @@ extension PodWorker {
     /// Renews the tokens in volumes before they grow old.
     func refreshTokens() async {
         while let due = await volumes.refreshAt {
-            guard (try? await Task.sleep(for: max(.seconds(1), due - .now()))) != nil, !snapshot.isStopping else {
+            guard (try? await Task.sleep(for: max(.seconds(10), due - .now()))) != nil, !snapshot.isStopping else {
                 return
             }
-            await refreshVolumes()
+            refresh()
         }
     }
 
@@ -119,7 +120,8 @@ extension PodWorker {
         var base = node.configuration.baseEnvironment
         let apusDirectory = String(
             node.configuration.apusPath[..<(node.configuration.apusPath.lastIndex(of: "/") ?? "/".startIndex)])
-        base["PATH"] = "\(apusDirectory):/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        let path = base["PATH"] ?? ProcessInfo.processInfo.environment["PATH"] ?? Self.defaultPath
+        base["PATH"] = "\(apusDirectory):\(path)"
         base["TMPDIR"] = directory.temporary
         base["HOME"] = base["HOME"] ?? directory.path
         let messagePath = "\(directory.path)/\(plan.name)/\(attempt).message"
@@ -169,8 +171,29 @@ extension PodWorker {
 
     /// Tells the machine a state of the runtime.
     func report(_ name: String, _ attempt: Int, _ state: ContainerState) async {
-        guard let observation = ContainerObservation(state) else { return }
+        guard var observation = ContainerObservation(state) else { return }
+        if case .exited(var termination) = observation, termination.exitCode != 0, termination.message.isEmpty,
+            snapshot.plan.containers.first(where: { $0.name == name })?.fallsBackToLog == true
+        {
+            termination.message = await endOfLog(name, attempt)
+            observation = .exited(termination)
+        }
         send(.container(name, attempt: attempt, observation))
+    }
+
+    /// The end of a log, as `terminationMessagePolicy: FallbackToLogsOnError` takes it: 80 lines or 2 KiB at most.
+    private func endOfLog(_ name: String, _ attempt: Int) async -> String {
+        var options = LogOptions()
+        options.tailLines = 80
+        var bytes: [UInt8] = []
+        do {
+            for try await chunk in ContainerLogs.read(path: directory.log(name, attempt: attempt), options: options) {
+                bytes = (bytes + chunk).suffix(2048)
+            }
+        } catch {
+            return ""
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     func terminate(_ name: String, _ attempt: Int) async {

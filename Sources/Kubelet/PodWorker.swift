@@ -14,8 +14,10 @@ final class PodWorker: Sendable {
         case input(PodInput)
         /// The status was written; nil: it was not, and is to be tried again.
         case published(KubeObject?)
-        /// Something that volumes are made of changed.
+        /// Something that volumes are made of changed, or grew old.
         case sourcesChanged
+        /// The volumes were written again.
+        case refreshed
     }
 
     /// What other tasks read of the machine's state.
@@ -51,6 +53,9 @@ final class PodWorker: Sendable {
 
     func send(_ input: PodInput) { mailbox.send(.input(input)) }
 
+    /// Asks for the volumes to be written again.
+    func refresh() { mailbox.send(.sourcesChanged) }
+
     /// Works until the pod is gone from the API server and from the node, or the task is cancelled.
     func run() async {
         let timing = node.configuration.timing
@@ -84,11 +89,14 @@ final class PodWorker: Sendable {
                         }
                         if pod == nil {
                             loop.lastChange = nil
+                            loop.failures += 1
                             loop.retryPublishing = .now() + .seconds(1)
                         }
                     case .sourcesChanged:
                         loop.mustRefresh = true
                         actions += machine.handle(.retry, now: .now())
+                    case .refreshed:
+                        loop.isRefreshing = false
                     }
                 }
                 share(machine)
@@ -106,12 +114,15 @@ final class PodWorker: Sendable {
         var isPublishing = false
         var retryPublishing: Timestamp?
         var lastChange: JSONValue?
+        /// How often the status could not be written.
+        var failures = 0
         var mustDelete = false
         /// The earliest timer that is set.
         var alarm: Timestamp?
         var probes: Set<ProbeKey> = []
         var isWatchingSources = false
         var mustRefresh = false
+        var isRefreshing = false
     }
 
     /// Whether `pod` is a later version of the same object.
@@ -187,11 +198,15 @@ final class PodWorker: Sendable {
                 watchSources(machine.pod)
                 group.addTask { await self.refreshTokens() }
             }
-            if loop.mustRefresh {
-                group.addTask { await self.refreshVolumes() }
+            if loop.mustRefresh, !loop.isRefreshing {
+                loop.mustRefresh = false
+                loop.isRefreshing = true
+                group.addTask {
+                    await self.refreshVolumes()
+                    self.mailbox.send(.refreshed)
+                }
             }
         }
-        loop.mustRefresh = false
         publish(machine, &loop, &group)
     }
 
@@ -203,9 +218,10 @@ final class PodWorker: Sendable {
         guard !loop.isPublishing, !machine.isVanished else { return }
         let pod = machine.pod
         let status = machine.status(hostAddress: node.configuration.hostAddress, now: .now())
-        if let change = PodMachine.statusPatch(from: pod.status, to: status, uid: uid) {
-            // What the server does not keep as it was written is not written again and again.
-            guard change != loop.lastChange else { return }
+        let change = PodMachine.statusPatch(from: pod.status, to: status, uid: uid)
+        // What the server does not keep as it was written is not written again and again, and a status that it refuses
+        // does not keep the pod from being deleted.
+        if let change, change != loop.lastChange, !(loop.mustDelete && loop.failures > 3) {
             loop.lastChange = change
             loop.isPublishing = true
             group.addTask { await self.write(change, pod.key) }
@@ -257,7 +273,7 @@ final class PodWorker: Sendable {
                     .init(resource: resource, key: ObjectKey(namespace: pod.namespace, name: name))
                 })
         ) { [weak self] in
-            self?.mailbox.send(.sourcesChanged)
+            self?.refresh()
         }
     }
 

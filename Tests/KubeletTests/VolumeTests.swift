@@ -38,6 +38,12 @@ import Testing
                 try Set(FileManager.default.contentsOfDirectory(atPath: path)).isSuperset(of: ["a", "c", "..data"]))
             #expect(!FileManager.default.fileExists(atPath: path + "/sub"))
             #expect(!FileManager.default.fileExists(atPath: path + "/" + first))
+            // What a killed writer left behind is in nobody's way.
+            try FileManager.default.createSymbolicLink(atPath: path + "/..data_tmp", withDestinationPath: "..x")
+            try FileManager.default.createDirectory(atPath: path + "/..x", withIntermediateDirectories: false)
+            try AtomicWriter.write(["a": file("5")], to: path)
+            #expect(read(path + "/a") == "5")
+            #expect(!FileManager.default.fileExists(atPath: path + "/..x"))
             try AtomicWriter.write([:], to: path)
             #expect(try FileManager.default.contentsOfDirectory(atPath: path).allSatisfy { $0.hasPrefix("..") })
         }
