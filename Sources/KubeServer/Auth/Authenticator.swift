@@ -26,11 +26,12 @@ package final class Authenticator: Sendable {
         self.staticTokens = staticTokens
     }
 
-    /// The user of a request; nil when the credentials are not valid.
+    /// Finds the user of a request.
     ///
     /// - Parameters:
     ///   - certificateUser: the user of the verified client certificate.
     ///   - authorization: the `Authorization` header.
+    /// - Returns: the user; nil when the credentials are not valid.
     package func user(certificateUser: UserInfo?, authorization: String?) async -> UserInfo? {
         if let certificateUser { return certificateUser }
         guard let authorization, !authorization.isEmpty else { return .anonymous }

@@ -39,6 +39,7 @@ package struct ClusterPKI: Sendable {
     /// - Parameters:
     ///   - directory: is created where it is missing.
     ///   - names: host names and addresses of the server, besides `localhost` and the names of its service.
+    /// - Throws: when the files cannot be read or written.
     package init(directory: String, names: [String]) throws(PKIError) {
         do {
             try FileManager.default.createDirectory(
@@ -156,6 +157,7 @@ package struct ClusterPKI: Sendable {
     /// The kubeconfig of the administrator, with everything inline.
     ///
     /// - Parameter server: URL such as `https://127.0.0.1:6443`.
+    /// - Returns: YAML.
     package func kubeconfig(server: String) -> String {
         func inline(_ pem: String) -> String { Base64Text.encode(Array(pem.utf8)) }
         return """

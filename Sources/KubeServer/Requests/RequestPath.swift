@@ -73,7 +73,8 @@ enum PercentEncoding {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let value = parts.count == 2 ? parts[1] : ""
             return (
-                decode(parts[0], plusIsSpace: true) ?? String(parts[0]), decode(value, plusIsSpace: true) ?? String(value)
+                decode(parts[0], plusIsSpace: true) ?? String(parts[0]),
+                decode(value, plusIsSpace: true) ?? String(value)
             )
         }
     }

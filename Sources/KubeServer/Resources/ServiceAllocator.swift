@@ -132,6 +132,15 @@ package final class ServiceAllocator: ResourceAllocator {
         guard object.spec["type"].string != "ExternalName", old.spec["type"].string != "ExternalName" else { return }
         if object.spec["clusterIP"].string ?? "" == "" { object.spec["clusterIP"] = old.spec["clusterIP"] }
         if object.spec["clusterIPs"].isEmpty { object.spec["clusterIPs"] = old.spec["clusterIPs"] }
+        // Without node ports those that were there are let go; others than those are for validation to refuse.
+        guard object.spec["type"].string ?? "ClusterIP" == "ClusterIP", old.spec["type"].string != "ClusterIP" else {
+            return
+        }
+        let held = Values(old).ports
+        for index in object.spec["ports"].elements.indices
+        where held.contains(object.spec["ports"][index]["nodePort"].int ?? 0) {
+            object.spec["ports"][index]["nodePort"] = .null
+        }
     }
 
     private static func fillIn(
@@ -219,7 +228,9 @@ package final class ServiceAllocator: ResourceAllocator {
                 else { throw invalid(object, field, "Invalid value: \(wanted): provided port is already allocated") }
                 continue
             }
-            let same = oldPorts.first { $0["port"] == ports[index]["port"] && $0["protocol"] == ports[index]["protocol"] }
+            let same = oldPorts.first {
+                $0["port"] == ports[index]["port"] && $0["protocol"] == ports[index]["protocol"]
+            }
             let kept = same?["nodePort"].int ?? 0
             let port = kept > 0 ? kept : try freePort(&state)
             ports[index]["nodePort"] = JSONValue(port)

@@ -87,7 +87,9 @@ extension APIServer {
         for entry in accept.split(separator: ",") {
             let parts = entry.split(separator: ";").map { $0.filter { !$0.isWhitespace } }
             guard parts.first == "application/json" else { continue }
-            guard parts.contains("as=APIGroupDiscoveryList"), parts.contains("g=apidiscovery.k8s.io") else { return nil }
+            guard parts.contains("as=APIGroupDiscoveryList"), parts.contains("g=apidiscovery.k8s.io") else {
+                return nil
+            }
             if parts.contains("v=v2") { return "v2" }
             if parts.contains("v=v2beta1") { return "v2beta1" }
         }

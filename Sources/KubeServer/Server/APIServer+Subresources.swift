@@ -122,7 +122,8 @@ extension APIServer {
         parent.form = .object
         _ = try await modifyBinding(parent) { (old: KubeObject) throws(StatusError) in
             if old.isBeingDeleted {
-                throw .conflict(call.resource, call.name, "pod \(call.name) is being deleted, cannot be assigned to a host")
+                throw .conflict(
+                    call.resource, call.name, "pod \(call.name) is being deleted, cannot be assigned to a host")
             }
             if !binding.uid.isEmpty, binding.uid != old.uid {
                 throw .conflict(

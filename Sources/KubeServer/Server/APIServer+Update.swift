@@ -54,6 +54,8 @@ extension APIServer {
     /// - Parameters:
     ///   - call: which object; its subresource `status` confines the change.
     ///   - change: makes the new object from the present one.
+    /// - Returns: the answer with the new object.
+    /// - Throws: 404 when there is none, 409 when it is another than was meant, and what `change` throws.
     func modify(
         _ call: ResourceCall, _ change: (KubeObject) throws(StatusError) -> KubeObject
     ) async throws(StatusError) -> KubeResponse {

@@ -10,6 +10,7 @@ extension APIServer {
     /// - Parameters:
     ///   - host: address that the server listens on.
     ///   - port: port that it listens on.
+    /// - Throws: when a write fails.
     package func bootstrap(host: String, port: Int) async throws(StatusError) {
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
             try await ensure(KubeObject(.namespaces, name: name), .namespaces)

@@ -46,7 +46,8 @@ package struct TableColumn: Sendable {
     ) { object, _ in .string(object.name) }
 
     package static let age = TableColumn(
-        "Age", description: "CreationTimestamp is a timestamp representing the server time when this object was created."
+        "Age",
+        description: "CreationTimestamp is a timestamp representing the server time when this object was created."
     ) { object, now in .string(TableText.age(object.creationTimestamp, now: now)) }
 
     /// The `columnDefinitions` entry.

@@ -31,6 +31,7 @@ struct TableRenderer: Sendable {
     ///   - objects: one row each.
     ///   - metadata: list metadata.
     ///   - hasColumns: whether to describe the columns; later events of a watch do not.
+    /// - Returns: the Table.
     func table(_ objects: [KubeObject], metadata: JSONValue, hasColumns: Bool = true) -> JSONValue {
         .object([
             "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata.isNull ? [:] : metadata,

@@ -48,6 +48,7 @@ enum TableText {
     /// A plain map of labels.
     static func labels(_ json: JSONValue) -> String {
         let labels = json.stringMembers
-        return labels.isEmpty ? none : labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
+        return labels.isEmpty
+            ? none : labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
     }
 }
