@@ -72,9 +72,9 @@ let package = Package(
         // 2 Engines: no network
         module("KubeStore", ["ApusCore", .grdb, .logging]),
         module("SchedulerCore", ["ApusCore", "KubeAPI"]),
-        .systemLibrary(
-            name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-serial-dev"])]),
-        module("ModelKit", ["ApusCore", "COpenBLAS"], settings: optimised),
+        // Inline functions in a header: compiled with ModelKit, optimised like it.
+        .systemLibrary(name: "CALSKernels"),
+        module("ModelKit", ["ApusCore", "CALSKernels"], settings: optimised),
 
         // 3 Servers and clients
         module(
@@ -108,7 +108,8 @@ let package = Package(
             "ApusApp",
             [
                 "ApusCore", "KubeAPI", "KubeStore", "KubeServer", "KubeClient", "ControllerRuntime", "Controllers",
-                "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", .logging, .nioPosix, .unixSignals,
+                "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", .logging, .serviceLifecycle,
+                .unixSignals,
             ]),
         .executableTarget(
             name: "apus",
@@ -134,7 +135,7 @@ let package = Package(
 
         tests("ApusCore"),
         tests("KubeAPI", ["ApusCore"]),
-        tests("KubeStore", ["ApusCore"]),
+        tests("KubeStore", ["ApusCore", .grdb, .logging]),
         tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
         tests("ModelKit", ["ApusCore"]),
         tests("KubeServer", ["ApusCore", "KubeAPI", "KubeStore"]),

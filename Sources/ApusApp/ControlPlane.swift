@@ -5,6 +5,17 @@ import KubeClient
 import KubeServer
 import KubeStore
 import Logging
+import ServiceLifecycle
+
+/// The HTTPS side of a control plane that serves.
+struct Serving: Sendable {
+    /// Where.
+    let url: String
+    fileprivate let services: ServiceGroup
+
+    /// Stops to accept, says good-bye to watchers, and lets requests in flight end.
+    func stop() async { await services.triggerGracefulShutdown() }
+}
 
 /// The API server on its store, reachable over HTTPS and, for parts in this process, by a call.
 struct ControlPlane: Sendable {
@@ -38,23 +49,29 @@ struct ControlPlane: Sendable {
             logger: configuration.logger)
     }
 
+    /// Certificate of the authority that signs the server's, PEM.
+    var authority: String { pki.authorityPEM }
+
     /// A client inside this process, known to the server as `system:NAME`.
     func client(as name: String) -> KubeClient {
         KubeClient(transport: InProcessTransport(server: server, user: .component(name)), userAgent: name)
     }
 
-    /// Starts to serve as a task of `group`, and returns the server's URL once it accepts connections, its own
-    /// objects are there and the kubeconfig is written.
-    func bound(in group: inout ThrowingTaskGroup<Bool, any Error>) async throws -> String {
+    /// Starts to serve as a task of `group`, and returns once it accepts connections, its own objects are there and
+    /// the kubeconfig is written.
+    func serve(in group: inout ThrowingTaskGroup<Bool, any Error>) async throws -> Serving {
         let (ports, bound) = AsyncStream.makeStream(of: Int.self)
         let http = HTTPAPIServer(
             server: server,
             configuration: .init(host: configuration.host, port: configuration.port, pki: pki),
             logger: configuration.logger
         ) { bound.yield($0) }
+        var settings = ServiceGroupConfiguration(services: [http], logger: configuration.logger)
+        settings.maximumGracefulShutdownDuration = .seconds(5)
+        let services = ServiceGroup(configuration: settings)
         group.addTask {
             defer { bound.finish() }
-            try await http.run()
+            try await services.run()
             return true
         }
         guard let port = await ports.first(where: { _ in true }) else {
@@ -65,7 +82,7 @@ struct ControlPlane: Sendable {
         try await server.bootstrap(host: configuration.host, port: port)
         let url = "https://\(configuration.host):\(port)"
         try writeKubeconfig(pki.kubeconfig(server: url))
-        return url
+        return Serving(url: url, services: services)
     }
 
     private func writeKubeconfig(_ text: String) throws {

@@ -128,13 +128,22 @@ package struct MovieDemo: Sendable {
     }
 
     private func recommend() async throws {
-        let answer = try await ask("serving", "/v1/recommend/\(user)?n=5")
-        console.say("\nFive recommendations for user \(user):")
-        for (rank, movie) in answer["recommendations"].elements.enumerated() {
-            let title = movie["title"].string ?? "?"
-            let score = movie["score"].double.map { String(format: "%.2f", $0) } ?? ""
-            console.say("  \(rank + 1). \(title)   \(score)")
+        let movies = try await ask("serving", "/v1/recommend/\(user)?n=5")["items"].elements
+        let ids = movies.compactMap { $0["movie"].int.map { String($0) } }
+        let catalogue = try await ask("ingest", "/v1/movies?ids=\(ids.joined(separator: ","))")["movies"].elements
+        let titles = Dictionary(catalogue.map { ($0["id"], $0["title"].string ?? "?") }) { first, _ in first }
+        console.say("\nFive recommendations for \(try await userName()):")
+        for (rank, movie) in movies.enumerated() {
+            let stars = movie["score"].double.map { String(format: "%.2f stars", $0) } ?? ""
+            console.say("  \(rank + 1). \(titles[movie["movie"]] ?? "?")   \(stars)")
         }
+    }
+
+    /// What is known of the user, such as `user 196 (writer, 49)`.
+    private func userName() async throws -> String {
+        let known = try await ask("ingest", "/v1/users/\(user)")
+        let facts = [known["occupation"].string, known["age"].int.map { String($0) }].compactMap { $0 }
+        return facts.isEmpty ? "user \(user)" : "user \(user) (\(facts.joined(separator: ", ")))"
     }
 
     private func printAddresses() async throws {

@@ -33,16 +33,20 @@ package struct Platform: Sendable {
         "the data folder \(dataDir) cannot be created or written: choose another with --data-dir"
     }
 
-    /// Runs until a signal comes; `onReady` is called once when the API server answers and the node is ready.
-    /// - Throws: an error whose description is one sentence, when a part cannot start or go on.
-    package func run(onReady: @escaping @Sendable (PlatformSummary) async -> Void) async throws {
+    /// What to do once the platform is ready; returning true ends it.
+    package typealias Work = @Sendable (PlatformSummary) async throws -> Bool
+
+    /// Runs until a signal comes or `work` says to end; `work` is called once, when the API server answers and the
+    /// node is ready.
+    /// - Throws: an error whose description is one sentence, when a part cannot start or go on, or what `work` throws.
+    package func run(_ work: @escaping Work) async throws {
         let nodes = LocalNodes()
         let control = try await ControlPlane(configuration, nodes: nodes)
         let agent = try nodeAgent(control.client(as: "node:\(Self.nodeName)"))
         nodes.add(agent, named: Self.nodeName)
         let result: Result<Void, any Error>
         do {
-            result = .success(try await run(control, agent, onReady: onReady))
+            result = .success(try await run(control, agent, work))
         } catch {
             result = .failure(error)
         }
@@ -52,11 +56,12 @@ package struct Platform: Sendable {
         try result.get()
     }
 
-    private func run(
-        _ control: ControlPlane, _ agent: NodeAgent, onReady: @escaping @Sendable (PlatformSummary) async -> Void
-    ) async throws {
+    private func run(_ control: ControlPlane, _ agent: NodeAgent, _ work: @escaping Work) async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        let controllers = ControllerManager(client: { control.client(as: $0) }, logger: logger)
+        var settings = ControllerConfiguration()
+        settings.rootCertificate = control.authority
+        let controllers = ControllerManager(
+            client: { control.client(as: $0) }, logger: logger, configuration: settings)
         let scheduler = SchedulerLoop(client: control.client(as: "kube-scheduler"), logger: logger)
         let proxy = ServiceProxy(client: control.client(as: "kube-proxy"), logger: logger)
         try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -65,7 +70,7 @@ package struct Platform: Sendable {
                 for await _ in signals { return true }
                 return false
             }
-            let address = try await control.bound(in: &group)
+            let serving = try await control.serve(in: &group)
             group.addTask {
                 await controllers.run()
                 return false
@@ -84,14 +89,17 @@ package struct Platform: Sendable {
             }
             group.addTask {
                 try await waitForNode(control.client(as: "apus"))
-                let state = RunState(server: address, kubeconfig: configuration.kubeconfig)
+                let state = RunState(server: serving.url, kubeconfig: configuration.kubeconfig)
                 try state.write(to: configuration.dataDir)
-                await onReady(
+                return try await work(
                     PlatformSummary(
                         state, dataDir: configuration.dataDir,
-                        extra: [("node", "\(Self.nodeName), pods as host processes in 127.\(configuration.network).0.0/16")]))
-                return false
+                        extra: [
+                            ("node", "\(Self.nodeName), pods as host processes in 127.\(configuration.network).0.0/16")
+                        ]))
             }
+            while let isEnd = try await group.next(), !isEnd {}
+            await serving.stop()
             while let isEnd = try await group.next(), !isEnd {}
             group.cancelAll()
         }

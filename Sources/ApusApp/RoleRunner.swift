@@ -35,7 +35,11 @@ package struct RoleRunner: Sendable {
             let result: Result<Void, any Error>
             do {
                 result = .success(
-                    try await untilSignal(signals) { group in await onReady(try await control.bound(in: &group)) })
+                    try await untilSignal(signals) { group in
+                        let serving = try await control.serve(in: &group)
+                        await onReady(serving.url)
+                        return { await serving.stop() }
+                    })
             } catch {
                 result = .failure(error)
             }
@@ -55,6 +59,7 @@ package struct RoleRunner: Sendable {
                         return false
                     }
                     await onReady(config.server)
+                    return nil
                 })
         } catch {
             result = .failure(error)
@@ -64,15 +69,20 @@ package struct RoleRunner: Sendable {
     }
 
     private func untilSignal(
-        _ signals: UnixSignalsSequence, start: (inout ThrowingTaskGroup<Bool, any Error>) async throws -> Void
+        _ signals: UnixSignalsSequence,
+        start: (inout ThrowingTaskGroup<Bool, any Error>) async throws -> (@Sendable () async -> Void)?
     ) async throws {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 for await _ in signals { return true }
                 return false
             }
-            try await start(&group)
+            let stop = try await start(&group)
             while let isEnd = try await group.next(), !isEnd {}
+            if let stop {
+                await stop()
+                while let isEnd = try await group.next(), !isEnd {}
+            }
             group.cancelAll()
         }
     }

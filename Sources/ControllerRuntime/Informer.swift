@@ -91,8 +91,7 @@ package final class Informer: Sendable {
         while !Task.isCancelled {
             do {
                 if version == nil { version = try await relist() }
-                backoff.reset()
-                try await follow(&version)
+                try await follow(&version) { backoff.reset() }
             } catch is CancellationError {
                 return
             } catch let error as StatusError where error.isExpired {
@@ -123,8 +122,9 @@ package final class Informer: Sendable {
         return version
     }
 
-    private func follow(_ version: inout String?) async throws {
+    private func follow(_ version: inout String?, onStart: () -> Void) async throws {
         let events = try await client.watch(resource, selection: selection, resourceVersion: version ?? "0")
+        onStart()
         for try await event in events {
             switch event {
             case .bookmark(let resourceVersion):
