@@ -280,6 +280,32 @@ import Testing
         #expect(group.json["items"][0]["apiVersion"] == "events.k8s.io/v1")
     }
 
+    @Test func nodesRegisterWithTheirStatus() async throws {
+        let cluster = try await TestServer()
+        let node = try await cluster.call(
+            "POST", "/api/v1/nodes",
+            ["metadata": ["name": "n1"], "status": ["capacity": ["cpu": "2", "memory": "1Gi", "pods": "10"]]])
+        #expect(node.status == 201)
+        #expect(node.object.status["allocatable"]["cpu"] == "2")
+    }
+
+    @Test func podsTolerateNodeFailuresForAWhile() async throws {
+        let cluster = try await TestServer()
+        let pod = try await cluster.call(
+            "POST", "/api/v1/namespaces/default/pods",
+            [
+                "metadata": ["name": "p"],
+                "spec": [
+                    "containers": [["name": "c", "image": "i"]],
+                    "tolerations": [["key": "node.kubernetes.io/not-ready", "operator": "Exists"]],
+                ],
+            ])
+        let tolerations = pod.object.spec["tolerations"].elements
+        #expect(tolerations.count == 2)
+        #expect(tolerations.last?["key"] == "node.kubernetes.io/unreachable")
+        #expect(tolerations.last?["tolerationSeconds"] == 300)
+    }
+
     @Test func deleteCollectionTakesSelectors() async throws {
         let cluster = try await TestServer()
         try await cluster.configMap("a", labels: ["x": "1"])

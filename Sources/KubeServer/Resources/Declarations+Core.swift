@@ -24,7 +24,7 @@ extension ResourceDeclaration {
     }()
 
     static let nodes = ResourceDeclaration(
-        .nodes, shortNames: ["no"], hasStatus: true, columns: CoreColumns.node,
+        .nodes, shortNames: ["no"], hasStatus: true, keepsInitialStatus: true, columns: CoreColumns.node,
         selectableFields: [SelectableField("spec.unschedulable", default: "false")])
 
     static let pods: ResourceDeclaration = {
@@ -33,6 +33,7 @@ extension ResourceDeclaration {
             pod.status = ["phase": "Pending", "qosClass": .string(PodRules.qosClass(pod.spec))]
             if pod.spec["serviceAccountName"].string ?? "" == "" { pod.spec["serviceAccountName"] = "default" }
             pod.spec["serviceAccount"] = pod.spec["serviceAccountName"]
+            PodRules.tolerateNodeFailures(&pod.spec)
         }
         strategy.gracePeriod = { pod, requested in
             let phase = pod.status["phase"].string

@@ -4,6 +4,26 @@ import KubeAPI
 
 /// Facts about pods that the server derives.
 enum PodRules {
+    /// Pods stay for five minutes on a node that does not answer, unless they say otherwise.
+    ///
+    /// Source: Kubernetes "Taints and Tolerations", DefaultTolerationSeconds.
+    static func tolerateNodeFailures(_ spec: inout JSONValue) {
+        var tolerations = spec["tolerations"].elements
+        for condition in ["not-ready", "unreachable"] {
+            let key = "node.kubernetes.io/\(condition)"
+            let isTolerated = tolerations.contains { toleration in
+                let effect = toleration["effect"].string ?? ""
+                let tolerated = toleration["key"].string ?? ""
+                return (tolerated == key || tolerated.isEmpty) && (effect == "NoExecute" || effect.isEmpty)
+            }
+            guard !isTolerated else { continue }
+            tolerations.append([
+                "key": .string(key), "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300,
+            ])
+        }
+        spec["tolerations"] = .array(tolerations)
+    }
+
     /// `Guaranteed`, `Burstable` or `BestEffort`.
     ///
     /// Source: Kubernetes "Pod Quality of Service Classes".

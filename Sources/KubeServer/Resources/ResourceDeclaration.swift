@@ -34,6 +34,8 @@ package struct ResourceDeclaration: Sendable {
     package var categories: [String]
     /// Whether `status` can only be written through the subresource of that name.
     package var hasStatus: Bool
+    /// Whether a new object may come with a status, as nodes register themselves with one.
+    package var keepsInitialStatus: Bool
     package var scale: Scale?
     /// Further subresources with the kind that they take, for discovery.
     package var subresources: [Subresource]
@@ -54,7 +56,7 @@ package struct ResourceDeclaration: Sendable {
 
     package init(
         _ resource: KubeResource, singular: String? = nil, shortNames: [String] = [], categories: [String] = [],
-        hasStatus: Bool = false, scale: Scale? = nil,
+        hasStatus: Bool = false, keepsInitialStatus: Bool = false, scale: Scale? = nil,
         subresources: [Subresource] = [], hasGeneration: Bool = false, allowsCreateOnUpdate: Bool = false,
         allowsUnconditionalUpdate: Bool = true, returnsDeletedObject: Bool = false,
         columns: [TableColumn] = [.name, .age], selectableFields: [SelectableField] = [],
@@ -65,6 +67,7 @@ package struct ResourceDeclaration: Sendable {
         self.shortNames = shortNames
         self.categories = categories
         self.hasStatus = hasStatus
+        self.keepsInitialStatus = keepsInitialStatus
         self.scale = scale
         self.subresources = subresources
         self.hasGeneration = hasGeneration

@@ -115,20 +115,20 @@ extension APIServer {
         case .object:
             var size = 256
             for object in selected.objects { size += object.bytes.count + 1 }
-            var writer = JSONWriter(capacity: size)
-            writer.append(raw: "{\"kind\":".utf8)
-            writer.append(.string(call.resource.kind + "List"))
-            writer.append(raw: ",\"apiVersion\":".utf8)
-            writer.append(.string(call.resource.apiVersion))
-            writer.append(raw: ",\"metadata\":".utf8)
-            writer.append(selected.metadata)
-            writer.append(raw: ",\"items\":[".utf8)
+            let head: JSONValue = [
+                "kind": .string(call.resource.kind + "List"), "apiVersion": .string(call.resource.apiVersion),
+                "metadata": selected.metadata,
+            ]
+            var bytes = head.encoded
+            bytes.reserveCapacity(size)
+            bytes[bytes.count - 1] = UInt8(ascii: ",")
+            bytes.append(contentsOf: "\"items\":[".utf8)
             for (index, object) in selected.objects.enumerated() {
-                if index > 0 { writer.append(raw: ",".utf8) }
-                writer.append(raw: bytes(object, call.declaration))
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                bytes.append(contentsOf: self.bytes(object, call.declaration))
             }
-            writer.append(raw: "]}".utf8)
-            return KubeResponse(body: .bytes(writer.bytes))
+            bytes.append(contentsOf: "]}".utf8)
+            return KubeResponse(body: .bytes(bytes))
         case .table:
             let objects = selected.objects.compactMap { try? decode($0, call.declaration) }
             return KubeResponse(

@@ -13,7 +13,6 @@ final class WatchStream: AsyncSequence, Sendable {
     private struct Source: Sendable {
         var watch: StoreWatch
         var encoder: WatchEncoder
-        var initial: ArraySlice<StoredObject>
         var initialEnd: Int64?
     }
 
@@ -22,6 +21,8 @@ final class WatchStream: AsyncSequence, Sendable {
 
     private let source: Source?
     private let failure: [UInt8]
+    /// Taken by the iterator, so that the watch does not hold old states.
+    private let initial: Mutex<ArraySlice<StoredObject>>
     private let isEnding = Mutex(false)
 
     /// - Parameters:
@@ -30,12 +31,14 @@ final class WatchStream: AsyncSequence, Sendable {
     ///   - initial: objects that exist already.
     ///   - initialEnd: the revision of the bookmark that ends the present objects; nil for none.
     init(watch: StoreWatch, encoder: WatchEncoder, initial: [StoredObject], initialEnd: Int64?) {
-        source = Source(watch: watch, encoder: encoder, initial: initial[...], initialEnd: initialEnd)
+        source = Source(watch: watch, encoder: encoder, initialEnd: initialEnd)
+        self.initial = Mutex(initial[...])
         failure = []
     }
 
     private init(failure: [UInt8]) {
         source = nil
+        initial = Mutex([])
         self.failure = failure
     }
 
@@ -84,7 +87,10 @@ final class WatchStream: AsyncSequence, Sendable {
             self.stream = stream
             encoder = stream.source?.encoder
             changes = stream.source?.watch.makeAsyncIterator()
-            initial = stream.source?.initial ?? []
+            initial = stream.initial.withLock { objects in
+                defer { objects = [] }
+                return objects
+            }
             initialEnd = stream.source?.initialEnd
             failure = stream.failure
         }
