@@ -223,10 +223,22 @@ package final class NodeAgent: Sendable {
         }
     }
 
-    /// Removes the data of a persistent volume claim that was deleted, as the reclaim policy `Delete` says.
+    /// Removes the data of a persistent volume claim that was deleted, as the reclaim policy `Delete` says; not while a
+    /// pod on the node uses them, whose data then stay.
     private func removeData(of claim: KubeObject) {
         guard !claim.uid.isEmpty, !claim.uid.contains("/") else { return }
         let path = PodDirectory.claim(root: configuration.rootDirectory, uid: claim.uid)
+        let users = workers.withLock { $0.values.map(\.snapshot.pod) }.filter { pod in
+            pod.namespace == claim.namespace
+                && !["Succeeded", "Failed"].contains(pod.status["phase"].string ?? "")
+                && pod.spec["volumes"].elements.contains {
+                    $0["persistentVolumeClaim"]["claimName"].string == claim.name
+                }
+        }
+        guard users.isEmpty else {
+            logger.warning("data of deleted claim \(claim.key) stay in \(path): pod \(users[0].key) uses them")
+            return
+        }
         NIOThreadPool.singleton.submit { state in
             if case .active = state { try? FileManager.default.removeItem(atPath: path) }
         }
