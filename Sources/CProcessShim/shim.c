@@ -133,6 +133,11 @@ static bool start_container(char *message) {
     return false;
 }
 
+/// Only before the container's process is waited for. -1 would mean every process, 0 this one's group.
+static void kill_group(void) {
+    if (container > 1) kill(-container, SIGKILL);
+}
+
 /// Kills everything that was the container's: orphans of it became the shim's children.
 static void kill_children(void) {
     char path[64], text[4096];
@@ -165,7 +170,7 @@ static void reap(void) {
             // Its number cannot be another's before it is waited for, so the group is still the container's.
             finished = shim_now();
             container_ended = true;
-            kill(-container, SIGKILL);
+            kill_group();
             waitpid(container, &container_status, 0);
         } else {
             waitpid(info.si_pid, NULL, 0);
@@ -264,7 +269,7 @@ static int run(void) {
         (unsigned long long)shim_start_time(container), (long long)started);
     if (!replace_file("state", text, false)) {
         snprintf(message, sizeof message, "cannot write the container's state: %s", shim_error_text(errno));
-        kill(-container, SIGKILL);
+        kill_group();
         return start_failed(message);
     }
     report(text);

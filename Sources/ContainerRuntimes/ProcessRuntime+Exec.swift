@@ -79,8 +79,13 @@ private final class ExecSession: Sendable {
         state.withLock { state in
             guard state.result == nil else { return }
             state.timedOut = true
-            Glibc.kill(-process.pid, SIGKILL)
+            killGroup()
         }
+    }
+
+    /// Only before the process is waited for, while the number is its own. -1 would mean every process.
+    private func killGroup() {
+        if process.pid > 1 { Glibc.kill(-process.pid, SIGKILL) }
     }
 
     /// Reads what is there; false at the end of the output. On the monitor's thread.
@@ -97,7 +102,7 @@ private final class ExecSession: Sendable {
     /// Collects the ended process. On the monitor's thread, as `read`, so the output is not closed in between.
     private func end(_ file: Int32) {
         // Not waited for yet, so the group's number is still its own.
-        Glibc.kill(-process.pid, SIGKILL)
+        killGroup()
         _ = read(file)
         let waiting = state.withLock { state in
             var status: Int32 = 0

@@ -49,6 +49,8 @@ extension ProcessIdentity {
     ///
     /// - Returns: 0 or an errno value.
     func signalGroup(_ number: Int32) -> Int32 {
+        // -1 and 0 would mean every process, or this one's group.
+        guard pid > 1 else { return ESRCH }
         if let present = ProcessStatus.read(pid), present.startTicks != startTicks { return ESRCH }
         return Glibc.kill(-pid, number) == 0 ? 0 : errno
     }

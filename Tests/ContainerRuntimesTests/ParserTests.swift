@@ -131,11 +131,13 @@ struct ParserTests {
         #expect(try pool.allocate("uid-1") == first)
         var other = try PodAddressPool(prefix: "127.80")
         #expect(try other.allocate("uid-1") == first)
-        #expect(!pool.adopt("uid-2", address: first))
-        #expect(!pool.adopt("uid-2", address: "127.81.0.5") && !pool.adopt("uid-2", address: "127.80.0.255"))
-        #expect(!pool.adopt("uid-2", address: "127.80.0.1"))
+        for address in [first, "127.81.0.5", "127.80.0.255", "127.80.0.1", "127.80.0", ""] {
+            let adopted = pool.adopt("uid-2", address: address)
+            #expect(!adopted)
+        }
         pool.release("uid-1")
-        #expect(pool.adopt("uid-2", address: first))
+        let adopted = pool.adopt("uid-2", address: first)
+        #expect(adopted)
         #expect(try pool.allocate("uid-1") != first)
         var seen: Set<String> = [first]
         for index in 0..<PodAddressPool.capacity - 2 {

@@ -92,8 +92,8 @@ struct ProcessRuntimeTests {
         _ = try await fixture.runtime.start(fixture.shell("c", "sleep 1000 & echo child $!; wait"))
         let output = try await fixture.logged("c", "\n")
         let child = try #require(Int32(output.split(separator: " ")[1].dropLast()))
-        let container = fixture.pid("container", of: "c")
-        kill(fixture.pid("shim", of: "c"), SIGKILL)
+        let container = try fixture.pid("container", of: "c")
+        try fixture.killShim(of: "c")
         #expect(await fixture.end(of: "c") == .lost)
         #expect(await RuntimeFixture.isGone(container))
         #expect(await RuntimeFixture.isGone(child))
@@ -154,8 +154,7 @@ struct ProcessRuntimeTests {
 
     @Test func lostWhileNobodyLooked() async throws {
         _ = try await fixture.runtime.start(fixture.shell("c", "sleep 1000"))
-        let shim = fixture.pid("shim", of: "c")
-        kill(shim, SIGKILL)
+        try fixture.killShim(of: "c")
         _ = await fixture.end(of: "c")
         #expect(await fixture.restarted().state(of: "c") == .lost)
     }

@@ -2,6 +2,7 @@
 import ApusCore
 import ContainerRuntimes
 import Glibc
+import Testing
 
 /// A runtime on a directory of its own, with the shim compiled from its C sources.
 final class RuntimeFixture: Sendable {
@@ -79,18 +80,26 @@ final class RuntimeFixture: Sendable {
         return -1
     }
 
-    /// The number that a shim wrote to its state file for `shim` or `container`.
-    func pid(_ role: String, of id: String) -> Int32 {
+    /// The number that a shim wrote to its state file for `shim` or `container`; never one that `kill` takes for many.
+    func pid(_ role: String, of id: String) throws -> Int32 {
         let text = Self.text("\(root)/containers/\(id)/state")
         let line = text.split(separator: "\n").first { $0.hasPrefix("\(role) ") }
-        return line.flatMap { Int32($0.split(separator: " ")[1]) } ?? -1
+        let number = try #require(line.flatMap { Int32($0.split(separator: " ")[1]) }, "no \(role) in: \(text)")
+        try #require(number > 1 && number != getpid())
+        return number
+    }
+
+    /// Kills one process, the shim of a container.
+    func killShim(of id: String) throws {
+        #expect(kill(try pid("shim", of: id), SIGKILL) == 0)
     }
 
     static func text(_ path: String) -> String {
         guard let file = fopen(path, "r") else { return "" }
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 1 << 20)
-        return String(decoding: bytes.prefix(fread(&bytes, 1, bytes.count, file)), as: UTF8.self)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes[..<count], as: UTF8.self)
     }
 
     /// Waits until a process is gone, through a pidfd's equivalent that needs no child: its entry in /proc.
