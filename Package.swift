@@ -19,6 +19,7 @@ extension Target.Dependency {
     static let grdb = product(name: "GRDB", package: "GRDB.swift")
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
     static let hummingbirdTLS = product(name: "HummingbirdTLS", package: "hummingbird")
+    static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
     static let jwtKit = product(name: "JWTKit", package: "jwt-kit")
     static let logging = product(name: "Logging", package: "swift-log")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
@@ -55,6 +56,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -97,7 +99,7 @@ let package = Package(
             "Kubelet",
             [
                 "ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", "ContainerRuntimes", .asyncHTTPClient,
-                .hummingbird, .logging, .nioCore, .nioPosix,
+                .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
             ]),
         module(
             "ServiceProxy",
@@ -127,8 +129,8 @@ let package = Package(
         .executableTarget(
             name: "MovieRecommender",
             dependencies: [
-                "ApusCore", "ModelKit", .argumentParser, .asyncHTTPClient, .grdb, .hummingbird, .logging, .nioCore,
-                .serviceLifecycle,
+                "ApusCore", "ModelKit", .argumentParser, .asyncHTTPClient, .grdb, .hummingbird, .httpTypes, .logging,
+                .nioCore, .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
             ],
             path: "Examples/MovieRecommender", exclude: ["deploy", "README.md"],
             resources: [], swiftSettings: strict),
@@ -144,7 +146,12 @@ let package = Package(
             "Controllers",
             ["ApusCore", "KubeAPI", "KubeClient", "KubeServer", "KubeStore", "ControllerRuntime", .logging]),
         tests("ContainerRuntimes", ["ApusCore"]),
-        tests("Kubelet", ["ApusCore", "KubeAPI", "ContainerRuntimes"]),
+        tests(
+            "Kubelet",
+            [
+                "ApusCore", "KubeAPI", "KubeClient", "KubeServer", "KubeStore", "ControllerRuntime",
+                "ContainerRuntimes", .logging,
+            ]),
         tests("ServiceProxy", ["ApusCore", "KubeAPI", .nioCore, .nioPosix]),
     ]
 )

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import COpenBLAS
+internal import CALSKernels
 
 /// A trained model with everything that answering needs: factors, biases, identifiers and what each user has seen.
 package struct ALSModel: Sendable {

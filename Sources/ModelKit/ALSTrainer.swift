@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import COpenBLAS
+internal import CALSKernels
 
 /// What training gives: factors, and biases where feedback is explicit.
 package struct ALSFactors: Sendable, Equatable {

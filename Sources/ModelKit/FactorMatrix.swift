@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import COpenBLAS
+internal import CALSKernels
 
 /// A dense matrix of single-precision numbers, row after row, each row padded with zeros to a multiple of 16.
 package struct FactorMatrix: Sendable, Equatable {

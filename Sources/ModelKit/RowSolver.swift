@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import COpenBLAS
+internal import CALSKernels
 
 /// Solves the least-squares problem of one row with the other side's factors fixed. One per thread: it owns scratch
 /// memory. Rows of factors are padded (`FactorMatrix.stride`).

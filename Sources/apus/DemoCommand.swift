@@ -47,30 +47,12 @@ struct MoviesDemoCommand: AsyncParsableCommand {
             if let running = RunState.live(in: dataDir) {
                 try await demonstrate(kubeconfig: running.kubeconfig, manifests, folder)
             } else {
-                try await withPlatform(configuration) {
-                    try await demonstrate(kubeconfig: configuration.kubeconfig, manifests, folder)
-                }
-            }
-        }
-    }
-
-    /// Runs `body` on a platform of its own, which ends with it.
-    private func withPlatform(
-        _ configuration: PlatformConfiguration, _ body: @escaping @Sendable () async throws -> Void
-    ) async throws {
-        let (readiness, ready) = AsyncStream.makeStream(of: Void.self)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                defer { ready.finish() }
                 try await Platform(configuration).run { summary in
                     print(summary.text)
-                    ready.yield()
+                    try await demonstrate(kubeconfig: configuration.kubeconfig, manifests, folder)
+                    return true
                 }
             }
-            if await readiness.first(where: { _ in true }) != nil { group.addTask { try await body() } }
-            try await group.next()
-            group.cancelAll()
-            try await group.waitForAll()
         }
     }
 

@@ -37,6 +37,7 @@ struct UpCommand: AsyncParsableCommand {
                     print(summary.text)
                     print("ready control-plane \(summary.server)")
                     fflush(nil)
+                    return false
                 }
             }
         }

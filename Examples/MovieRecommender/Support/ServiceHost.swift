@@ -47,6 +47,7 @@ struct ServiceHost: Sendable {
     /// A router with `/healthz`, `/readyz` and `/metrics`; add the service's own routes to it.
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
+        router.add(middleware: DrainMiddleware(draining: draining))
         router.add(middleware: ErrorMiddleware(logger: logger, counters: counters))
         router.get("/healthz") { _, _ in Response.text("ok\n") }
         router.get("/readyz") { _, _ in
@@ -95,6 +96,20 @@ struct ServiceHost: Sendable {
 extension IOError {
     /// The system's words for the error.
     fileprivate var systemReason: String { String(cString: strerror(errnoCode)) }
+}
+
+/// Asks clients to leave while the service drains, so that none sends a request on a connection about to be closed.
+private struct DrainMiddleware: RouterMiddleware {
+    let draining: Flag
+
+    func handle(
+        _ request: Request, context: BasicRequestContext,
+        next: (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        var response = try await next(request, context)
+        if draining.isOn { response.headers[.connection] = "close" }
+        return response
+    }
 }
 
 /// Holds up the shutdown for a while.

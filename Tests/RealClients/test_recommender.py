@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The movie recommender on MovieLens 100K, end to end (must hold 2), and what it survives (must hold 3 and 4)."""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+import requests
+
+from conftest import APUS, BINARIES, ROOT, wait_for
+
+RATINGS = ROOT / ".cache" / "movielens-100k"
+MANIFESTS = ROOT / "Examples" / "MovieRecommender" / "deploy"
+N = ["-n", "movies"]
+
+
+class Movies:
+    """The recommender's services, through their cluster IPs."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+
+    def url(self, service):
+        spec = self.cluster.get("service", service, *N)["spec"]
+        return f"http://{spec['clusterIP']}:{spec['ports'][0]['port']}"
+
+    def get(self, service, path):
+        answer = requests.get(self.url(service) + path, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    def rated(self, user):
+        return {rating["movie"] for rating in self.get("ingest", f"/v1/ratings?user={user}")["ratings"]}
+
+    def recommended(self, user, count=20):
+        return [item["movie"] for item in self.get("serving", f"/v1/recommend/{user}?n={count}")["items"]]
+
+    def pods(self, app):
+        return [pod for pod in self.cluster.get("pods", "-l", f"app={app}", *N)["items"]
+                if "deletionTimestamp" not in pod["metadata"]]
+
+    def pids(self, app):
+        """The processes of the pods of a service, found by the folder of their volumes or their command."""
+        names = {pod["metadata"]["name"] for pod in self.pods(app)}
+        found = []
+        for process in pathlib.Path("/proc").iterdir():
+            if not process.name.isdigit():
+                continue
+            try:
+                environment = (process / "environ").read_bytes().split(b"\0")
+                program = (process / "cmdline").read_bytes().split(b"\0")[0]
+            except OSError:
+                continue
+            host = next((e[9:].decode() for e in environment if e.startswith(b"HOSTNAME=")), None)
+            if host in names and program.endswith(b"movie-recommender"):
+                found.append(int(process.name))
+        return found
+
+    def ready(self, name, count):
+        return self.cluster.get("deployment", name, *N)["status"].get("readyReplicas", 0) == count
+
+
+@pytest.fixture(scope="module")
+def movies(cluster):
+    """The demo, run once: everything is up and a model is trained."""
+    demo = subprocess.run(
+        [APUS, "demo", "movies", "--exit", "--data-dir", str(cluster.data), "--manifests", str(MANIFESTS),
+         "--ratings", str(RATINGS)], text=True, capture_output=True, timeout=240)
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    cluster.demo = demo.stdout
+    yield Movies(cluster)
+    cluster.kubectl("delete", "namespace", "movies", timeout=120)
+
+
+class Load:
+    """Asks for recommendations over and over while the test does something; a failed request is tried once more."""
+
+    def __init__(self, movies, workers=3):
+        self.url = movies.url("serving") + "/v1/recommend/1?n=5"
+        self.workers = workers
+        self.answered, self.retried, self.failed = 0, 0, []
+
+    def ask(self, session):
+        answer = session.get(self.url, timeout=10)
+        answer.raise_for_status()
+
+    def work(self):
+        with requests.Session() as session:
+            session.trust_env = False
+            while not self.stop.is_set():
+                try:
+                    self.ask(session)
+                except requests.RequestException:
+                    self.retried += 1
+                    try:
+                        with requests.Session() as fresh:
+                            self.ask(fresh)
+                    except requests.RequestException as error:
+                        self.failed.append(repr(error))
+                self.answered += 1
+
+    def __enter__(self):
+        self.stop = threading.Event()
+        self.threads = [threading.Thread(target=self.work) for _ in range(self.workers)]
+        for thread in self.threads:
+            thread.start()
+        wait_for(lambda: self.answered > 20, what="the load to begin")
+        return self
+
+    def __exit__(self, *exception):
+        before = self.answered
+        wait_for(lambda: self.answered > before + 20, what="the load to go on to the end")
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def test_quality_and_output_of_the_demo(movies, cluster):
+    rmse = float(re.search(r"rmse ([\d.]+)", cluster.demo).group(1))
+    assert rmse <= 0.91
+    assert re.search(r"recall@10 0\.\d+", cluster.demo)
+    assert len(re.findall(r"iteration \d+/\d+", cluster.demo)) >= 10
+    assert len(re.findall(r"^  \d\. .+ \(\d{4}\)   \d\.\d\d stars$", cluster.demo, re.M)) == 5
+    assert "http://127.0.0.1:" in cluster.demo
+
+
+def test_five_services_of_their_own(movies, cluster):
+    deployments = {d["metadata"]["name"] for d in cluster.get("deployments", *N)["items"]}
+    jobs = {j["metadata"]["name"] for j in cluster.get("jobs", *N)["items"]}
+    assert deployments == {"ingest", "features", "serving", "web"} and jobs == {"train"}
+    assert len(movies.pods("serving")) == 3
+
+
+def test_never_recommends_what_is_rated(movies):
+    for user in [1, 7, 196, 500, 943]:
+        recommended = movies.recommended(user, 50)
+        assert len(recommended) == 50
+        assert not set(recommended) & movies.rated(user)
+
+
+def test_new_rating_changes_recommendations(movies):
+    before = movies.recommended(943)
+    for movie in before[:3]:
+        answer = requests.post(movies.url("ingest") + "/v1/ratings", timeout=10,
+                               json={"user": 943, "movie": movie, "rating": 1})
+        assert answer.status_code == 201
+    after = movies.recommended(943)
+    assert not set(after) & set(before[:3]) and after != before
+
+
+def test_similar_predict_and_bad_input(movies):
+    assert len(movies.get("serving", "/v1/similar/50?n=5")["items"]) == 5
+    assert 1 <= movies.get("serving", "/v1/predict?user=1&movie=50")["score"] <= 5
+    count = len(movies.rated(5))
+    for body in ['{"user":5}', "garbage", '{"user":5,"movie":1,"rating":99}', "[" * 1000]:
+        answer = requests.post(movies.url("ingest") + "/v1/ratings", data=body, timeout=10,
+                               headers={"content-type": "application/json"})
+        assert 400 <= answer.status_code < 500 and "error" in answer.json()
+    assert len(movies.rated(5)) == count
+
+
+def test_pages(movies):
+    web = movies.url("web")
+    home = requests.get(web + "/", timeout=10)
+    assert home.status_code == 200 and "text/html" in home.headers["content-type"]
+    found = requests.get(web + "/", params={"q": "star wars"}, timeout=10).text
+    assert "Star Wars (1977)" in found
+    assert "<script>alert" not in requests.get(web + "/", params={"q": "<script>alert(1)</script>"},
+                                               timeout=10).text
+
+
+def test_killed_serving_pod_is_replaced_and_nobody_notices(movies):
+    with Load(movies) as load:
+        victim = movies.pids("serving")[0]
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: victim not in movies.pids("serving") and len(movies.pids("serving")) == 3,
+                 what="the container to be started again")
+        wait_for(lambda: movies.ready("serving", 3), what="three ready pods")
+    assert load.failed == [] and load.answered > 40
+
+
+def test_killed_training_restarts_and_serving_goes_on(movies, cluster):
+    cluster.kubectl("delete", "job", "train", *N)
+    manifest = json.loads(cluster.kubectl("create", "--dry-run=client", "-o", "json", "-f",
+                                          str(MANIFESTS / "train.yaml")))
+    manifest["spec"]["template"]["spec"]["containers"][0]["args"] += ["--iterations=1000", "--factors=200"]
+    with Load(movies) as load:
+        cluster.apply(json.dumps(manifest))
+        wait_for(lambda: "iteration 5/" in cluster.kubectl("logs", "job/train", *N, check=False).stdout,
+                 what="the training to be in its middle")
+        os.kill(movies.pids("train")[0], signal.SIGKILL)
+        wait_for(lambda: movies.pods("train")[0]["status"]["containerStatuses"][0]["restartCount"] == 1,
+                 what="the training to be restarted")
+        wait_for(lambda: "iteration 5/" in cluster.kubectl("logs", "job/train", *N, check=False).stdout,
+                 what="the training to run again")
+    assert load.failed == [] and load.retried == 0
+    cluster.kubectl("delete", "job", "train", *N)
+
+
+def test_rolling_update_under_load_loses_nothing(movies, cluster):
+    with Load(movies) as load:
+        cluster.kubectl("set", "env", "deployment/serving", "VERSION=2", *N)
+        cluster.kubectl("rollout", "status", "deployment/serving", "--timeout=120s", *N)
+        wait_for(lambda: len(movies.pids("serving")) == 3, what="the old pods to end")
+    assert (load.failed, load.retried) == ([], 0) and load.answered > 40
+
+
+def test_version_that_never_gets_ready_stalls_and_is_undone(movies, cluster):
+    good = {pod["metadata"]["name"] for pod in movies.pods("serving")}
+    with Load(movies) as load:
+        cluster.kubectl("patch", "deployment", "serving", *N, "--type=json", "-p", json.dumps([
+            {"op": "replace", "path": "/spec/template/spec/containers/0/readinessProbe/httpGet/path",
+             "value": "/never"},
+            {"op": "add", "path": "/spec/progressDeadlineSeconds", "value": 5}]))
+        status = cluster.kubectl("rollout", "status", "deployment/serving", "--timeout=60s", *N, check=False)
+        assert status.returncode != 0 and "exceeded its progress deadline" in status.stderr
+        fresh = [p for p in movies.pods("serving") if p["metadata"]["name"] not in good]
+        assert len(fresh) == 1, "maxSurge is one"
+        slices = cluster.get("endpointslices", "-l", "kubernetes.io/service-name=serving", *N)["items"]
+        taking = {e["targetRef"]["name"] for s in slices for e in s["endpoints"] if e["conditions"]["ready"]}
+        assert taking == good
+        cluster.kubectl("rollout", "undo", "deployment/serving", *N)
+        cluster.kubectl("rollout", "status", "deployment/serving", "--timeout=60s", *N)
+    assert (load.failed, load.retried) == ([], 0)
+    wait_for(lambda: {p["metadata"]["name"] for p in movies.pods("serving")} == good, what="the good pods alone")
+
+
+def test_serving_scales_alone(movies, cluster):
+    cluster.kubectl("scale", "deployment/serving", "--replicas=6", *N)
+    wait_for(lambda: movies.ready("serving", 6), what="six ready pods")
+    assert len(movies.pods("features")) == 1
+    cluster.kubectl("scale", "deployment/serving", "--replicas=3", *N)
+    wait_for(lambda: len(movies.pids("serving")) == 3, what="three pods")
+
+
+def test_ingest_loses_no_acknowledged_rating(movies):
+    url = movies.url("ingest") + "/v1/ratings"
+    acknowledged = []
+    victim = movies.pids("ingest")[0]
+    for number in range(60):
+        if number == 30:
+            os.kill(victim, signal.SIGKILL)
+        try:
+            answer = requests.post(url, json={"user": 900_001, "movie": 1 + number, "rating": 3}, timeout=5)
+        except requests.RequestException:
+            continue
+        if answer.status_code == 201:
+            acknowledged.append(1 + number)
+    assert len(acknowledged) >= 30
+    wait_for(lambda: movies.ready("ingest", 1) and movies.pids("ingest") not in ([], [victim]), what="ingest to be back")
+    assert set(acknowledged) <= movies.rated(900_001)
