@@ -5,6 +5,7 @@ import KubeAPI
 import KubeServer
 import KubeStore
 import Logging
+import ServiceLifecycle
 import Testing
 
 #if canImport(Glibc)
@@ -164,6 +165,69 @@ struct TemporaryPKI {
             #expect(
                 error?.message == "address 127.0.0.1:\(port) is already in use: stop the other program or choose "
                     + "another with --listen")
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func gracefulShutdownEndsWatches() async throws {
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let pki = try TemporaryPKI()
+        defer { pki.remove() }
+        let store = try KubeStore(inMemory: StoreConfiguration(), logger: logger)
+        let server = APIServer(store: store, logger: logger)
+        let (ports, continuation) = AsyncStream<Int>.makeStream()
+        let http = HTTPAPIServer(
+            server: server, configuration: .init(port: 0, pki: pki.pki), logger: logger
+        ) { continuation.yield($0) }
+        let services = ServiceGroup(configuration: .init(services: [http], logger: logger))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await services.run() }
+            let port = try #require(await ports.first { _ in true })
+            async let watch = curl(
+                "-k", "--cert", "\(pki.directory)/admin.crt", "--key", "\(pki.directory)/admin.key",
+                "https://127.0.0.1:\(port)/api/v1/namespaces?watch=true&allowWatchBookmarks=true")
+            while store.watcherCount == 0 { await Task.yield() }
+            await services.triggerGracefulShutdown()
+            try await group.waitForAll()
+            let answer = try await watch
+            #expect(answer.status == 0, "the answer is complete")
+            #expect(answer.output.contains("BOOKMARK"))
+        }
+        #expect(store.watcherCount == 0)
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func clientsThatLeaveEndTheirWatch() async throws {
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let pki = try TemporaryPKI()
+        defer { pki.remove() }
+        let store = try KubeStore(inMemory: StoreConfiguration(), logger: logger)
+        let server = APIServer(store: store, logger: logger)
+        let (ports, continuation) = AsyncStream<Int>.makeStream()
+        let http = HTTPAPIServer(
+            server: server, configuration: .init(port: 0, pki: pki.pki), logger: logger
+        ) { continuation.yield($0) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await http.run() }
+            let port = try #require(await ports.first { _ in true })
+            // The client leaves by itself: its output is closed after the first byte.
+            async let client = run(
+                "sh",
+                [
+                    "-c",
+                    "curl -skN --cert \(pki.directory)/admin.crt --key \(pki.directory)/admin.key "
+                        + "'https://127.0.0.1:\(port)/api/v1/namespaces?watch=true' | head -c 1",
+                ])
+            while store.watcherCount == 0 { await Task.yield() }
+            while store.watcherCount > 0 {
+                _ = await server.handle(
+                    KubeRequest(
+                        method: "POST", path: "/api/v1/namespaces", contentType: "application/json",
+                        body: Array("{\"metadata\":{\"generateName\":\"n-\"}}".utf8)),
+                    user: .admin)
+            }
+            #expect(try await client.output == "{")
+            group.cancelAll()
         }
     }
 

@@ -103,6 +103,8 @@ package struct HTTPAPIServer: Service {
             privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(pki.servingKeyPEM.utf8), format: .pem)))
         tls.minimumTLSVersion = .tlsv12
         tls.applicationProtocols = ["http/1.1"]
+        // How long a closing connection waits for the client's farewell; longer only delays the shutdown.
+        tls.shutdownTimeout = .milliseconds(500)
         tls.certificateVerification = .optionalVerification
         tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(pki.authorityPEM.utf8)))
         return tls
