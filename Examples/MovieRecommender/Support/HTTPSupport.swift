@@ -50,8 +50,8 @@ extension Request {
         return value
     }
 
-    /// A query parameter as text; empty when missing.
-    func query(_ name: String) -> String { uri.queryParameters[Substring(name)].map(String.init) ?? "" }
+    /// A query parameter as text, as a form sends it (`+` is a space); empty when missing.
+    func query(_ name: String) -> String { FormDecoder.decode(Array((uri.query ?? "").utf8))[name] ?? "" }
 
     /// The whole body; throws when it is longer than `limit` bytes.
     func bytes(limit: Int) async throws -> [UInt8] {
