@@ -18,6 +18,7 @@ extension Target.Dependency {
     static let crypto = product(name: "Crypto", package: "swift-crypto")
     static let grdb = product(name: "GRDB", package: "GRDB.swift")
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
     static let hummingbirdTLS = product(name: "HummingbirdTLS", package: "hummingbird")
     static let httpTypes = product(name: "HTTPTypes", package: "swift-http-types")
     static let jwtKit = product(name: "JWTKit", package: "jwt-kit")
@@ -82,16 +83,16 @@ let package = Package(
         module(
             "KubeServer",
             [
-                "ApusCore", "KubeAPI", "KubeStore", .crypto, .hummingbird, .hummingbirdTLS, .jwtKit, .logging, .nioCore,
-                .nioSSL, .serviceLifecycle, .swiftASN1, .x509,
+                "ApusCore", "KubeAPI", "KubeStore", .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .jwtKit,
+                .logging, .nioCore, .nioSSL, .serviceLifecycle, .swiftASN1, .x509,
             ]),
         module(
             "KubeClient",
-            ["ApusCore", "KubeAPI", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .yams]),
+            ["ApusCore", "KubeAPI", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .yams]),
 
         // 4 Control
         module("ControllerRuntime", ["ApusCore", "KubeAPI", "KubeClient", .logging]),
-        module("Controllers", ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", .crypto, .logging]),
+        module("Controllers", ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", .logging]),
         module("Scheduler", ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", "SchedulerCore", .logging]),
         .target(name: "CProcessShim"),
         module("ContainerRuntimes", ["ApusCore", "CProcessShim", .logging, .nioPosix]),
@@ -123,7 +124,7 @@ let package = Package(
             name: "apus-bench",
             dependencies: [
                 "ApusCore", "KubeAPI", "KubeClient", "KubeStore", .argumentParser, .hummingbird, .hummingbirdTLS,
-                .logging, .nioCore, .nioSSL,
+                .logging, .nioSSL,
             ],
             path: "Benchmarks/apus-bench", swiftSettings: strict),
         .executableTarget(
@@ -145,6 +146,7 @@ let package = Package(
         tests(
             "Controllers",
             ["ApusCore", "KubeAPI", "KubeClient", "KubeServer", "KubeStore", "ControllerRuntime", .logging]),
+        tests("Scheduler", ["ApusCore", "KubeAPI", "KubeClient", "KubeServer", "KubeStore", .logging]),
         tests("ContainerRuntimes", ["ApusCore"]),
         tests(
             "Kubelet",
