@@ -5,9 +5,9 @@ import Testing
 struct WorkQueueTests {
     @Test func handsOutOnceAndInOrder() {
         var queue = WorkQueueState<String>()
-        #expect(queue.add("a"))
-        #expect(queue.add("b"))
-        #expect(!queue.add("a"))
+        #expect(queue.add("a") == true)
+        #expect(queue.add("b") == true)
+        #expect(queue.add("a") == false)
         #expect(queue.take() == "a")
         #expect(queue.take() == "b")
         #expect(queue.take() == nil)
@@ -17,11 +17,11 @@ struct WorkQueueTests {
         var queue = WorkQueueState<String>()
         _ = queue.add("a")
         _ = queue.take()
-        #expect(!queue.add("a"))
+        #expect(queue.add("a") == false)
         #expect(queue.take() == nil)
-        #expect(queue.done("a"))
+        #expect(queue.done("a") == true)
         #expect(queue.take() == "a")
-        #expect(!queue.done("a"))
+        #expect(queue.done("a") == false)
     }
 
     @Test func backsOffAndForgets() {
