@@ -18,15 +18,19 @@ struct CgroupManager: Sendable {
     /// Why a controller is missing.
     private var reasons: [String: String] = [:]
 
-    /// Finds out what this process may do on this host.
-    init(parent: String?) {
+    /// Part of every group's name, so that runtimes with different data never share a group.
+    private let scope: String
+
+    /// Finds out what this process may do on this host. `root` is where the runtime keeps its data.
+    init(parent: String?, root: String) {
         let hierarchies = CgroupHierarchies(
             mounts: SystemFiles.text("/proc/self/mountinfo") ?? "", own: SystemFiles.text("/proc/self/cgroup") ?? "",
             parent: parent)
-        self.init(hierarchies: hierarchies, createsParents: parent != nil)
+        self.init(hierarchies: hierarchies, createsParents: parent != nil, root: root)
     }
 
-    init(hierarchies: CgroupHierarchies, createsParents: Bool) {
+    init(hierarchies: CgroupHierarchies, createsParents: Bool, root: String) {
+        scope = String(StableHash.of(root) & 0xFFFF_FFFF, radix: 16)
         var writable: [String: Int32] = [:]
         func probe(_ directory: String) -> Int32 {
             if let known = writable[directory] { return known }
@@ -102,7 +106,7 @@ struct CgroupManager: Sendable {
                     message: "container \(spec.containerName): \(what): \(String(cString: strerror(code)))"))
         }
         for parent in Set(parents.values).union(unified.map { [$0] } ?? []).sorted() {
-            let directory = "\(parent)/apus-\(spec.id)"
+            let directory = path(parent, spec)
             if mkdir(directory, 0o755) == 0 || errno == EEXIST {
                 groups.directories.append(directory)
             } else {
@@ -111,16 +115,18 @@ struct CgroupManager: Sendable {
         }
         for (controller, file, value, isLimit) in settings(for: spec) {
             guard let parent = parents[controller] else { continue }
-            let path = "\(parent)/apus-\(spec.id)/\(file)"
+            let path = "\(path(parent, spec))/\(file)"
             let code = SystemFiles.write(value, to: path)
             if code != 0, isLimit { refuse("cannot set \(path) to \(value)", code) }
         }
         if let parent = parents["memory"] {
             let name = isVersion2("memory") ? "memory.events" : "memory.oom_control"
-            groups.oomEventsPath = "\(parent)/apus-\(spec.id)/\(name)"
+            groups.oomEventsPath = "\(path(parent, spec))/\(name)"
         }
         return groups
     }
+
+    private func path(_ parent: String, _ spec: ContainerSpec) -> String { "\(parent)/apus-\(scope)-\(spec.id)" }
 
     private func isVersion2(_ controller: String) -> Bool { parents[controller] == unified }
 

@@ -37,9 +37,7 @@ package struct PodAddressPool: Sendable {
     /// - Throws: `RuntimeError` with the code `system` when all are in use.
     package mutating func allocate(_ uid: String) throws(RuntimeError) -> String {
         if let address = addresses[uid] { return address }
-        // FNV-1a
-        let hash = uid.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-        let first = Int(hash % UInt64(Self.capacity))
+        let first = Int(StableHash.of(uid) % UInt64(Self.capacity))
         for step in 0..<Self.capacity {
             let address = Self.address((first + step) % Self.capacity, prefix)
             if owners[address] == nil, !reserved.contains(address) {

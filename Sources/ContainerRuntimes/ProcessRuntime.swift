@@ -54,7 +54,7 @@ package final class ProcessRuntime: ContainerRuntime {
     ) {
         self.root = root
         self.shimCommand = shimCommand
-        self.cgroups = CgroupManager(parent: cgroupParent)
+        self.cgroups = CgroupManager(parent: cgroupParent, root: root)
         self.logger = logger
     }
 

@@ -112,7 +112,8 @@ struct ParserTests {
     }
 
     @Test func missingControllersAreTold() {
-        let manager = CgroupManager(hierarchies: CgroupHierarchies(mounts: "", own: ""), createsParents: false)
+        let manager = CgroupManager(
+            hierarchies: CgroupHierarchies(mounts: "", own: ""), createsParents: false, root: "/r")
         var spec = ContainerSpec(id: "a", containerName: "main", argv: ["x"], logPath: "/l")
         #expect(manager.notices(for: spec).isEmpty)
         (spec.cpuMillis, spec.memoryBytes) = (500, 1 << 20)

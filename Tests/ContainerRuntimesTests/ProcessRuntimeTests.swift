@@ -91,7 +91,7 @@ struct ProcessRuntimeTests {
     @Test func shimDeathKillsContainer() async throws {
         _ = try await fixture.runtime.start(fixture.shell("c", "sleep 1000 & echo child $!; wait"))
         let output = try await fixture.logged("c", "\n")
-        let child = try #require(Int32(output.split(separator: " ")[1].dropLast()))
+        let child = try #require(output.split(whereSeparator: \.isWhitespace).last.flatMap { Int32($0) })
         let container = try fixture.pid("container", of: "c")
         try fixture.killShim(of: "c")
         #expect(await fixture.end(of: "c") == .lost)
@@ -226,6 +226,20 @@ struct ProcessRuntimeTests {
         await fixture.runtime.kill("c")
         _ = await fixture.end(of: "c")
         #expect(await fixture.runtime.stats("c") == nil)
+    }
+
+    @Test func runtimesShareNothing() async throws {
+        let other = RuntimeFixture()
+        _ = try await fixture.runtime.start(fixture.shell("c", "echo up; sleep 1000"))
+        #expect(mkfifo("\(other.root)/gate", 0o600) == 0)
+        _ = try await other.runtime.start(other.shell("c", "echo up; read line < \(other.root)/gate; exit 8"))
+        await fixture.runtime.kill("c")
+        #expect(RuntimeFixture.code(await fixture.end(of: "c")) == 137)
+        try await fixture.runtime.remove("c")
+        let gate = fopen("\(other.root)/gate", "w")
+        fputs("go\n", gate)
+        fclose(gate)
+        #expect(RuntimeFixture.code(await other.end(of: "c")) == 8)
     }
 
     @Test func fiftyAtOnce() async throws {

@@ -66,7 +66,12 @@ final class RuntimeFixture: Sendable {
         options.follow = true
         var bytes: [UInt8] = []
         let path = "\(root)/logs/\(id)/0.log"
-        for try await chunk in ContainerLogs.read(path: path, options: options, isFinished: { false }) {
+        for try await chunk in ContainerLogs.read(
+            path: path, options: options,
+            isFinished: { [runtime] in
+                await runtime.state(of: id)?.isFinal ?? true
+            })
+        {
             bytes += chunk
             let all = String(decoding: bytes, as: UTF8.self)
             if all.contains(text) { return all }
