@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
 import ContainerRuntimes
-import Controllers
 import ControllerRuntime
+import Controllers
 import Foundation
 import KubeAPI
 import KubeClient

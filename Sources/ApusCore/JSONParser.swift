@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Why a text is not the JSON that was asked for.
-public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What was wrong.
-    public let reason: String
+    package let reason: String
     /// Where: bytes from the start.
-    public let offset: Int
+    package let offset: Int
 
-    public var description: String { "invalid JSON at byte \(offset): \(reason)" }
+    package var description: String { "invalid JSON at byte \(offset): \(reason)" }
 }
 
 /// A strict, bounded parser of RFC 8259 JSON.
 ///
 /// Rejects invalid UTF-8, trailing text, lone surrogates, and nesting deeper than `maxDepth`. Duplicate keys keep the
 /// last value, as Go's decoder does, and are reported by path.
-public struct JSONParser {
+package struct JSONParser {
     /// The greatest depth of nesting that Kubernetes accepts is far above any real object's.
-    public static let defaultMaxDepth = 256
+    package static let defaultMaxDepth = 256
 
     private let bytes: UnsafeBufferPointer<UInt8>
     private let maxDepth: Int
@@ -30,14 +30,14 @@ public struct JSONParser {
     }
 
     /// Parses one document.
-    public static func parse(_ bytes: some Sequence<UInt8>, maxDepth: Int = defaultMaxDepth) throws(JSONError)
+    package static func parse(_ bytes: some Sequence<UInt8>, maxDepth: Int = defaultMaxDepth) throws(JSONError)
         -> JSONValue
     {
         try parseReportingDuplicates(bytes, maxDepth: maxDepth).value
     }
 
     /// Parses one document and lists the paths (`spec.replicas`) of keys that occur more than once in their object.
-    public static func parseReportingDuplicates(
+    package static func parseReportingDuplicates(
         _ bytes: some Sequence<UInt8>, maxDepth: Int = defaultMaxDepth
     ) throws(JSONError) -> (value: JSONValue, duplicates: [String]) {
         let run = { (buffer: UnsafeBufferPointer<UInt8>) -> Result<(JSONValue, [String]), JSONError> in
@@ -56,7 +56,7 @@ public struct JSONParser {
     }
 
     /// Parses one document held in a string.
-    public static func parse(_ text: String, maxDepth: Int = defaultMaxDepth) throws(JSONError) -> JSONValue {
+    package static func parse(_ text: String, maxDepth: Int = defaultMaxDepth) throws(JSONError) -> JSONValue {
         try parse(text.utf8, maxDepth: maxDepth)
     }
 

@@ -4,7 +4,7 @@
 ///
 /// Integers that fit `Int64` keep their exactness and are told apart from other numbers, as Kubernetes requires.
 /// Reading a missing key or index gives `.null`; writing `.null` through a subscript removes the key.
-public enum JSONValue: Sendable, Hashable {
+package enum JSONValue: Sendable, Hashable {
     case null
     case bool(Bool)
     case int(Int64)
@@ -16,17 +16,17 @@ public enum JSONValue: Sendable, Hashable {
 
 extension JSONValue {
     /// The string, or nil for any other kind of value.
-    public var string: String? {
+    package var string: String? {
         if case .string(let value) = self { value } else { nil }
     }
 
     /// The boolean, or nil for any other kind of value.
-    public var bool: Bool? {
+    package var bool: Bool? {
         if case .bool(let value) = self { value } else { nil }
     }
 
     /// The integer, or nil for any other kind of value; a double that is integral is converted.
-    public var int: Int? {
+    package var int: Int? {
         switch self {
         case .int(let value): Int(value)
         case .double(let value): Int(exactly: value)
@@ -35,7 +35,7 @@ extension JSONValue {
     }
 
     /// The number as a double, or nil for any other kind of value.
-    public var double: Double? {
+    package var double: Double? {
         switch self {
         case .int(let value): Double(value)
         case .double(let value): value
@@ -44,29 +44,29 @@ extension JSONValue {
     }
 
     /// The elements, or nil for any other kind of value.
-    public var array: [JSONValue]? {
+    package var array: [JSONValue]? {
         if case .array(let value) = self { value } else { nil }
     }
 
     /// The members, or nil for any other kind of value.
-    public var object: [String: JSONValue]? {
+    package var object: [String: JSONValue]? {
         if case .object(let value) = self { value } else { nil }
     }
 
     /// The elements; empty for any other kind of value.
-    public var elements: [JSONValue] { array ?? [] }
+    package var elements: [JSONValue] { array ?? [] }
 
     /// The members; empty for any other kind of value.
-    public var members: [String: JSONValue] { object ?? [:] }
+    package var members: [String: JSONValue] { object ?? [:] }
 
     /// The members whose values are strings; empty for any other kind of value.
-    public var stringMembers: [String: String] { members.compactMapValues(\.string) }
+    package var stringMembers: [String: String] { members.compactMapValues(\.string) }
 
     /// Whether this is `null` (also what a missing key reads as).
-    public var isNull: Bool { self == .null }
+    package var isNull: Bool { self == .null }
 
     /// Whether this is `null`, an empty array or an empty object.
-    public var isEmpty: Bool {
+    package var isEmpty: Bool {
         switch self {
         case .null: true
         case .array(let value): value.isEmpty
@@ -76,7 +76,7 @@ extension JSONValue {
     }
 
     /// The JSON name of this value's type, for error messages.
-    public var typeName: String {
+    package var typeName: String {
         switch self {
         case .null: "null"
         case .bool: "boolean"
@@ -89,7 +89,7 @@ extension JSONValue {
 
     /// The member named `key`; `.null` when missing. Setting `.null` removes it; setting on a non-object replaces it
     /// by an object.
-    public subscript(key: String) -> JSONValue {
+    package subscript(key: String) -> JSONValue {
         get {
             if case .object(let members) = self { members[key] ?? .null } else { .null }
         }
@@ -111,7 +111,7 @@ extension JSONValue {
     }
 
     /// The element at `index`; `.null` when out of range. Setting out of range does nothing.
-    public subscript(index: Int) -> JSONValue {
+    package subscript(index: Int) -> JSONValue {
         get {
             if case .array(let elements) = self, elements.indices.contains(index) { elements[index] } else { .null }
         }
@@ -128,30 +128,30 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, Expre
     ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByStringInterpolation,
     ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
-    public init(nilLiteral: ()) { self = .null }
-    public init(booleanLiteral value: Bool) { self = .bool(value) }
-    public init(integerLiteral value: Int64) { self = .int(value) }
-    public init(floatLiteral value: Double) { self = .double(value) }
-    public init(stringLiteral value: String) { self = .string(value) }
-    public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    package init(nilLiteral: ()) { self = .null }
+    package init(booleanLiteral value: Bool) { self = .bool(value) }
+    package init(integerLiteral value: Int64) { self = .int(value) }
+    package init(floatLiteral value: Double) { self = .double(value) }
+    package init(stringLiteral value: String) { self = .string(value) }
+    package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
 
     /// Members whose value is `nil` (`.null`) are left out.
-    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+    package init(dictionaryLiteral elements: (String, JSONValue)...) {
         var members: [String: JSONValue] = [:]
         for (key, value) in elements where !value.isNull { members[key] = value }
         self = .object(members)
     }
 
     /// A number.
-    public init(_ value: Int) { self = .int(Int64(value)) }
+    package init(_ value: Int) { self = .int(Int64(value)) }
     /// A string, or `null`.
-    public init(_ value: String?) { self = value.map(JSONValue.string) ?? .null }
+    package init(_ value: String?) { self = value.map(JSONValue.string) ?? .null }
     /// A boolean.
-    public init(_ value: Bool) { self = .bool(value) }
+    package init(_ value: Bool) { self = .bool(value) }
     /// A number.
-    public init(_ value: Double) { self = .double(value) }
+    package init(_ value: Double) { self = .double(value) }
     /// An object of strings.
-    public init(_ value: [String: String]) { self = .object(value.mapValues(JSONValue.string)) }
+    package init(_ value: [String: String]) { self = .object(value.mapValues(JSONValue.string)) }
     /// An array of strings.
-    public init(_ value: [String]) { self = .array(value.map(JSONValue.string)) }
+    package init(_ value: [String]) { self = .array(value.map(JSONValue.string)) }
 }

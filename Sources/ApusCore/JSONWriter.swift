@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Writes JSON with sorted keys, so that equal values have equal texts.
-public struct JSONWriter {
+package struct JSONWriter {
     /// The text so far, UTF-8.
-    public private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
     private let indent: Int?
 
     /// - Parameters:
     ///   - capacity: bytes to set aside.
     ///   - indent: spaces for each level; nil writes no white space.
-    public init(capacity: Int = 512, indent: Int? = nil) {
+    package init(capacity: Int = 512, indent: Int? = nil) {
         self.indent = indent
         bytes.reserveCapacity(capacity)
     }
 
     /// Appends text that is JSON already.
-    public mutating func append(raw: some Sequence<UInt8>) {
+    package mutating func append(raw: some Sequence<UInt8>) {
         bytes.append(contentsOf: raw)
     }
 
     /// Appends one value.
-    public mutating func append(_ value: JSONValue, depth: Int = 0) {
+    package mutating func append(_ value: JSONValue, depth: Int = 0) {
         switch value {
         case .null: append(raw: "null".utf8)
         case .bool(let value): append(raw: value ? "true".utf8 : "false".utf8)
@@ -100,17 +100,17 @@ public struct JSONWriter {
 
 extension JSONValue {
     /// This value as compact JSON with sorted keys.
-    public var encoded: [UInt8] {
+    package var encoded: [UInt8] {
         var writer = JSONWriter()
         writer.append(self)
         return writer.bytes
     }
 
     /// This value as compact JSON text with sorted keys.
-    public var text: String { String(decoding: encoded, as: UTF8.self) }
+    package var text: String { String(decoding: encoded, as: UTF8.self) }
 
     /// This value as JSON text indented by `indent` spaces.
-    public func prettyText(indent: Int = 4) -> String {
+    package func prettyText(indent: Int = 4) -> String {
         var writer = JSONWriter(indent: indent)
         writer.append(self)
         return String(decoding: writer.bytes, as: UTF8.self)

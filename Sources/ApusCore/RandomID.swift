@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Random identifiers.
-public enum RandomID {
+package enum RandomID {
     /// A version 4 UUID (RFC 9562), lower case, as Kubernetes writes `metadata.uid`.
-    public static func uuid() -> String {
+    package static func uuid() -> String {
         var generator = SystemRandomNumberGenerator()
         let high = (generator.next() & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000
         let low = (generator.next() & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000
@@ -15,7 +15,7 @@ public enum RandomID {
     }
 
     /// `length` random characters of Kubernetes' name alphabet (no vowels, no look-alikes), as `generateName` appends.
-    public static func suffix(length: Int = 5) -> String {
+    package static func suffix(length: Int = 5) -> String {
         let alphabet = Array("bcdfghjklmnpqrstvwxz2456789")
         return String((0..<length).compactMap { _ in alphabet.randomElement() })
     }

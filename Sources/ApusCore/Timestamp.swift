@@ -8,48 +8,48 @@
 /// A moment of wall-clock time, in nanoseconds since 1970-01-01T00:00:00Z.
 ///
 /// Text forms are those of Kubernetes: `Time` (RFC 3339, whole seconds, UTC) and `MicroTime` (six decimals).
-public struct Timestamp: Sendable, Hashable, Comparable {
+package struct Timestamp: Sendable, Hashable, Comparable {
     /// Nanoseconds since the Unix epoch.
-    public var nanoseconds: Int64
+    package var nanoseconds: Int64
 
     /// A moment from nanoseconds since the Unix epoch.
-    public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+    package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
     /// A moment from seconds since the Unix epoch.
-    public init(seconds: Int64) { nanoseconds = seconds * 1_000_000_000 }
+    package init(seconds: Int64) { nanoseconds = seconds * 1_000_000_000 }
 
     /// The present moment of the system's clock.
-    public static func now() -> Timestamp {
+    package static func now() -> Timestamp {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
     /// Whole seconds since the Unix epoch, rounded down.
-    public var seconds: Int64 {
+    package var seconds: Int64 {
         nanoseconds >= 0 ? nanoseconds / 1_000_000_000 : -((999_999_999 - nanoseconds) / 1_000_000_000)
     }
 
-    public static func < (left: Timestamp, right: Timestamp) -> Bool { left.nanoseconds < right.nanoseconds }
+    package static func < (left: Timestamp, right: Timestamp) -> Bool { left.nanoseconds < right.nanoseconds }
 
     /// The moment `duration` later.
-    public static func + (left: Timestamp, duration: Duration) -> Timestamp {
+    package static func + (left: Timestamp, duration: Duration) -> Timestamp {
         Timestamp(nanoseconds: left.nanoseconds + duration.nanoseconds)
     }
 
     /// The time from `right` to `left`.
-    public static func - (left: Timestamp, right: Timestamp) -> Duration {
+    package static func - (left: Timestamp, right: Timestamp) -> Duration {
         .nanoseconds(left.nanoseconds - right.nanoseconds)
     }
 
     /// `2026-01-02T03:04:05Z`.
-    public var rfc3339: String { text(fractionDigits: 0) }
+    package var rfc3339: String { text(fractionDigits: 0) }
 
     /// `2026-01-02T03:04:05.123456Z`.
-    public var rfc3339Micro: String { text(fractionDigits: 6) }
+    package var rfc3339Micro: String { text(fractionDigits: 6) }
 
     /// `2026-01-02T03:04:05.123456789Z`.
-    public var rfc3339Nano: String { text(fractionDigits: 9) }
+    package var rfc3339Nano: String { text(fractionDigits: 9) }
 
     private func text(fractionDigits: Int) -> String {
         var time = time_t(seconds)
@@ -69,7 +69,7 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     }
 
     /// Parses RFC 3339 with any number of decimals and any offset.
-    public init?(rfc3339 text: String) {
+    package init?(rfc3339 text: String) {
         let bytes = Array(text.utf8)
         func number(_ range: Range<Int>) -> Int? {
             guard range.upperBound <= bytes.count else { return nil }
@@ -128,14 +128,14 @@ public struct Timestamp: Sendable, Hashable, Comparable {
 
 extension Duration {
     /// The whole duration in nanoseconds, clamped to `Int64`.
-    public var nanoseconds: Int64 {
+    package var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         return overflow ? (seconds < 0 ? .min : .max) : product + attoseconds / 1_000_000_000
     }
 
     /// The whole duration in seconds.
-    public var inSeconds: Double {
+    package var inSeconds: Double {
         let (seconds, attoseconds) = components
         return Double(seconds) + Double(attoseconds) / 1e18
     }

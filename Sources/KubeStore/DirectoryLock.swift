@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import Synchronization
 
-// SPDX-License-Identifier: Apache-2.0
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -42,7 +42,11 @@ final class DirectoryLock: Sendable {
     /// Lets others use the directory.
     func release() {
         held.withLock { descriptor in
-            if let descriptor { close(descriptor) }
+            if let descriptor {
+                // Said outright: a child between fork and exec still has a copy of the descriptor.
+                flock(descriptor, LOCK_UN)
+                close(descriptor)
+            }
             descriptor = nil
         }
     }

@@ -65,7 +65,8 @@ struct MoviesDemoCommand: AsyncParsableCommand {
                 client: client, manifests: manifests, ratings: folder, user: user, console: Console()
             ).run()
             if !exit {
-                print("\nUp until Ctrl-C. Look around with: export KUBECONFIG=\(kubeconfig); kubectl get pods -n movies")
+                print(
+                    "\nUp until Ctrl-C. Look around with: export KUBECONFIG=\(kubeconfig); kubectl get pods -n movies")
                 while !Task.isCancelled { try await Task.sleep(for: .seconds(3600)) }
             }
             result = .success(())
@@ -86,6 +87,7 @@ struct MoviesDemoCommand: AsyncParsableCommand {
             let candidate = "\(folder)/Examples/MovieRecommender/deploy"
             if FileManager.default.fileExists(atPath: candidate) { return candidate }
         }
-        throw PlatformError("the recommender's manifests are not beside the program: give their folder with --manifests")
+        throw PlatformError(
+            "the recommender's manifests are not beside the program: give their folder with --manifests")
     }
 }
