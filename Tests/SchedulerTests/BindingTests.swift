@@ -49,33 +49,32 @@ struct BindingTests {
         }
     }
 
-    @Test("what there is goes to the pod of the highest priority, then to the oldest")
+    @Test("what there is goes to the pods of the highest priority")
     func priorities() async throws {
         try await SchedulerCluster.run { cluster in
-            // All wait when the node appears, so the order of their creation does not decide alone.
-            try await cluster.addPod("low", ["priority": -1], cpu: "1")
-            try await cluster.addPod("older", cpu: "1")
-            try await cluster.addPod("younger", cpu: "1")
-            try await cluster.addPod("high", ["priority": 10], cpu: "1")
+            try await cluster.addNode("n1", cpu: "2")
+            // A scheduler that starts knows all of them before its first decision.
+            for (name, priority) in [("low", -1), ("none", 0), ("high", 10), ("higher", 1000)] {
+                try await cluster.addPod(name, ["priority": JSONValue(priority)], cpu: "1")
+            }
             try await cluster.scheduling {
-                for pod in ["low", "older", "younger", "high"] { try await cluster.refusal(of: pod) }
-                // A refused pod backs off for a second; by the time all have, the node is there.
-                try await cluster.addNode("n1", cpu: "2")
-                let bound = try await cluster.wait(.pods) { pods in pods.count { $0.nodeName != nil } == 2 }
-                #expect(bound.contains { $0.name == "high" && $0.nodeName == "n1" })
-                #expect(bound.contains { $0.name == "low" && $0.nodeName == nil })
+                for pod in ["none", "low"] {
+                    let condition = try await cluster.refusal(of: pod)
+                    #expect(condition["message"].string == "0/1 nodes are available: 1 Insufficient cpu.")
+                }
+                #expect(try await cluster.node(of: "high") == "n1")
+                #expect(try await cluster.node(of: "higher") == "n1")
             }
         }
     }
 
-    @Test("pods of one deployment are spread over the nodes")
+    @Test("pods that ask for exactly what there is all get it")
     func many() async throws {
         try await SchedulerCluster.run { cluster in
             for index in 0..<10 { try await cluster.addNode("n\(index)", cpu: "1") }
             try await cluster.scheduling {
                 for index in 0..<100 { try await cluster.addPod("p\(index)", cpu: "100m") }
                 let pods = try await cluster.wait(.pods) { $0.allSatisfy { $0.nodeName != nil } && $0.count == 100 }
-                // They ask for exactly what there is.
                 let counts = Dictionary(grouping: pods) { $0.nodeName ?? "" }.mapValues(\.count)
                 #expect(counts.count == 10 && counts.values.allSatisfy { $0 == 10 })
             }
