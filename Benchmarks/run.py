@@ -101,8 +101,8 @@ def api():
         result = bench("api", "--kubeconfig", platform.kubeconfig)
         result["pssAfterMiB"] = platform.pss_mib()
         pki = f"{platform.folder}/data/pki"
-        ceiling = bench("ceiling", "--folder", platform.folder, "--certificate", f"{pki}/server.crt", "--key",
-                        f"{pki}/server.key")
+        ceiling = bench("ceiling", "--folder", platform.folder, "--certificate", f"{pki}/apiserver.crt", "--key",
+                        f"{pki}/apiserver.key")
     finally:
         platform.stop()
     result["ceiling"] = ceiling
@@ -152,8 +152,12 @@ def scheduler():
 
 
 def als():
-    return json.loads(subprocess.run([sys.executable, str(ROOT / "Benchmarks" / "als.py")], check=True, text=True,
-                                     stdout=subprocess.PIPE).stdout)
+    def run(*arguments):
+        command = [sys.executable, str(ROOT / "Benchmarks" / "als.py"), "--binary", str(BINARIES / "movie-recommender")]
+        return json.loads(subprocess.run([*command, *arguments], check=True, text=True, stdout=subprocess.PIPE).stdout)
+
+    return {"movielens100K": run("--movielens", str(ROOT / ".cache" / "movielens-100k"), "--factors", "50"),
+            "synthetic20M": run()}
 
 
 def main():

@@ -113,6 +113,7 @@ package struct Platform: Sendable {
         var settings = NodeAgentConfiguration(
             rootDirectory: configuration.nodeDir, apusPath: configuration.executable)
         settings.podAddressPrefix = configuration.podPrefix
+        settings.version = APIServer.Configuration().gitVersion
         return NodeAgent(
             client: client, nodeName: Self.nodeName, configuration: settings, runtime: runtime, logger: logger)
     }

@@ -26,7 +26,7 @@ extension APIServer {
         var object = given
         try ObjectMeta.prepareCreate(&object, declaration, namespace: call.namespace, now: now())
         try ensureNamespaceTakesContent(call, name: object.name)
-        if declaration.hasStatus, !declaration.keepsInitialStatus { object.status = .null }
+        if declaration.hasStatus, !declaration.keepsInitialStatus { object.status = .object([:]) }
         let prefix = object.name.isEmpty ? object.metadata["generateName"].string ?? "" : ""
         for attempt in 1... {
             if !prefix.isEmpty { object.name = ObjectMeta.generatedName(prefix) }
