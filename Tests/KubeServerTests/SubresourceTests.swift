@@ -116,6 +116,14 @@ import Testing
             #expect(try await cluster.call("GET", resource.path()).status == 200)
         }
         #expect(try await cluster.call("GET", "/openapi/v2").json["swagger"] == "2.0")
+        let protobuf = await cluster.respond(
+            "GET", "/openapi/v2", accept: "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+        #expect(protobuf.contentType == OpenAPIProtobuf.mediaType)
+        guard case .bytes(let bytes) = protobuf.body else {
+            Issue.record("the document is streamed")
+            return
+        }
+        #expect(bytes.starts(with: [0x0A, 3] + Array("2.0".utf8)))
         #expect(try await cluster.call("GET", "/version").json["gitVersion"] == "v1.32.4+apus")
     }
 

@@ -17,7 +17,7 @@ extension APIServer {
         case "healthz", "livez", "readyz": return try health(request, parts)
         case "version" where parts.count == 1: return KubeResponse(json: version)
         case "api", "apis": return try discover(request, parts)
-        case "openapi": return try openAPI(parts)
+        case "openapi": return try openAPI(request, parts)
         default: throw .pathNotFound
         }
     }

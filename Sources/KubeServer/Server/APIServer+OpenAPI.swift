@@ -5,13 +5,18 @@ import KubeAPI
 
 extension APIServer {
     /// The documents below `/openapi`; made at their first use and kept.
-    func openAPI(_ parts: [String]) throws(StatusError) -> KubeResponse {
+    func openAPI(_ request: KubeRequest, _ parts: [String]) throws(StatusError) -> KubeResponse {
         switch parts.dropFirst().first {
         case "v2" where parts.count == 2:
-            let bytes = discovery.document("openapi v2") {
-                OpenAPI.v2Document(openAPIResources { _ in true }, serverVersion: configuration.gitVersion).encoded
+            let isProtobuf = OpenAPIProtobuf.isAccepted(request.accept)
+            let bytes = discovery.document(isProtobuf ? "openapi v2 protobuf" : "openapi v2") {
+                let resources = openAPIResources { _ in true }
+                let document = OpenAPI.v2Document(resources, serverVersion: configuration.gitVersion)
+                return isProtobuf ? OpenAPIProtobuf.encode(document) : document.encoded
             }
-            return KubeResponse(body: .bytes(bytes))
+            return KubeResponse(
+                contentType: isProtobuf ? OpenAPIProtobuf.mediaType : "application/json",
+                headers: [("Vary", "Accept")], body: .bytes(bytes))
         case "v3" where parts.count == 2:
             let bytes = discovery.document("openapi v3") {
                 var hashes: [String: String] = [:]
