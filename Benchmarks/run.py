@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """All benchmarks of the platform, in one run on one machine; prints one JSON object and writes it to
-.build/benchmarks.json. Usage: make bench, or Benchmarks/run.py [start] [api] [pods] [scheduler] [als]."""
+.build/benchmarks.json. Usage: make bench, or Benchmarks/run.py [start] [roles] [api] [pods] [scheduler] [als]."""
 import json
 import os
 import pathlib
@@ -22,6 +22,12 @@ APUS, BENCH = str(BINARIES / "apus"), str(BINARIES / "apus-bench")
 UPSTREAM = {"createsPerSecond": 276, "getsPerSecond": 554, "list1000Ms": 38, "residentMiB": 490, "readySeconds": 5.5}
 
 
+def pss_mib(pid):
+    for line in open(f"/proc/{pid}/smaps_rollup"):
+        if line.startswith("Pss:"):
+            return round(int(line.split()[1]) / 1024, 1)
+
+
 class Role:
     """A process of apus, started and waited for until it prints its ready line."""
 
@@ -38,9 +44,7 @@ class Role:
         self.ready_seconds = time.monotonic() - begin
 
     def pss_mib(self):
-        for line in open(f"/proc/{self.process.pid}/smaps_rollup"):
-            if line.startswith("Pss:"):
-                return round(int(line.split()[1]) / 1024, 1)
+        return pss_mib(self.process.pid)
 
     def cpu_seconds(self):
         fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
@@ -151,6 +155,34 @@ def scheduler():
     return result
 
 
+def roles():
+    """Memory of each role alone, idle, and of the shim beside each container."""
+    folder = tempfile.mkdtemp(prefix="apus-bench-")
+    common = ["--data-dir", f"{folder}/data", "--network", "204", "--kubeconfig", f"{folder}/kubeconfig",
+              "--log-level", "error"]
+    running = {"apiserver": Role("serve", "apiserver", "--listen", "127.0.0.1:0", *common)}
+    for role in ("controller-manager", "scheduler", "node-agent", "service-proxy"):
+        running[role] = Role("serve", role, *common)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}, "spec": {
+        "terminationGracePeriodSeconds": 0, "containers": [{"name": "a", "image": "x", "command": ["sleep", "1000"]}]}}
+    kubectl = ["kubectl", "--kubeconfig", f"{folder}/kubeconfig"]
+    try:
+        subprocess.run([*kubectl, "create", "-f", "-"], input=json.dumps(pod), text=True, check=True,
+                       stdout=subprocess.DEVNULL)
+        subprocess.run([*kubectl, "wait", "--for=condition=Ready", "pod/one", "--timeout=30s"], check=True,
+                       stdout=subprocess.DEVNULL)
+        time.sleep(3)
+        result = {role: process.pss_mib() for role, process in running.items()}
+        shims = subprocess.run(["pgrep", "-f", f"shim --spec {folder}"], text=True, stdout=subprocess.PIPE).stdout
+        result["shim"] = pss_mib(int(shims.split()[0]))
+        subprocess.run([*kubectl, "delete", "pod", "one"], check=True, stdout=subprocess.DEVNULL)
+    finally:
+        for process in reversed(running.values()):
+            process.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    return {"idlePssMiB": result}
+
+
 def als():
     def run(*arguments):
         command = [sys.executable, str(ROOT / "Benchmarks" / "als.py"), "--binary", str(BINARIES / "movie-recommender")]
@@ -161,7 +193,7 @@ def als():
 
 
 def main():
-    parts = {"start": start, "api": api, "pods": pods, "scheduler": scheduler, "als": als}
+    parts = {"start": start, "roles": roles, "api": api, "pods": pods, "scheduler": scheduler, "als": als}
     wanted = sys.argv[1:] or list(parts)
     unknown = [name for name in wanted if name not in parts]
     if unknown:

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControllerRuntime
 import Foundation
 import KubeAPI
 import KubeClient
@@ -13,8 +14,12 @@ struct Serving: Sendable {
     let url: String
     fileprivate let services: ServiceGroup
 
-    /// Stops to accept, says good-bye to watchers, and lets requests in flight end.
-    func stop() async { await services.triggerGracefulShutdown() }
+    /// Stops to accept, says good-bye to watchers, lets requests in flight end, and returns when that task of `group`
+    /// has ended.
+    func stop(in group: inout ThrowingTaskGroup<Bool, any Error>) async {
+        await services.triggerGracefulShutdown()
+        while let isEnd = try? await group.next(), !isEnd {}
+    }
 }
 
 /// The API server on its store, reachable over HTTPS and, for parts in this process, by a call.
@@ -36,6 +41,7 @@ struct ControlPlane: Sendable {
             throw PlatformError(Platform.unwritable(configuration.dataDir))
         }
         store = try KubeStore(directory: configuration.storeDir, logger: configuration.logger)
+        try configuration.rememberNetwork()
         guard let network = ServiceNetwork("\(configuration.servicePrefix).0.0/16") else {
             throw PlatformError("\(configuration.servicePrefix).0.0/16 is not a network of services")
         }
@@ -79,10 +85,41 @@ struct ControlPlane: Sendable {
             while let isEnd = try await group.next(), !isEnd {}
             throw CancellationError()
         }
-        try await server.bootstrap(host: configuration.host, port: port)
-        let url = "https://\(configuration.host):\(port)"
-        try writeKubeconfig(pki.kubeconfig(server: url))
-        return Serving(url: url, services: services)
+        let serving = Serving(url: "https://\(configuration.host):\(port)", services: services)
+        do {
+            try await server.bootstrap(host: configuration.host, port: port)
+            try writeKubeconfig(pki.kubeconfig(server: serving.url))
+        } catch {
+            await serving.stop(in: &group)
+            throw error
+        }
+        group.addTask {
+            await keepService(port: port)
+            return false
+        }
+        return serving
+    }
+
+    /// Makes the service `kubernetes` again when somebody deletes it.
+    private func keepService(port: Int) async {
+        let service = Informer(
+            .services, client: client(as: "apiserver"), selection: .init(fields: "metadata.name=kubernetes"),
+            logger: configuration.logger)
+        let (deletions, deleted) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        service.onChange { event in
+            if case .deleted = event { deleted.yield() }
+        }
+        await withDiscardingTaskGroup { group in
+            group.addTask { await service.run() }
+            for await _ in deletions {
+                do {
+                    try await server.bootstrap(host: configuration.host, port: port)
+                } catch {
+                    configuration.logger.warning(
+                        "the service kubernetes was deleted and cannot be made again: \(error)")
+                }
+            }
+        }
     }
 
     private func writeKubeconfig(_ text: String) throws {

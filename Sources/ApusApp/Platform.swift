@@ -98,10 +98,16 @@ package struct Platform: Sendable {
                             ("node", "\(Self.nodeName), pods as host processes in 127.\(configuration.network).0.0/16")
                         ]))
             }
-            while let isEnd = try await group.next(), !isEnd {}
-            await serving.stop()
-            while let isEnd = try await group.next(), !isEnd {}
+            let end: Result<Void, any Error>
+            do {
+                while let isEnd = try await group.next(), !isEnd {}
+                end = .success(())
+            } catch {
+                end = .failure(error)
+            }
+            await serving.stop(in: &group)
             group.cancelAll()
+            try end.get()
         }
     }
 

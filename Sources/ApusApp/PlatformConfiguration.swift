@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import Foundation
 package import Logging
 
 /// Settings of the platform on this machine.
@@ -17,16 +19,35 @@ package struct PlatformConfiguration: Sendable {
     package var executable: String
     package var logger: Logger
 
+    /// - Throws: ``PlatformError`` when `network` is not the one that the data were made with.
     package init(
-        dataDir: String, host: String, port: Int, network: Int, kubeconfig: String, executable: String, logger: Logger
-    ) {
+        dataDir: String, host: String, port: Int, network: Int?, kubeconfig: String, executable: String, logger: Logger
+    ) throws {
+        let remembered = Self.rememberedNetwork(dataDir)
+        if let network, let remembered, network != remembered {
+            throw PlatformError(
+                "the data in \(dataDir) were made with --network \(remembered), not \(network): leave --network out or "
+                    + "use another --data-dir")
+        }
         self.dataDir = dataDir
         self.host = host
         self.port = port
-        self.network = network
+        self.network = network ?? remembered ?? 80
         self.kubeconfig = kubeconfig
         self.executable = executable
         self.logger = logger
+    }
+
+    /// The network that the data in a folder were made with; nil when there are none.
+    private static func rememberedNetwork(_ dataDir: String) -> Int? {
+        FileManager.default.contents(atPath: "\(dataDir)/cluster.json")
+            .flatMap { try? JSONParser.parse($0) }?["network"].int
+    }
+
+    /// Keeps the network with the data, whose services have addresses in it.
+    func rememberNetwork() throws {
+        let json: JSONValue = ["network": JSONValue(network)]
+        try Data(json.prettyText().utf8).write(to: URL(fileURLWithPath: "\(dataDir)/cluster.json"), options: .atomic)
     }
 
     /// Folder of the API server's store.

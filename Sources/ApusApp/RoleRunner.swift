@@ -38,7 +38,7 @@ package struct RoleRunner: Sendable {
                     try await untilSignal(signals) { group in
                         let serving = try await control.serve(in: &group)
                         await onReady(serving.url)
-                        return { await serving.stop() }
+                        return serving
                     })
             } catch {
                 result = .failure(error)
@@ -70,19 +70,16 @@ package struct RoleRunner: Sendable {
 
     private func untilSignal(
         _ signals: UnixSignalsSequence,
-        start: (inout ThrowingTaskGroup<Bool, any Error>) async throws -> (@Sendable () async -> Void)?
+        start: (inout ThrowingTaskGroup<Bool, any Error>) async throws -> Serving?
     ) async throws {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 for await _ in signals { return true }
                 return false
             }
-            let stop = try await start(&group)
+            let serving = try await start(&group)
             while let isEnd = try await group.next(), !isEnd {}
-            if let stop {
-                await stop()
-                while let isEnd = try await group.next(), !isEnd {}
-            }
+            await serving?.stop(in: &group)
             group.cancelAll()
         }
     }

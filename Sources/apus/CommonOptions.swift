@@ -58,9 +58,9 @@ struct NetworkOptions: ParsableArguments {
         return (String(text[..<colon]), port)
     }
 
-    /// The second byte of the pods' addresses.
-    func resolvedNetwork(_ settings: Settings) throws -> Int {
-        let number = try settings.integer("network", network) ?? 80
+    /// The second byte of the pods' addresses; nil when it is given nowhere.
+    func resolvedNetwork(_ settings: Settings) throws -> Int? {
+        guard let number = try settings.integer("network", network) else { return nil }
         guard (1...253).contains(number) else { throw ValidationError("--network must be 1 to 253, not \(number)") }
         return number
     }

@@ -34,11 +34,11 @@ struct MoviesDemoCommand: AsyncParsableCommand {
         let folder = absolute(settings.value("ratings", ratings) ?? ".cache/movielens-100k")
         let dataDir = platform.resolvedDataDir(settings)
         let (host, port) = try network.resolvedListen(settings)
-        let configuration = PlatformConfiguration(
-            dataDir: dataDir, host: host, port: port, network: try network.resolvedNetwork(settings),
-            kubeconfig: "\(dataDir)/kubeconfig", executable: executablePath(),
-            logger: try log.logger(settings, defaultLevel: .warning))
         try await reporting {
+            let configuration = try PlatformConfiguration(
+                dataDir: dataDir, host: host, port: port, network: network.resolvedNetwork(settings),
+                kubeconfig: "\(dataDir)/kubeconfig", executable: executablePath(),
+                logger: try log.logger(settings, defaultLevel: .warning))
             guard FileManager.default.fileExists(atPath: "\(folder)/ratings.csv") else {
                 throw PlatformError(
                     "there is no ratings.csv in \(folder): run scripts/fetch-movielens or give a folder with --ratings")

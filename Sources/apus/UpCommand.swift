@@ -22,7 +22,7 @@ struct UpCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try Settings()
-        let configuration = try platformConfiguration(settings)
+        let configuration = try await reporting { try platformConfiguration(settings) }
         if let running = RunState.live(in: configuration.dataDir) {
             print("apus is already up (pid \(running.pid)).")
             print(PlatformSummary(running, dataDir: configuration.dataDir).text)
@@ -46,8 +46,8 @@ struct UpCommand: AsyncParsableCommand {
     private func platformConfiguration(_ settings: Settings) throws -> PlatformConfiguration {
         let dataDir = platform.resolvedDataDir(settings)
         let (host, port) = try network.resolvedListen(settings)
-        return PlatformConfiguration(
-            dataDir: dataDir, host: host, port: port, network: try network.resolvedNetwork(settings),
+        return try PlatformConfiguration(
+            dataDir: dataDir, host: host, port: port, network: network.resolvedNetwork(settings),
             kubeconfig: absolute(settings.value("kubeconfig", kubeconfig) ?? "\(dataDir)/kubeconfig"),
             executable: executablePath(), logger: try log.logger(settings, defaultLevel: .warning))
     }
@@ -123,11 +123,11 @@ struct ServeCommand: AsyncParsableCommand {
         let settings = try Settings()
         let dataDir = platform.resolvedDataDir(settings)
         let (host, port) = try network.resolvedListen(settings)
-        let configuration = PlatformConfiguration(
-            dataDir: dataDir, host: host, port: port, network: try network.resolvedNetwork(settings),
-            kubeconfig: absolute(settings.value("kubeconfig", kubeconfig) ?? "\(dataDir)/kubeconfig"),
-            executable: executablePath(), logger: try log.logger(settings))
         try await reporting {
+            let configuration = try PlatformConfiguration(
+                dataDir: dataDir, host: host, port: port, network: network.resolvedNetwork(settings),
+                kubeconfig: absolute(settings.value("kubeconfig", kubeconfig) ?? "\(dataDir)/kubeconfig"),
+                executable: executablePath(), logger: try log.logger(settings))
             try await RoleRunner(role: role, configuration: configuration).run { address in
                 print("ready \(role.rawValue) \(address)")
                 fflush(nil)
@@ -141,11 +141,13 @@ func executablePath() -> String {
     (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
 }
 
-/// Runs `body`, and turns its errors into one sentence on standard error and exit code 1.
-func reporting(_ body: () async throws -> Void) async throws {
+/// Runs `body`, and turns its errors into one sentence on standard error and exit code 1; wrong usage stays that.
+func reporting<Result>(_ body: () async throws -> Result) async throws -> Result {
     do {
-        try await body()
+        return try await body()
     } catch let error as ExitCode {
+        throw error
+    } catch let error as ValidationError {
         throw error
     } catch {
         throw fail("\(error)")

@@ -317,3 +317,12 @@ spec:
     lines = cluster.kubectl("logs", "reader", "-c", "main", *n).splitlines()
     assert lines[0] == f"red hunter2 {node}"
     assert "red" in lines[1] and "prepared" in lines and 'team="ml"' in lines
+
+
+def test_service_kubernetes_comes_back(cluster):
+    cluster.kubectl("delete", "service", "kubernetes")
+    wait_for(lambda: cluster.kubectl("get", "service", "kubernetes", check=False).returncode == 0,
+             what="the service kubernetes")
+    address = cluster.get("service", "kubernetes")["spec"]["clusterIP"]
+    wait_for(lambda: cluster.kubectl("--server", f"https://{address}", "get", "namespaces", check=False).returncode == 0,
+             what="the API server to answer on its cluster IP")

@@ -91,6 +91,14 @@ def test_data_from_a_newer_version(own_cluster):
     one_sentence(result, "newer", "--data-dir")
 
 
+def test_another_network_than_before(own_cluster):
+    cluster = own_cluster.start()
+    cluster.down()
+    result = apus("up", "--data-dir", str(cluster.data), "--listen", "127.0.0.1:0", "--network",
+                  str(cluster.network + 1))
+    one_sentence(result, f"--network {cluster.network}", "--data-dir")
+
+
 def test_bad_arguments():
     for arguments, fragment in [(["up", "--listen", "nonsense"], "--listen must be HOST:PORT"),
                                 (["up", "--network", "999"], "--network must be"),
