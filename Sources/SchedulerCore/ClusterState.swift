@@ -19,10 +19,10 @@ package struct ClusterState: Sendable {
     private var pods: [ObjectKey: Entry] = [:]
     /// Pods bound to nodes that are not known (yet).
     private var podsElsewhere: [String: Set<ObjectKey>] = [:]
-    /// Number of pods on nodes that have required anti-affinity.
-    private(set) var repellingPodCount = 0
-    /// Number of pods on nodes that have other affinity.
-    private(set) var attachedPodCount = 0
+    /// The kinds of the pods on nodes.
+    private(set) var kinds = PodKinds()
+    /// The domains of the nodes.
+    private(set) var topologies = Topologies()
     /// Number of nodes with PreferNoSchedule taints.
     private(set) var discouragingNodeCount = 0
 
@@ -43,7 +43,9 @@ package struct ClusterState: Sendable {
     package mutating func setNode(_ spec: NodeSpec) {
         if let position = index[spec.name] {
             discouragingNodeCount -= nodes[position].spec.discouragingTaints.isEmpty ? 0 : 1
+            let labelsChanged = nodes[position].spec.labels != spec.labels
             nodes[position].spec = spec
+            if labelsChanged { topologies = Topologies(nodes) }
         } else {
             var low = 0
             var high = nodes.count
@@ -52,6 +54,7 @@ package struct ClusterState: Sendable {
                 if nodes[middle].spec.name < spec.name { low = middle + 1 } else { high = middle }
             }
             nodes.insert(NodeInfo(spec), at: low)
+            topologies.insertNode(spec.labels, at: low)
             for position in low..<nodes.count { index[nodes[position].spec.name] = position }
             for key in podsElsewhere.removeValue(forKey: spec.name) ?? [] {
                 if let entry = pods[key] { attach(entry.pod) }
@@ -66,8 +69,8 @@ package struct ClusterState: Sendable {
         let node = nodes.remove(at: position)
         for position in position..<nodes.count { index[nodes[position].spec.name] = position }
         discouragingNodeCount -= node.spec.discouragingTaints.isEmpty ? 0 : 1
-        repellingPodCount -= node.repellingPods.count
-        attachedPodCount -= node.attachedPods.count
+        topologies = Topologies(nodes)
+        for kind in node.kinds { kinds.remove(kind) }
         if !node.pods.isEmpty { podsElsewhere[name] = Set(node.pods.map(\.key)) }
     }
 
@@ -106,9 +109,7 @@ package struct ClusterState: Sendable {
             podsElsewhere[pod.nodeName, default: []].insert(pod.key)
             return
         }
-        nodes[position].add(pod)
-        repellingPodCount += pod.antiAffinity.isEmpty ? 0 : 1
-        attachedPodCount += pod.hasPreferences ? 1 : 0
+        nodes[position].add(pod, kind: kinds.insert(pod.kind))
     }
 
     private mutating func detach(_ pod: PodInfo) {
@@ -117,8 +118,6 @@ package struct ClusterState: Sendable {
             if podsElsewhere[pod.nodeName]?.isEmpty == true { podsElsewhere[pod.nodeName] = nil }
             return
         }
-        nodes[position].remove(pod)
-        repellingPodCount -= pod.antiAffinity.isEmpty ? 0 : 1
-        attachedPodCount -= pod.hasPreferences ? 1 : 0
+        if let kind = nodes[position].remove(pod) { kinds.remove(kind) }
     }
 }

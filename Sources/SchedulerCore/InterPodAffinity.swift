@@ -1,106 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A topology domain: nodes whose label `key` has this value.
-struct TopologyDomain: Hashable, Sendable {
-    var key: String
-    var value: String
-}
-
 /// Required affinity and anti-affinity between pods, prepared for one pod so that each node is a few look-ups.
 package struct InterPodAffinityFilter: Sendable {
-    private let pod: PodInfo
-    /// Domains with a pod that repels this one.
-    private var repelled: Set<TopologyDomain> = []
-    /// Domains with a pod that this one wants to be near to (one that matches all of its terms).
-    private var attracting: Set<TopologyDomain> = []
-    /// Domains with a pod that this one wants to be away from.
-    private var avoided: Set<TopologyDomain> = []
+    /// For each affinity term of the pod: pods that it wants to be near to (those that match all of its terms).
+    private let attracting: [DomainSums]
+    /// Pods that it wants to be away from.
+    private let avoided: [DomainSums]
+    /// Pods that repel it.
+    private let repelling: [DomainSums]
     /// The first of a group of pods that want to be near to each other has nobody to be near to.
     private let isFirstOfItsKind: Bool
 
     /// Nil when no affinity can matter.
     package init?(_ pod: PodInfo, on cluster: ClusterState) {
-        let hasOwnTerms = !pod.affinity.isEmpty || !pod.antiAffinity.isEmpty
-        guard hasOwnTerms || cluster.repellingPodCount > 0 else { return nil }
-        self.pod = pod
+        let own = pod.kind
+        guard own.isRepelling || !own.affinity.isEmpty || cluster.kinds.repellingCount > 0 else { return nil }
         let namespaces = cluster.namespaceLabels
-        for node in cluster.nodes {
-            func domain(_ key: String) -> TopologyDomain? {
-                node.spec.labels[key].map { TopologyDomain(key: key, value: $0) }
+        var attractingKinds = Array(repeating: 0, count: cluster.kinds.limit)
+        var avoided = RelationWeights(cluster.kinds)
+        var repelling = RelationWeights(cluster.kinds)
+        cluster.kinds.forEach { number, kind in
+            for term in kind.antiAffinity where term.matches(own, namespaceLabels: namespaces) {
+                repelling.add(1, for: number, in: term.topologyKey)
             }
-            for other in node.repellingPods {
-                for term in other.antiAffinity where term.matches(pod, namespaceLabels: namespaces) {
-                    if let domain = domain(term.topologyKey) { repelled.insert(domain) }
-                }
+            for term in own.antiAffinity where term.matches(kind, namespaceLabels: namespaces) {
+                avoided.add(1, for: number, in: term.topologyKey)
             }
-            guard hasOwnTerms else { continue }
-            for other in node.pods {
-                for term in pod.antiAffinity where term.matches(other, namespaceLabels: namespaces) {
-                    if let domain = domain(term.topologyKey) { avoided.insert(domain) }
-                }
-                guard !pod.affinity.isEmpty,
-                    pod.affinity.allSatisfy({ $0.matches(other, namespaceLabels: namespaces) })
-                else { continue }
-                for term in pod.affinity {
-                    if let domain = domain(term.topologyKey) { attracting.insert(domain) }
-                }
-            }
+            guard !own.affinity.isEmpty else { return }
+            let isAttracting = own.affinity.allSatisfy { $0.matches(kind, namespaceLabels: namespaces) }
+            attractingKinds[number] = isAttracting ? 1 : 0
         }
+        attracting = own.affinity.map { DomainSums($0.topologyKey, attractingKinds, on: cluster) }
+        self.avoided = avoided.sums(on: cluster)
+        self.repelling = repelling.sums(on: cluster)
         isFirstOfItsKind =
-            attracting.isEmpty && pod.affinity.allSatisfy { $0.matches(pod, namespaceLabels: namespaces) }
+            attracting.allSatisfy { $0.isZero }
+            && own.affinity.allSatisfy { $0.matches(own, namespaceLabels: namespaces) }
     }
 
-    package func check(_ node: NodeInfo) -> Rejection? {
-        let labels = node.spec.labels
-        for term in pod.affinity {
-            guard let value = labels[term.topologyKey] else { return .podAffinity }
-            let domain = TopologyDomain(key: term.topologyKey, value: value)
-            if !isFirstOfItsKind, !attracting.contains(domain) { return .podAffinity }
+    /// Why the node at that position in the cluster does not take the pod; nil when it does.
+    package func check(_ position: Int) -> Rejection? {
+        for sums in attracting {
+            guard let sum = sums[position], isFirstOfItsKind || sum > 0 else { return .podAffinity }
         }
-        for term in pod.antiAffinity {
-            guard let value = labels[term.topologyKey] else { continue }
-            if avoided.contains(TopologyDomain(key: term.topologyKey, value: value)) { return .podAntiAffinity }
-        }
-        let isRepelled = repelled.contains { labels[$0.key] == $0.value }
-        return isRepelled ? .existingAntiAffinity : nil
+        for sums in avoided where sums[position] ?? 0 > 0 { return .podAntiAffinity }
+        for sums in repelling where sums[position] ?? 0 > 0 { return .existingAntiAffinity }
+        return nil
     }
 }
 
 /// Preferred affinity and anti-affinity between pods, in both directions.
 struct InterPodAffinityScore {
-    private var weights: [TopologyDomain: Int] = [:]
+    private let sums: [DomainSums]
 
     /// Nil when there are no preferences.
     init?(_ pod: PodInfo, on cluster: ClusterState) {
-        let preferred = pod.preferredPodTerms
-        guard !preferred.isEmpty || cluster.attachedPodCount > 0 else { return nil }
+        let own = pod.kind
+        guard !own.preferredPodTerms.isEmpty || cluster.kinds.preferringCount > 0 else { return nil }
         let namespaces = cluster.namespaceLabels
-        for node in cluster.nodes {
-            func add(_ weight: Int, _ term: PodAffinityTerm) {
-                guard let value = node.spec.labels[term.topologyKey] else { return }
-                weights[TopologyDomain(key: term.topologyKey, value: value), default: 0] += weight
+        var weights = RelationWeights(cluster.kinds)
+        cluster.kinds.forEach { number, kind in
+            for entry in own.preferredPodTerms where entry.term.matches(kind, namespaceLabels: namespaces) {
+                weights.add(entry.weight, for: number, in: entry.term.topologyKey)
             }
-            if !preferred.isEmpty {
-                for other in node.pods {
-                    for entry in preferred where entry.term.matches(other, namespaceLabels: namespaces) {
-                        add(entry.weight, entry.term)
-                    }
-                }
+            for entry in kind.preferredPodTerms where entry.term.matches(own, namespaceLabels: namespaces) {
+                weights.add(entry.weight, for: number, in: entry.term.topologyKey)
             }
-            for other in node.attachedPods {
-                for entry in other.preferredPodTerms where entry.term.matches(pod, namespaceLabels: namespaces) {
-                    add(entry.weight, entry.term)
-                }
-                // A pod that requires to be near to this one is glad to have it: upstream's hardPodAffinityWeight, 1.
-                for term in other.affinity where term.matches(pod, namespaceLabels: namespaces) { add(1, term) }
+            // A pod that requires to be near to this one is glad to have it: upstream's hardPodAffinityWeight, 1.
+            for term in kind.affinity where term.matches(own, namespaceLabels: namespaces) {
+                weights.add(1, for: number, in: term.topologyKey)
             }
         }
-        guard !weights.isEmpty else { return nil }
+        sums = weights.sums(on: cluster)
+        guard !sums.isEmpty else { return nil }
     }
 
-    func score(_ node: NodeInfo) -> Int {
-        weights.reduce(0) { sum, entry in
-            node.spec.labels[entry.key.key] == entry.key.value ? sum + entry.value : sum
-        }
-    }
+    /// How much the pod likes the node at that position in the cluster.
+    func score(_ position: Int) -> Int { sums.reduce(0) { $0 + ($1[position] ?? 0) } }
 }

@@ -37,45 +37,39 @@ package struct NodeInfo: Sendable {
     package private(set) var assumedCPU: Int64 = 0
     package private(set) var assumedMemory: Int64 = 0
     package private(set) var pods: [PodInfo] = []
-    /// Those of ``pods`` that have required anti-affinity.
-    private(set) var repellingPods: [PodInfo] = []
-    /// Those of ``pods`` that have required affinity, or preferred affinity or anti-affinity.
-    private(set) var attachedPods: [PodInfo] = []
+    /// The numbers of their kinds, in the order of ``pods``.
+    private(set) var kinds: [Int] = []
     private(set) var hostPorts: [HostPort] = []
     /// How many pods each controller has here.
     private(set) var podsOfOwner: [String: Int] = [:]
 
     package init(_ spec: NodeSpec) { self.spec = spec }
 
-    package mutating func add(_ pod: PodInfo) {
+    /// Adds a pod, whose kind has that number.
+    mutating func add(_ pod: PodInfo, kind: Int) {
         requested += pod.requests
         assumedCPU += pod.assumedCPU
         assumedMemory += pod.assumedMemory
         pods.append(pod)
-        if !pod.antiAffinity.isEmpty { repellingPods.append(pod) }
-        if pod.hasPreferences { attachedPods.append(pod) }
+        kinds.append(kind)
         hostPorts += pod.hostPorts
         if !pod.ownerUID.isEmpty { podsOfOwner[pod.ownerUID, default: 0] += 1 }
     }
 
-    /// Takes away a pod that was added; the same instance.
-    package mutating func remove(_ pod: PodInfo) {
-        guard let index = pods.firstIndex(where: { $0 === pod }) else { return }
+    /// Takes away a pod that was added, the same instance; returns the number of its kind.
+    mutating func remove(_ pod: PodInfo) -> Int? {
+        guard let index = pods.firstIndex(where: { $0 === pod }) else { return nil }
         pods.swapAt(index, pods.count - 1)
         pods.removeLast()
+        kinds.swapAt(index, kinds.count - 1)
+        let kind = kinds.removeLast()
         requested -= pod.requests
         assumedCPU -= pod.assumedCPU
         assumedMemory -= pod.assumedMemory
-        if !pod.antiAffinity.isEmpty { repellingPods.removeAll { $0 === pod } }
-        if pod.hasPreferences { attachedPods.removeAll { $0 === pod } }
         for port in pod.hostPorts {
             if let index = hostPorts.firstIndex(of: port) { hostPorts.remove(at: index) }
         }
         if let count = podsOfOwner[pod.ownerUID] { podsOfOwner[pod.ownerUID] = count > 1 ? count - 1 : nil }
+        return kind
     }
-}
-
-extension PodInfo {
-    /// Whether it attracts or repels others beyond its required anti-affinity.
-    var hasPreferences: Bool { !affinity.isEmpty || !preferredPodTerms.isEmpty }
 }

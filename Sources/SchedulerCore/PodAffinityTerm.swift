@@ -43,14 +43,14 @@ package struct PodAffinityTerm: Hashable, Sendable {
         }
     }
 
-    /// Whether the term means that pod; `namespaceLabels` are the labels of all namespaces.
-    package func matches(_ pod: PodInfo, namespaceLabels: [String: [String: String]]) -> Bool {
+    /// Whether the term means pods of that kind; `namespaceLabels` are the labels of all namespaces.
+    func matches(_ pod: PodKind, namespaceLabels: [String: [String: String]]) -> Bool {
         let isInNamespace =
             switch choice {
-            case .listedOnly: namespaces.contains(pod.key.namespace)
+            case .listedOnly: namespaces.contains(pod.namespace)
             case .all: true
             case .matching(let selector):
-                namespaces.contains(pod.key.namespace) || selector.matches(namespaceLabels[pod.key.namespace] ?? [:])
+                namespaces.contains(pod.namespace) || selector.matches(namespaceLabels[pod.namespace] ?? [:])
             }
         return isInNamespace && selector.matches(pod.labels)
     }

@@ -6,13 +6,13 @@ package import KubeAPI
 package final class PodInfo: Sendable {
     package let key: ObjectKey
     package let uid: String
-    package let labels: [String: String]
+    /// What of it matters to other pods.
+    package let kind: PodKind
     /// Higher is scheduled first.
     package let priority: Int
     package let schedulerName: String
     /// The node that it is bound to, or that it asks for by name; empty when there is none.
     package let nodeName: String
-    package let isBeingDeleted: Bool
     /// Names of what must be removed before it may be scheduled.
     package let schedulingGates: [String]
     package let requests: ResourceAmounts
@@ -25,10 +25,6 @@ package final class PodInfo: Sendable {
     /// One of them must hold; nil when there is no requirement.
     package let requiredNodeTerms: [NodeSelectorTerm]?
     package let preferredNodeTerms: [PreferredNodeTerm]
-    package let affinity: [PodAffinityTerm]
-    package let antiAffinity: [PodAffinityTerm]
-    /// Affinity and, with negative weights, anti-affinity.
-    package let preferredPodTerms: [PreferredPodTerm]
     package let spreadConstraints: [SpreadConstraint]
     /// UID of the controller that owns it; empty when there is none.
     package let ownerUID: String
@@ -38,11 +34,9 @@ package final class PodInfo: Sendable {
         let labels = pod.labels
         key = pod.key
         uid = pod.uid
-        self.labels = labels
         priority = spec["priority"].int ?? 0
         schedulerName = spec["schedulerName"].string ?? "default-scheduler"
         nodeName = spec["nodeName"].string ?? ""
-        isBeingDeleted = pod.isBeingDeleted
         schedulingGates = spec["schedulingGates"].elements.compactMap { $0["name"].string }
         let zero = ResourceAmounts()
         let assumed = ResourceAmounts(cpu: 100, memory: 200 << 20)
@@ -75,9 +69,10 @@ package final class PodInfo: Sendable {
                     term: PodAffinityTerm(json: $0["podAffinityTerm"], namespace: namespace, labels: labels))
             }
         }
-        self.affinity = terms("podAffinity")
-        antiAffinity = terms("podAntiAffinity")
-        preferredPodTerms = preferred("podAffinity", sign: 1) + preferred("podAntiAffinity", sign: -1)
+        kind = PodKind(
+            namespace: namespace, labels: labels, isBeingDeleted: pod.isBeingDeleted,
+            affinity: terms("podAffinity"), antiAffinity: terms("podAntiAffinity"),
+            preferredPodTerms: preferred("podAffinity", sign: 1) + preferred("podAntiAffinity", sign: -1))
         spreadConstraints = spec["topologySpreadConstraints"].elements.map {
             SpreadConstraint(json: $0, labels: labels)
         }
@@ -88,11 +83,10 @@ package final class PodInfo: Sendable {
     package init(_ pod: PodInfo, boundTo node: String) {
         key = pod.key
         uid = pod.uid
-        labels = pod.labels
+        kind = pod.kind
         priority = pod.priority
         schedulerName = pod.schedulerName
         nodeName = node
-        isBeingDeleted = pod.isBeingDeleted
         schedulingGates = pod.schedulingGates
         requests = pod.requests
         assumedCPU = pod.assumedCPU
@@ -102,12 +96,12 @@ package final class PodInfo: Sendable {
         nodeSelector = pod.nodeSelector
         requiredNodeTerms = pod.requiredNodeTerms
         preferredNodeTerms = pod.preferredNodeTerms
-        affinity = pod.affinity
-        antiAffinity = pod.antiAffinity
-        preferredPodTerms = pod.preferredPodTerms
         spreadConstraints = pod.spreadConstraints
         ownerUID = pod.ownerUID
     }
+
+    package var labels: [String: String] { kind.labels }
+    package var isBeingDeleted: Bool { kind.isBeingDeleted }
 
     /// Whether the node's labels and name are what the pod demands.
     func accepts(_ node: NodeSpec) -> Bool {

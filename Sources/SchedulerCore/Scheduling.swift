@@ -46,8 +46,8 @@ package struct SchedulingAlgorithm: Sendable {
         var visited = 0
         while visited < nodes.count, feasible.count < wanted {
             var reasons = Filters.check(pod, nodes[index])
-            if reasons.isEmpty, let spread { reasons = spread.check(nodes[index]).map { [$0] } ?? [] }
-            if reasons.isEmpty, let affinity { reasons = affinity.check(nodes[index]).map { [$0] } ?? [] }
+            if reasons.isEmpty, let spread { reasons = spread.check(index).map { [$0] } ?? [] }
+            if reasons.isEmpty, let affinity { reasons = affinity.check(index).map { [$0] } ?? [] }
             if reasons.isEmpty {
                 feasible.append(index)
             } else if feasible.isEmpty {

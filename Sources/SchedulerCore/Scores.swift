@@ -87,10 +87,10 @@ package enum Scores {
             add(Weight.taintToleration, normalised(taints, reversed: true))
         }
         if let affinity = InterPodAffinityScore(pod, on: cluster) {
-            add(Weight.interPodAffinity, stretched(indices.map { affinity.score(nodes[$0]) }))
+            add(Weight.interPodAffinity, stretched(indices.map { affinity.score($0) }))
         }
         if let topology = TopologySpreadScore(pod, on: cluster) {
-            add(Weight.topologySpread, spread(indices.map { topology.cost(nodes[$0]) }))
+            add(Weight.topologySpread, spread(indices.map { topology.cost($0) }))
         }
         return totals
     }

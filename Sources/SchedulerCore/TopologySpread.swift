@@ -7,54 +7,57 @@ import KubeAPI
     import Darwin
 #endif
 
-/// Pods that a constraint counts, by value of its topology key.
-private struct DomainCounts: Sendable {
-    let constraint: SpreadConstraint
-    private(set) var counts: [String: Int] = [:]
-
-    init(_ constraint: SpreadConstraint, _ pod: PodInfo, _ keys: [String], on cluster: ClusterState) {
-        self.constraint = constraint
-        for node in cluster.nodes {
-            let spec = node.spec
-            guard keys.allSatisfy({ spec.labels[$0] != nil }), let value = spec.labels[constraint.topologyKey],
-                !constraint.honorsNodeAffinity || pod.accepts(spec),
-                !constraint.honorsTaints || pod.untoleratedTaint(of: spec) == nil
-            else { continue }
-            var count = 0
-            for other in node.pods
-            where other.key.namespace == pod.key.namespace && !other.isBeingDeleted
-                && constraint.matches(other.labels)
-            {
-                count += 1
-            }
-            counts[value, default: 0] += count
+extension DomainSums {
+    /// Pods that a constraint of the pod counts. Nodes that lack one of the constraints' labels do not count.
+    fileprivate init(
+        _ constraint: SpreadConstraint, of pod: PodInfo, among constraints: [SpreadConstraint],
+        on cluster: ClusterState
+    ) {
+        var weights = Array(repeating: 0, count: cluster.kinds.limit)
+        cluster.kinds.forEach { number, kind in
+            let isCounted =
+                kind.namespace == pod.key.namespace && !kind.isBeingDeleted && constraint.matches(kind.labels)
+            weights[number] = isCounted ? 1 : 0
+        }
+        let others = constraints.filter { $0.topologyKey != constraint.topologyKey }
+            .map { cluster.topologies[$0.topologyKey] }
+        self.init(constraint.topologyKey, weights, on: cluster) { position in
+            let spec = cluster.nodes[position].spec
+            return others.allSatisfy { $0.domains[position] != nil }
+                && (!constraint.honorsNodeAffinity || pod.accepts(spec))
+                && (!constraint.honorsTaints || pod.untoleratedTaint(of: spec) == nil)
         }
     }
 }
 
 /// Spreading that must hold (`DoNotSchedule`), prepared for one pod.
 package struct TopologySpreadFilter: Sendable {
-    private let rules: [(domains: DomainCounts, least: Int, own: Int)]
+    private struct Rule {
+        var constraint: SpreadConstraint
+        var pods: DomainSums
+        /// How many pods a domain may have with this one.
+        var most: Int
+    }
+
+    private let rules: [Rule]
 
     /// Nil when the pod has no such constraint.
     package init?(_ pod: PodInfo, on cluster: ClusterState) {
         let constraints = pod.spreadConstraints.filter(\.isHard)
         guard !constraints.isEmpty else { return nil }
-        let keys = constraints.map(\.topologyKey)
         rules = constraints.map { constraint in
-            let domains = DomainCounts(constraint, pod, keys, on: cluster)
-            let hasEnough = domains.counts.count >= constraint.minDomains
-            let least = hasEnough ? domains.counts.values.min() ?? 0 : 0
-            return (domains, least, constraint.matches(pod.labels) ? 1 : 0)
+            let pods = DomainSums(constraint, of: pod, among: constraints, on: cluster)
+            let least = pods.domainCount >= constraint.minDomains ? pods.least : 0
+            let own = constraint.matches(pod.labels) ? 1 : 0
+            return Rule(constraint: constraint, pods: pods, most: least + constraint.maxSkew - own)
         }
     }
 
-    package func check(_ node: NodeInfo) -> Rejection? {
-        for (domains, least, own) in rules {
-            guard let value = node.spec.labels[domains.constraint.topologyKey] else {
-                return .spreadLabelMissing(domains.constraint.topologyKey)
-            }
-            if (domains.counts[value] ?? 0) + own - least > domains.constraint.maxSkew { return .spread }
+    /// Why the node at that position in the cluster does not take the pod; nil when it does.
+    package func check(_ position: Int) -> Rejection? {
+        for rule in rules {
+            guard let count = rule.pods[position] else { return .spreadLabelMissing(rule.constraint.topologyKey) }
+            if count > rule.most { return .spread }
         }
         return nil
     }
@@ -64,14 +67,16 @@ package struct TopologySpreadFilter: Sendable {
 /// pods of the same controller.
 struct TopologySpreadScore {
     private enum Rule {
-        case constraints([(domains: DomainCounts, weight: Double)])
+        case constraints([(constraint: SpreadConstraint, pods: DomainSums, weight: Double)])
         case owner(String)
     }
 
     private let rule: Rule
+    private let nodes: [NodeInfo]
 
     /// Nil when there is nothing to spread.
     init?(_ pod: PodInfo, on cluster: ClusterState) {
+        nodes = cluster.nodes
         if pod.spreadConstraints.isEmpty {
             guard !pod.ownerUID.isEmpty else { return nil }
             rule = .owner(pod.ownerUID)
@@ -79,25 +84,24 @@ struct TopologySpreadScore {
         }
         let constraints = pod.spreadConstraints.filter { !$0.isHard }
         guard !constraints.isEmpty else { return nil }
-        let keys = constraints.map(\.topologyKey)
         rule = .constraints(
             constraints.map { constraint in
-                let domains = DomainCounts(constraint, pod, keys, on: cluster)
+                let pods = DomainSums(constraint, of: pod, among: constraints, on: cluster)
                 // The more domains, the more a skew weighs, as upstream does.
-                return (domains, log(Double(domains.counts.count + 2)))
+                return (constraint, pods, log(Double(pods.domainCount + 2)))
             })
     }
 
-    /// Lower is better; nil when the node lacks a topology label.
-    func cost(_ node: NodeInfo) -> Int? {
+    /// Lower is better; nil when the node, by its position in the cluster, lacks a topology label.
+    func cost(_ position: Int) -> Int? {
         switch rule {
         case .owner(let uid):
-            return node.podsOfOwner[uid] ?? 0
+            return nodes[position].podsOfOwner[uid] ?? 0
         case .constraints(let rules):
             var cost = 0.0
-            for (domains, weight) in rules {
-                guard let value = node.spec.labels[domains.constraint.topologyKey] else { return nil }
-                cost += Double(domains.counts[value] ?? 0) * weight + Double(domains.constraint.maxSkew - 1)
+            for (constraint, pods, weight) in rules {
+                guard let count = pods[position] else { return nil }
+                cost += Double(count) * weight + Double(constraint.maxSkew - 1)
             }
             return Int(cost.rounded())
         }

@@ -68,15 +68,28 @@ struct BindingTests {
         }
     }
 
+    /// `make bench` does it with 1,000 nodes and 10,000 pods.
     @Test("pods that ask for exactly what there is all get it")
     func many() async throws {
+        let nodeCount = 100
+        let podsPerNode = 10
         try await SchedulerCluster.run { cluster in
-            for index in 0..<10 { try await cluster.addNode("n\(index)", cpu: "1") }
+            for index in 0..<nodeCount { try await cluster.addNode("n\(index)", cpu: "1") }
             try await cluster.scheduling {
-                for index in 0..<100 { try await cluster.addPod("p\(index)", cpu: "100m") }
-                let pods = try await cluster.wait(.pods) { $0.allSatisfy { $0.nodeName != nil } && $0.count == 100 }
+                try await withThrowingTaskGroup(of: Void.self) { clients in
+                    for slot in 0..<podsPerNode {
+                        clients.addTask {
+                            for index in 0..<nodeCount { try await cluster.addPod("p\(slot)-\(index)", cpu: "100m") }
+                        }
+                    }
+                    try await clients.waitForAll()
+                }
+                let pods = try await cluster.wait(.pods) { pods in
+                    pods.count == nodeCount * podsPerNode && pods.allSatisfy { $0.nodeName != nil }
+                }
                 let counts = Dictionary(grouping: pods) { $0.nodeName ?? "" }.mapValues(\.count)
-                #expect(counts.count == 10 && counts.values.allSatisfy { $0 == 10 })
+                #expect(counts.count == nodeCount)
+                #expect(counts.values.allSatisfy { $0 == podsPerNode })
             }
         }
     }
