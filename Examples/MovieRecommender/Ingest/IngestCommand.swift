@@ -15,7 +15,7 @@ struct IngestCommand: AsyncParsableCommand {
     @Option(help: "HOST:PORT to listen on; without HOST, POD_IP or else 127.0.0.1.")
     var listen = ListenAddress(port: 7001)
 
-    @Option(help: "Folder of the database; created when missing.")
+    @Option(help: "Folder of the database; created when missing.", transform: VolumeFolder.resolve)
     var store = "./movies-data"
 
     @Option(help: "MovieLens folder to start from when the database is empty.")

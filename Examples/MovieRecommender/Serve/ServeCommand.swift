@@ -14,7 +14,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "HOST:PORT to listen on; without HOST, POD_IP or else 127.0.0.1.")
     var listen = ListenAddress(port: 7003)
 
-    @Option(help: "Folder that models are published in.")
+    @Option(help: "Folder that models are published in.", transform: VolumeFolder.resolve)
     var models = "./models"
 
     @Option(help: "Base address of ingest, for the newest ratings; without it the model's own are used.")

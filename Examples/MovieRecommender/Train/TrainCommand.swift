@@ -23,7 +23,7 @@ struct TrainCommand: AsyncParsableCommand {
     @Option(help: "Base address of features.")
     var features = ServiceURL(localPort: 7002)
 
-    @Option(help: "Folder that models are published in.")
+    @Option(help: "Folder that models are published in.", transform: VolumeFolder.resolve)
     var models = "./models"
 
     @Option(help: "Seconds to wait for features to be ready.")
