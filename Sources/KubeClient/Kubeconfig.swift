@@ -35,7 +35,7 @@ package struct Kubeconfig: Sendable {
         let fromEnvironment = (environment["KUBECONFIG"] ?? "").split(separator: ":").map(String.init)
         let candidates =
             path.map { [$0] }
-            ?? (fromEnvironment.isEmpty ? ["\(NSHomeDirectory())/.kube/config"] : fromEnvironment)
+            ?? (fromEnvironment.isEmpty ? ["\(HomeFolder.path)/.kube/config"] : fromEnvironment)
         guard let file = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
             throw KubeconfigError("no kubeconfig at \(candidates.joined(separator: ", ")): start one with 'apus up'")
         }

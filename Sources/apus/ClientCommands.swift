@@ -38,7 +38,7 @@ extension ClientOptions {
     /// The kubeconfig that `apus up` writes by default, when nothing names another.
     private static func ownKubeconfig() -> String? {
         guard ProcessInfo.processInfo.environment["KUBECONFIG"] == nil else { return nil }
-        let path = "\(NSHomeDirectory())/.apus/kubeconfig"
+        let path = "\(HomeFolder.path)/.apus/kubeconfig"
         return FileManager.default.fileExists(atPath: path) ? path : nil
     }
 }

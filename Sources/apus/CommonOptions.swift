@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusApp
+import ApusCore
 import ArgumentParser
 import Foundation
 import Logging
@@ -11,7 +12,7 @@ struct PlatformOptions: ParsableArguments {
 
     /// The folder, absolute.
     func resolvedDataDir(_ settings: Settings) -> String {
-        absolute(settings.value("data-dir", dataDir) ?? "\(NSHomeDirectory())/.apus")
+        absolute(settings.value("data-dir", dataDir) ?? "\(HomeFolder.path)/.apus")
     }
 }
 
@@ -77,7 +78,7 @@ struct ClientOptions: ParsableArguments {
 
 /// The path made absolute, `~` expanded.
 func absolute(_ path: String) -> String {
-    let expanded = (path as NSString).expandingTildeInPath
+    let expanded = path.hasPrefix("~/") ? HomeFolder.path + path.dropFirst() : path
     let full = expanded.hasPrefix("/") ? expanded : FileManager.default.currentDirectoryPath + "/" + expanded
     return (full as NSString).standardizingPath
 }

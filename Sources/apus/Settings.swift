@@ -13,7 +13,7 @@ struct Settings {
     init() throws {
         environment = ProcessInfo.processInfo.environment
         let named = environment["APUS_CONFIG"]
-        let path = named ?? "\(NSHomeDirectory())/.apus/config.yaml"
+        let path = named ?? "\(HomeFolder.path)/.apus/config.yaml"
         guard let data = FileManager.default.contents(atPath: path) else {
             guard named == nil else { throw ValidationError("the configuration file \(path) cannot be read") }
             file = [:]

@@ -50,7 +50,8 @@ enum AnswerForm: Hashable {
         self = .object
     }
 
-    private static var notAcceptable: StatusError {
+    /// The client wants only forms that there are none of.
+    static var notAcceptable: StatusError {
         StatusError(
             code: 406, reason: "NotAcceptable",
             message: "only the following media types are accepted: application/json")

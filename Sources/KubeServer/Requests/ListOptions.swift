@@ -31,8 +31,11 @@ struct ListOptions {
             default: continue
             }
         }
-        for requirement in fields.requirements where !declaration.isSelectable(requirement.field) {
-            throw .badRequest("field label not supported: \(requirement.field)")
+        for (index, requirement) in fields.requirements.enumerated() {
+            guard let field = declaration.storedField(requirement.field) else {
+                throw .badRequest("field label not supported: \(requirement.field)")
+            }
+            fields.requirements[index].field = field
         }
         try validate()
     }

@@ -13,7 +13,8 @@ extension ResourceDeclaration {
             object.labels["kubernetes.io/metadata.name"] = object.name
         }
         strategy.prepareUpdate = { object, old throws(StatusError) in
-            // Only the finalize subresource takes finalizers away.
+            // Only the finalize subresource changes finalizers.
+            object.spec["finalizers"] = old.spec["finalizers"]
             object.labels["kubernetes.io/metadata.name"] = object.name
         }
         return ResourceDeclaration(

@@ -8,9 +8,20 @@ extension ResourceDeclaration {
         SelectableField("involvedObject.name"), SelectableField("involvedObject.uid"),
         SelectableField("involvedObject.apiVersion"), SelectableField("involvedObject.resourceVersion"),
         SelectableField("involvedObject.fieldPath"), SelectableField("reason"),
-        SelectableField("reportingComponent"), SelectableField("source", path: "source.component"),
-        SelectableField("type"),
+        SelectableField("reportingComponent"), SelectableField("source") { eventSource($0) }, SelectableField("type"),
     ]
+
+    /// The newer form has its own names for what is selected, and no source.
+    private static let fieldNamesInGroup: [String: String] = Dictionary(
+        uniqueKeysWithValues: eventFields.map(\.name).filter { $0 != "source" }.map { name in
+            let ownName = name == "reportingComponent" ? "reportingController" : name
+            return (ownName.replacing("involvedObject", with: "regarding"), name)
+        })
+
+    private static func eventSource(_ event: JSONValue) -> String {
+        let component = event["source"]["component"].string ?? ""
+        return component.isEmpty ? event["reportingComponent"].string ?? "" : component
+    }
 
     static let events = ResourceDeclaration(
         .events, shortNames: ["ev"], allowsCreateOnUpdate: true, columns: CoreColumns.event,
@@ -28,7 +39,8 @@ extension ResourceDeclaration {
         },
         selectableFields: eventFields,
         storage: StorageConversion(
-            resource: .events, toStored: EventConversion.toCore, fromStored: EventConversion.fromCore))
+            resource: .events, toStored: EventConversion.toCore, fromStored: EventConversion.fromCore,
+            fieldNames: fieldNamesInGroup))
 }
 
 /// Events of core/v1 and of events.k8s.io/v1 are one object under two sets of names.
@@ -46,6 +58,10 @@ enum EventConversion {
         for (core, group) in names {
             event[core] = event[group]
             event[group] = .null
+        }
+        // Core's form always has these two, the other leaves them out when they are empty.
+        for member in ["reportingComponent", "reportingInstance"] where event[member].isNull {
+            event[member] = ""
         }
         return event
     }

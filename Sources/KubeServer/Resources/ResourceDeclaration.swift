@@ -91,10 +91,11 @@ package struct ResourceDeclaration: Sendable {
         return fields
     }
 
-    /// Whether lists can be selected by this field.
-    func isSelectable(_ field: String) -> Bool {
-        field == "metadata.name" || (resource.isNamespaced && field == "metadata.namespace")
-            || selectableFields.contains { $0.name == field }
+    /// The name in ``fields(of:)`` of a field that lists can be selected by; nil for another.
+    func storedField(_ field: String) -> String? {
+        if field == "metadata.name" || (resource.isNamespaced && field == "metadata.namespace") { return field }
+        if let storage { return storage.fieldNames[field] }
+        return selectableFields.contains { $0.name == field } ? field : nil
     }
 }
 
@@ -122,6 +123,12 @@ package struct SelectableField: Sendable {
     /// Its text in an object; empty where it is missing.
     package let value: @Sendable (JSONValue) -> String
 
+    /// A field with a value of its own making.
+    package init(_ name: String, value: @escaping @Sendable (JSONValue) -> String) {
+        self.name = name
+        self.value = value
+    }
+
     /// A field at a path of members, such as `status.phase`.
     package init(_ name: String, path: String? = nil, default missing: String = "") {
         let steps = (path ?? name).split(separator: ".").map(String.init)
@@ -144,4 +151,6 @@ package struct StorageConversion: Sendable {
     package let resource: KubeResource
     package let toStored: @Sendable (KubeObject) -> KubeObject
     package let fromStored: @Sendable (KubeObject) -> KubeObject
+    /// The names of selectable fields with those that they have in the stored kind.
+    package let fieldNames: [String: String]
 }

@@ -5,6 +5,8 @@ import KubeStore
 
 extension APIServer {
     private static let deleteAttempts = 16
+    /// The longest grace period, in seconds: 68 years.
+    private static let longestGracePeriod = Int(Int32.max)
     /// Namespaces that the control plane itself needs.
     private static let immortalNamespaces: Set = ["default", "kube-system", "kube-public"]
 
@@ -64,7 +66,8 @@ extension APIServer {
     private func mark(
         _ object: inout KubeObject, old: KubeObject, _ declaration: ResourceDeclaration, _ options: DeleteOptions
     ) {
-        let grace = max(0, declaration.strategy.gracePeriod?(old, options.gracePeriod) ?? 0)
+        let wanted = declaration.strategy.gracePeriod?(old, options.gracePeriod) ?? 0
+        let grace = min(max(0, wanted), Self.longestGracePeriod)
         let now = now()
         if old.isBeingDeleted {
             // Only a shorter period is taken.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
 import KubeAPI
+import KubeStore
 
 extension APIServer {
     /// Requests for paths that are not resources: discovery, health, version, OpenAPI.
@@ -41,18 +42,29 @@ extension APIServer {
     // MARK: Health
 
     private func health(_ request: KubeRequest, _ parts: [String]) throws(StatusError) -> KubeResponse {
-        let checks = ["ping", "store"]
+        var checks = [(name: "ping", isPassed: true), (name: "store", isPassed: isStoreOpen)]
         if parts.count > 1 {
-            guard parts.count == 2, checks.contains(parts[1]) else { throw .pathNotFound }
-            return Self.text("ok")
+            guard parts.count == 2, let check = checks.first(where: { $0.name == parts[1] }) else {
+                throw .pathNotFound
+            }
+            checks = [check]
         }
-        guard request.query.contains(where: { $0.name == "verbose" }) else { return Self.text("ok") }
-        let lines = checks.map { "[+]\($0) ok\n" }.joined()
-        return Self.text("\(lines)\(parts[0]) check passed\n")
+        let isPassed = checks.allSatisfy(\.isPassed)
+        let isVerbose = request.query.contains { $0.name == "verbose" }
+        guard isVerbose || !isPassed else { return Self.text("ok") }
+        let lines = checks.map { $0.isPassed ? "[+]\($0.name) ok\n" : "[-]\($0.name) failed: it is closed\n" }.joined()
+        return Self.text(
+            "\(lines)\(parts.joined(separator: "/")) check \(isPassed ? "passed" : "failed")\n",
+            status: isPassed ? 200 : 500)
     }
 
-    private static func text(_ text: String) -> KubeResponse {
-        KubeResponse(contentType: "text/plain; charset=utf-8", body: .bytes(Array(text.utf8)))
+    /// A closed store refuses watches.
+    private var isStoreOpen: Bool {
+        (try? store.watch(resource: KubeResource.namespaces.qualifiedName, after: store.revision)) != nil
+    }
+
+    private static func text(_ text: String, status: Int = 200) -> KubeResponse {
+        KubeResponse(status: status, contentType: "text/plain; charset=utf-8", body: .bytes(Array(text.utf8)))
     }
 
     // MARK: Discovery

@@ -118,6 +118,7 @@ extension APIServer {
         _ review: ResourceRegistry.Review, _ request: KubeRequest, user: UserInfo
     ) async throws(StatusError) -> KubeResponse {
         guard request.method == "POST" else { throw .methodNotAllowed }
+        guard try AnswerForm(accept: request.accept) == .object else { throw AnswerForm.notAcceptable }
         var decoder = try BodyDecoder(request, schema: schema)
         let object = try decoder.object(
             request, apiVersion: review.resource.apiVersion, kind: review.resource.kind)

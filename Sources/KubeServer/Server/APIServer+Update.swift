@@ -92,7 +92,8 @@ extension APIServer {
             declaration.strategy.prepareStatusUpdate(&object, old)
         } else {
             if declaration.hasStatus { object.status = old.status }
-            try declaration.strategy.prepareUpdate(&object, old)
+            // Subresources change only what they are for.
+            if call.subresource.isEmpty { try declaration.strategy.prepareUpdate(&object, old) }
             Defaults.apply(&object.json, GroupVersionKind(apiVersion: object.apiVersion, kind: object.kind))
             ObjectMeta.moveGeneration(&object, old: old, declaration)
         }

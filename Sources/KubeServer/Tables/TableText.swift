@@ -10,7 +10,8 @@ enum TableText {
     /// How long ago, as upstream's HumanDuration: `5s`, `2m30s`, `3h5m`, `2d`, `1y30d`.
     static func age(_ moment: Timestamp?, now: Timestamp) -> String {
         guard let moment else { return unknown }
-        return duration((now - moment).nanoseconds / 1_000_000_000)
+        // Whole seconds: the difference of two times that clients wrote may not fit in nanoseconds.
+        return duration(now.seconds - moment.seconds)
     }
 
     static func duration(_ seconds: Int64) -> String {
