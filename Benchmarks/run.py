@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """All benchmarks of the platform, in one run on one machine; prints one JSON object and writes it to
-.build/benchmarks.json. Usage: make bench, or Benchmarks/run.py [start] [roles] [api] [pods] [scheduler] [als]."""
+.build/benchmarks.json. Usage: make bench, or Benchmarks/run.py [start] [roles] [api] [pods] [scheduler] [crash] [als]."""
 import json
 import os
 import pathlib
@@ -112,7 +112,7 @@ def api():
     result["ceiling"] = ceiling
     result["ratios"] = {
         "createsToStoreAlone": round(result["creates"]["perSecond"] / ceiling["commits"]["perSecond"], 3),
-        "getsToBareHTTPS": round(result["gets"]["perSecond"] / ceiling["https"]["perSecond"], 3)}
+        "getsToHummingbirdHello": round(result["gets"]["perSecond"] / ceiling["https"]["perSecond"], 3)}
     result["upstream"] = UPSTREAM
     result["timesUpstream"] = {
         "creates": round(result["creates"]["perSecond"] / UPSTREAM["createsPerSecond"], 1),
@@ -183,6 +183,15 @@ def roles():
     return {"idlePssMiB": result}
 
 
+def crash(rounds=500):
+    """`kill -9` of `apus up` under write load, over and over; the test fails when an acknowledged write is lost."""
+    begin = time.monotonic()
+    subprocess.run([sys.executable, "-m", "pytest", "-q", "-W", "ignore", "-k", "nothing_acknowledged_is_lost",
+                    str(ROOT / "Tests" / "RealClients" / "test_crash.py")], check=True, stdout=sys.stderr,
+                   env={**os.environ, "APUS_KILL_ROUNDS": str(rounds), "APUS_BINARIES": str(BINARIES)})
+    return {"killRounds": rounds, "acknowledgedWritesLost": 0, "seconds": round(time.monotonic() - begin, 1)}
+
+
 def als():
     def run(*arguments):
         command = [sys.executable, str(ROOT / "Benchmarks" / "als.py"), "--binary", str(BINARIES / "movie-recommender")]
@@ -193,7 +202,7 @@ def als():
 
 
 def main():
-    parts = {"start": start, "roles": roles, "api": api, "pods": pods, "scheduler": scheduler, "als": als}
+    parts = {"start": start, "roles": roles, "api": api, "pods": pods, "scheduler": scheduler, "crash": crash, "als": als}
     wanted = sys.argv[1:] or list(parts)
     unknown = [name for name in wanted if name not in parts]
     if unknown:
