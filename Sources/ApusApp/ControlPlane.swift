@@ -97,6 +97,10 @@ struct ControlPlane: Sendable {
             await keepService(port: port)
             return false
         }
+        group.addTask { [server] in
+            while (try? await Task.sleep(for: .seconds(60))) != nil { await server.removeOldEvents() }
+            return false
+        }
         return serving
     }
 

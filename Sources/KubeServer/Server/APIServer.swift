@@ -18,6 +18,8 @@ package final class APIServer: Sendable {
         package var bookmarkInterval: Duration = .seconds(60)
         /// How long a watch goes on that named no timeout: between this and twice this. Default 30 min.
         package var watchTimeout: Duration = .seconds(1800)
+        /// How long an event is kept after it was last written. Default 1 h.
+        package var eventLifetime: Duration = .seconds(3600)
         /// Network of cluster IPs. Default 127.96.0.0/16.
         package var serviceNetwork = ServiceNetwork.default
         /// Audience and issuer of service account tokens.
