@@ -122,6 +122,21 @@ package enum NameRules {
         return faults
     }
 
+    /// A kernel parameter's name: parts of lower-case letters, digits, `-` and `_`, separated by `.` or `/`.
+    package static func sysctl(_ name: String) -> [String] {
+        let parts = name.utf8.split(omittingEmptySubsequences: false) {
+            $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "/")
+        }
+        let isValid = parts.allSatisfy { part in
+            guard let first = part.first, let last = part.last else { return false }
+            return isLowerOrDigit(first) && isLowerOrDigit(last)
+                && part.allSatisfy { isLowerOrDigit($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
+        }
+        guard !isValid || name.utf8.count > 253 else { return [] }
+        let segment = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+        return ["must have at most 253 characters and match regex ^(\(segment)[\\./])*\(segment)$"]
+    }
+
     /// The name of an environment variable (as since Kubernetes 1.30).
     package static func environmentName(_ name: String) -> [String] {
         if !name.isEmpty, name.utf8.allSatisfy({ (0x20...0x7E).contains($0) && $0 != UInt8(ascii: "=") }) { return [] }

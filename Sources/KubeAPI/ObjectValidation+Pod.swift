@@ -41,6 +41,21 @@ extension SemanticCheck {
         }
     }
 
+    private mutating func sysctls(_ path: FieldPath, _ sysctls: JSONValue) {
+        var names: Set<String> = []
+        for (index, sysctl) in sysctls.elements.enumerated() {
+            let name = sysctl["name"].string ?? ""
+            if name.isEmpty {
+                errors.required(path[index]["name"])
+            } else {
+                errors.all(path[index]["name"], .string(name), NameRules.sysctl(name))
+            }
+            if !names.insert(name.replacing("/", with: ".")).inserted {
+                errors.duplicate(path[index]["name"], .string(name))
+            }
+        }
+    }
+
     /// A pod's spec, in a pod or in a workload's template.
     mutating func podSpec(_ path: FieldPath, _ spec: JSONValue) {
         let volumes = self.volumes(path["volumes"], spec["volumes"])
@@ -65,6 +80,7 @@ extension SemanticCheck {
                 }
             }
         }
+        sysctls(path["securityContext"]["sysctls"], spec["securityContext"]["sysctls"])
         errors.oneOf(path["restartPolicy"], spec["restartPolicy"], ["Always", "OnFailure", "Never"])
         errors.oneOf(
             path["dnsPolicy"], spec["dnsPolicy"], ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"])

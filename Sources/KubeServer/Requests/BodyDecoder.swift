@@ -69,7 +69,10 @@ struct BodyDecoder {
                 "\(kind) in version \"\(apiVersion.split(separator: "/").last ?? "v1")\" cannot be handled as a "
                     + "\(kind): \(error)")
         }
-        let problems = report.unknownFields + duplicates.map { "duplicate field \"\($0)\"" }
+        let unknown = Set(report.unknownFields)
+        let problems =
+            report.unknownFields
+            + duplicates.filter { !unknown.contains("unknown field \"\($0)\"") }.map { "duplicate field \"\($0)\"" }
         switch strictness {
         case .ignore: break
         case .warn: warnings += problems

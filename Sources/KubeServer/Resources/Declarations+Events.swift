@@ -23,9 +23,13 @@ extension ResourceDeclaration {
         return component.isEmpty ? event["reportingComponent"].string ?? "" : component
     }
 
-    static let events = ResourceDeclaration(
-        .events, shortNames: ["ev"], allowsCreateOnUpdate: true, columns: CoreColumns.event,
-        selectableFields: eventFields)
+    static let events: ResourceDeclaration = {
+        var strategy = Strategy()
+        strategy.validate = { event, _ in EventRules.place(event, event["involvedObject"], "involvedObject") }
+        return ResourceDeclaration(
+            .events, shortNames: ["ev"], allowsCreateOnUpdate: true, columns: CoreColumns.event,
+            selectableFields: eventFields, strategy: strategy)
+    }()
 
     /// The newer form of the same objects.
     static let eventsInGroup = ResourceDeclaration(
@@ -38,9 +42,50 @@ extension ResourceDeclaration {
             return column
         },
         selectableFields: eventFields,
+        strategy: {
+            var strategy = Strategy()
+            strategy.validate = { event, old in
+                EventRules.place(event, event["regarding"], "regarding") + (old == nil ? EventRules.new(event) : [])
+            }
+            return strategy
+        }(),
         storage: StorageConversion(
             resource: .events, toStored: EventConversion.toCore, fromStored: EventConversion.fromCore,
             fieldNames: fieldNamesInGroup))
+}
+
+/// What events have to say.
+///
+/// Source: Kubernetes API reference, Event v1 events.k8s.io: what is required of new events.
+enum EventRules {
+    /// An event is in the namespace of what it is about; events about cluster-scoped objects are in `default`.
+    static func place(_ event: KubeObject, _ object: JSONValue, _ member: String) -> [StatusCause] {
+        let place = object["namespace"].string ?? ""
+        guard place != event.namespace, !place.isEmpty || !["default", "kube-system"].contains(event.namespace) else {
+            return []
+        }
+        return [
+            StatusCause(
+                reason: "FieldValueInvalid", field: "\(member).namespace",
+                message: "Invalid value: \"\(place.prefix(64))\": does not match event.namespace")
+        ]
+    }
+
+    /// Members that only the newer form requires.
+    static func new(_ event: KubeObject) -> [StatusCause] {
+        var causes: [StatusCause] = []
+        for member in ["eventTime", "reportingController", "reportingInstance", "action", "reason"]
+        where (event[member].string ?? "").isEmpty {
+            causes.append(StatusCause(reason: "FieldValueRequired", field: member, message: "Required value"))
+        }
+        if let type = event["type"].string, !["Normal", "Warning"].contains(type) {
+            causes.append(
+                StatusCause(
+                    reason: "FieldValueInvalid", field: "type",
+                    message: "Invalid value: \"\(type.prefix(64))\": has invalid value: \(type.prefix(64))"))
+        }
+        return causes
+    }
 }
 
 /// Events of core/v1 and of events.k8s.io/v1 are one object under two sets of names.
@@ -74,6 +119,7 @@ enum EventConversion {
             event[group] = event[core]
             event[core] = .null
         }
+        for member in ["reportingController", "reportingInstance"] where event[member] == "" { event[member] = .null }
         return event
     }
 }

@@ -20,27 +20,48 @@ struct DeleteOptions {
     init(_ request: KubeRequest, schema: Schema) throws(StatusError) {
         var json = JSONValue.null
         if !request.body.isEmpty {
-            json = try BodyDecoder.json(request, schema: schema).value
-            guard json.object != nil else {
-                throw .badRequest("DeleteOptions must be an object, not \(json.typeName)")
-            }
+            let given = try BodyDecoder.json(request, schema: schema).value
+            // Clients send the options under the version of the group whose object they delete.
+            var decoder = try BodyDecoder(request, schema: schema)
+            json = try decoder.typed(given, apiVersion: given["apiVersion"].string ?? "v1", kind: "DeleteOptions")
         }
-        gracePeriod = json["gracePeriodSeconds"].int ?? request.parameter("gracePeriodSeconds").flatMap { Int($0) }
+        gracePeriod = json["gracePeriodSeconds"].int
+        if gracePeriod == nil { gracePeriod = try Self.gracePeriod(request) }
         uid = json["preconditions"]["uid"].string
         resourceVersion = json["preconditions"]["resourceVersion"].string
         isDryRun = !json["dryRun"].isEmpty
+        guard json["dryRun"].elements.allSatisfy({ $0 == "All" }) else {
+            throw Self.invalid(
+                "dryRun: Unsupported value: \(json["dryRun"].text.prefix(64)): supported values: \"All\"")
+        }
         let policy = json["propagationPolicy"].string ?? request.parameter("propagationPolicy") ?? ""
         if let orphans = json["orphanDependents"].bool ?? request.parameter("orphanDependents").map({ $0 == "true" }) {
+            guard policy.isEmpty else {
+                throw Self.invalid(
+                    "propagationPolicy: Invalid value: \"\(policy.prefix(64))\": orphanDependents and "
+                        + "deletionPropagation cannot be both set")
+            }
             propagation = orphans ? .orphan : .background
         }
         guard !policy.isEmpty else { return }
         propagation = Propagation(rawValue: policy)
         guard propagation != nil else {
-            throw StatusError(
-                code: 422, reason: "Invalid",
-                message: "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: "
-                    + "\"\(policy.prefix(64))\": supported values: \"Background\", \"Foreground\", \"Orphan\"")
+            throw Self.invalid(
+                "propagationPolicy: Unsupported value: \"\(policy.prefix(64))\": supported values: \"Background\", "
+                    + "\"Foreground\", \"Orphan\"")
         }
+    }
+
+    private static func gracePeriod(_ request: KubeRequest) throws(StatusError) -> Int? {
+        guard let text = request.parameter("gracePeriodSeconds"), !text.isEmpty else { return nil }
+        guard let seconds = Int(text) else {
+            throw .badRequest("invalid value \"\(text.prefix(64))\" of parameter gracePeriodSeconds: expected a number")
+        }
+        return seconds
+    }
+
+    private static func invalid(_ why: String) -> StatusError {
+        StatusError(code: 422, reason: "Invalid", message: "DeleteOptions.meta.k8s.io \"\" is invalid: \(why)")
     }
 
     /// Refuses to delete another object than the one that was meant.
