@@ -6,17 +6,19 @@ package struct ProgressBar: Sendable {
     package let title: String
     package let total: Int
     package var done = 0
+    /// What stands after the numbers.
+    package var note = ""
 
     package init(_ title: String, total: Int) {
         self.title = title
         self.total = total
     }
 
-    /// `title [#####     ] 1/2`, the bar `width` characters wide.
+    /// `title [#####     ] 1/2 note`, the bar `width` characters wide.
     package func text(width: Int = 30) -> String {
         let filled = total > 0 ? min(width, done * width / total) : width
         let bar = String(repeating: "#", count: filled) + String(repeating: " ", count: width - filled)
-        return "\(title) [\(bar)] \(done)/\(total)"
+        return "\(title) [\(bar)] \(done)/\(total)\(note.isEmpty ? "" : " \(note)")"
     }
 }
 
@@ -40,7 +42,4 @@ package struct Console: Sendable {
 
     /// Ends the line of a bar.
     package func endLine() { if isTerminal { say("") } }
-
-    /// Passes bytes on as they are.
-    package func pass(_ bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
 }

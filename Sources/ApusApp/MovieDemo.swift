@@ -114,8 +114,9 @@ package struct MovieDemo: Sendable {
             return object.status["phase"].string != "Pending"
         }
         guard let pod else { throw PlatformError("the training has no pod") }
+        var lines = LineSplitter()
         for try await chunk in try await client.log(pod.key, options: [("follow", "true")]) {
-            console.pass(chunk)
+            for line in try lines.feed(chunk) { show(String(decoding: line, as: UTF8.self)) }
         }
         try await follow(.jobs) { job in
             guard job.name == Self.trainingJob.name else { return false }
@@ -125,6 +126,18 @@ package struct MovieDemo: Sendable {
             }
             return Conditions.isTrue("Complete", in: job.status)
         }
+    }
+
+    /// Shows a line of the training's log: `iteration 3/15 loss 0.87 …` as a bar.
+    private func show(_ line: String) {
+        let words = line.split(separator: " ", maxSplits: 2).map(String.init)
+        let counts = words.count > 1 ? words[1].split(separator: "/").compactMap { Int($0) } : []
+        guard words.first == "iteration", counts.count == 2 else { return console.say(line) }
+        var bar = ProgressBar("Training", total: counts[1])
+        bar.done = counts[0]
+        bar.note = words.count > 2 ? words[2] : ""
+        console.draw(bar)
+        if counts[0] == counts[1] { console.endLine() }
     }
 
     private func recommend() async throws {

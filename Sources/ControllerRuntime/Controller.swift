@@ -99,7 +99,8 @@ package struct Controller: Sendable {
                 } catch {
                     let wait = queue.failed(key)
                     delay = wait
-                    if !Task.isCancelled, (error as? StatusError)?.isConflict != true {
+                    // A conflict is how two writers find out about each other: the next try sees the newer state.
+                    if !Task.isCancelled, (error as? StatusError)?.code != 409 {
                         logger.warning("\(name): \(key) failed, next try in \(wait): \(error)")
                     }
                 }

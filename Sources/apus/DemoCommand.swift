@@ -61,8 +61,9 @@ struct MoviesDemoCommand: AsyncParsableCommand {
         let result: Result<Void, any Error>
         do {
             let client = KubeClient(transport: transport, userAgent: "apus-demo")
+            let console = Console()
             try await MovieDemo(
-                client: client, manifests: manifests, ratings: folder, user: user, console: Console()
+                client: client, manifests: manifests, ratings: folder, user: user, console: console
             ).run()
             if !exit {
                 print(

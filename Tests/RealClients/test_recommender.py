@@ -124,7 +124,7 @@ def test_quality_and_output_of_the_demo(movies, cluster):
     rmse = float(re.search(r"rmse ([\d.]+)", cluster.demo).group(1))
     assert rmse <= 0.91
     assert re.search(r"recall@10 0\.\d+", cluster.demo)
-    assert len(re.findall(r"iteration \d+/\d+", cluster.demo)) >= 10
+    assert len(re.findall(r"^Training \[[# ]+\] \d+/\d+ loss", cluster.demo, re.M)) >= 10
     assert len(re.findall(r"^  \d\. .+ \(\d{4}\)   \d\.\d\d stars$", cluster.demo, re.M)) == 5
     assert "http://127.0.0.1:" in cluster.demo
 
