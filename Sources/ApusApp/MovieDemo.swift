@@ -106,7 +106,6 @@ package struct MovieDemo: Sendable {
     }
 
     private func train() async throws {
-        console.say("Training")
         var pod: KubeObject?
         try await follow(.pods) { object in
             guard object.labels["job-name"] == Self.trainingJob.name, !object.isBeingDeleted else { return false }

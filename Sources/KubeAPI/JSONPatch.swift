@@ -10,6 +10,11 @@ package struct JSONPatch: Sendable {
     /// The most bytes that `copy` operations may add, as upstream bounds them by the size of a request.
     package static let maxCopiedBytes = 3 * 1024 * 1024
 
+    /// How deep a patched document may be nested, as the parser bounds documents.
+    private static let maxDepth = JSONParser.defaultMaxDepth
+    /// The estimated depth at which the real one is looked at.
+    private static let suspectDepth = 1000
+
     private enum Operation: String, Sendable {
         case add, remove, replace, move, copy, test
     }
@@ -58,7 +63,16 @@ package struct JSONPatch: Sendable {
     package func apply(to document: JSONValue) throws(PatchError) -> JSONValue {
         var result = document
         var copied = 0
+        var depth = Self.maxDepth
         for step in steps {
+            // Values that are moved into each other nest ever deeper, with short pointers only.
+            if step.operation != .test, step.operation != .remove {
+                depth += step.path.utf8.count { $0 == UInt8(ascii: "/") }
+                if depth > Self.suspectDepth {
+                    guard result.isNested(within: Self.maxDepth) else { throw Self.tooDeep }
+                    depth = Self.maxDepth
+                }
+            }
             switch step.operation {
             case .add: try change(&result, step) { (place) throws(PatchError) in try place.add(step.value) }
             case .remove: try change(&result, step) { (place) throws(PatchError) in _ = try place.remove() }
@@ -97,8 +111,12 @@ package struct JSONPatch: Sendable {
                 }
             }
         }
+        guard result.isNested(within: Self.maxDepth) else { throw Self.tooDeep }
         return result
     }
+
+    private static let tooDeep = PatchError(
+        .tooLarge, "the patched object is nested deeper than \(maxDepth) levels")
 
     private func change(
         _ document: inout JSONValue, _ step: Step, at pointer: String? = nil,
@@ -227,5 +245,16 @@ private struct Place {
         default: container = .null
         }
         return value
+    }
+}
+
+extension JSONValue {
+    /// Whether no value is inside of more than `depth` arrays and objects.
+    fileprivate func isNested(within depth: Int) -> Bool {
+        switch self {
+        case .array(let elements): depth > 0 && elements.allSatisfy { $0.isNested(within: depth - 1) }
+        case .object(let members): depth > 0 && members.values.allSatisfy { $0.isNested(within: depth - 1) }
+        default: true
+        }
     }
 }

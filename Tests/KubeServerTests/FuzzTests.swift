@@ -97,6 +97,9 @@ import Testing
         let after = target.store.revision
         let where_ = Comment(rawValue: "\(place): \(describe(request))")
         let isCollection = request.method == "DELETE" && request.path.split(separator: "/").last != "seed"
+        for header in response.headers {
+            #expect(header.value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }, where_)
+        }
         if case .bytes(let bytes) = response.body, response.status >= 400 {
             let status = try? JSONParser.parse(bytes)
             #expect(status?["kind"] == "Status", where_)

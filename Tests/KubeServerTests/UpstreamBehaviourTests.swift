@@ -262,30 +262,6 @@ import Testing
         #expect(query.status == 400)
     }
 
-    // MARK: Hostile times
-
-    @Test func timesFarAwayAreNoDanger() async throws {
-        let cluster = try await TestServer()
-        let events = "/api/v1/namespaces/default/events"
-        try await cluster.call(
-            "POST", events,
-            [
-                "metadata": ["name": "e"], "involvedObject": ["kind": "Pod", "namespace": "default"],
-                "firstTimestamp": "1700-01-01T00:00:00Z", "lastTimestamp": "1700-01-01T00:00:00Z",
-            ])
-        let table = try await cluster.call(
-            "GET", events, accept: "application/json;as=Table;v=v1;g=meta.k8s.io")
-        #expect(table.json["rows"].elements.count == 1)
-        let pods = "/api/v1/namespaces/default/pods"
-        let pod = try #require(FuzzCorpus.objects.first { $0.resource == .pods }).object
-        try await cluster.call("POST", pods, pod)
-        let deleted = try await cluster.call("DELETE", pods + "/seed", ["gracePeriodSeconds": .int(.max)])
-        #expect(deleted.status == 200)
-        #expect(deleted.object.deletionTimestamp != nil)
-        let sooner = try await cluster.call("DELETE", pods + "/seed", ["gracePeriodSeconds": 1])
-        #expect(sooner.object.metadata["deletionGracePeriodSeconds"] == 1)
-    }
-
     // MARK: Health
 
     @Test func aServerWithoutItsStoreIsNotReady() async throws {

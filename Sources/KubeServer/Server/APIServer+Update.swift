@@ -69,7 +69,8 @@ extension APIServer {
             try await admit(&object, old: old, .update, call)
             let causes = problems(object, old: old, call.declaration)
             guard causes.isEmpty else { throw .invalid(call.resource, call.name, causes) }
-            if object == old { return answer(stored, call) }
+            // Equal strings may still differ in bytes (Unicode's canonical equivalence).
+            if object == old, object.json.encoded == old.json.encoded { return answer(stored, call) }
             do throws(StatusError) {
                 return try await commitChange(object, old: old, stored, call)
             } catch {
