@@ -87,6 +87,35 @@ import Testing
         #expect(await cluster.server.user(ofToken: token) == nil)
     }
 
+    @Test func tokensAreReviewed() async throws {
+        let pki = try TemporaryPKI()
+        defer { pki.remove() }
+        let issuer = APIServer.Configuration().issuer
+        let tokens = try await TokenIssuer(privateKeyPEM: pki.pki.tokenKeyPEM, issuer: issuer)
+        let cluster = try await TestServer(tokens: tokens)
+        let accounts = "/api/v1/namespaces/default/serviceaccounts"
+        let account = try await cluster.call("POST", accounts, ["metadata": ["name": "bob"]]).object
+        let given = try await cluster.call("POST", accounts + "/bob/token", ["spec": [:]])
+        let token = given.json["status"]["token"]
+        func review(_ spec: JSONValue) async throws -> TestServer.Answer {
+            try await cluster.call("POST", "/apis/authentication.k8s.io/v1/tokenreviews", ["spec": spec])
+        }
+        let good = try await review(["token": token])
+        #expect(good.status == 201)
+        #expect(good.json["status"]["authenticated"] == true)
+        #expect(good.json["status"]["user"]["username"] == "system:serviceaccount:default:bob")
+        #expect(good.json["status"]["user"]["uid"] == .string(account.uid))
+        #expect(good.json["status"]["user"]["groups"].elements.contains("system:serviceaccounts:default"))
+        #expect(good.json["status"]["audiences"] == [.string(issuer)])
+        for spec in [["token": "x"], ["token": token, "audiences": ["vault"]]] as [JSONValue] {
+            let bad = try await review(spec)
+            #expect(bad.status == 201)
+            #expect(bad.json["status"]["authenticated"] != true)
+            #expect(bad.json["status"]["error"] == "[invalid bearer token]")
+        }
+        #expect(try await review([:]).status == 400)
+    }
+
     @Test func reviewsAnswerWhoAndWhether() async throws {
         let cluster = try await TestServer()
         let who = try await cluster.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", [:])

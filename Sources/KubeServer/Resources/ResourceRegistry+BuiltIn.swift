@@ -11,7 +11,7 @@ extension ResourceRegistry {
                 .serviceAccounts, .services(services), .deployments, .replicaSets, .jobs, .endpointSlices, .leases,
                 .eventsInGroup,
             ],
-            reviews: [.selfSubject, .selfAccess])
+            reviews: [.selfSubject, .token, .selfAccess])
     }
 }
 
@@ -24,13 +24,38 @@ extension ResourceRegistry.Review {
         singular: "selfsubjectreview"
     ) { review, user, _ throws(StatusError) in
         var review = review
-        review.status = [
-            "userInfo": [
-                "username": .string(user.name), "uid": user.uid.isEmpty ? nil : .string(user.uid),
-                "groups": JSONValue(user.groups),
-            ]
-        ]
+        review.status = ["userInfo": userInfo(user)]
         return review
+    }
+
+    /// Whose token is this: what a service asks to authenticate its own clients.
+    ///
+    /// Source: Kubernetes API reference, TokenReview v1 authentication.k8s.io.
+    static let token = ResourceRegistry.Review(
+        resource: KubeResource(
+            group: "authentication.k8s.io", version: "v1", plural: "tokenreviews", kind: "TokenReview",
+            isNamespaced: false),
+        singular: "tokenreview"
+    ) { review, _, server throws(StatusError) in
+        guard let token = review.spec["token"].string, !token.isEmpty else {
+            throw .badRequest("token is required for TokenReview in authentication")
+        }
+        var review = review
+        let wanted = review.spec["audiences"].elements
+        let audience = JSONValue.string(server.configuration.issuer)
+        guard wanted.isEmpty || wanted.contains(audience), let user = await server.user(ofToken: token) else {
+            review.status = ["user": .object([:]), "error": "[invalid bearer token]"]
+            return review
+        }
+        review.status = ["authenticated": true, "user": userInfo(user), "audiences": [audience]]
+        return review
+    }
+
+    private static func userInfo(_ user: UserInfo) -> JSONValue {
+        [
+            "username": .string(user.name), "uid": user.uid.isEmpty ? nil : .string(user.uid),
+            "groups": JSONValue(user.groups),
+        ]
     }
 
     /// May I (`kubectl auth can-i`).
@@ -39,7 +64,7 @@ extension ResourceRegistry.Review {
             group: "authorization.k8s.io", version: "v1", plural: "selfsubjectaccessreviews",
             kind: "SelfSubjectAccessReview", isNamespaced: false),
         singular: "selfsubjectaccessreview"
-    ) { review, user, authorizer throws(StatusError) in
+    ) { review, user, server throws(StatusError) in
         let asked = review.spec["resourceAttributes"]
         let path = review.spec["nonResourceAttributes"]
         var attributes = AccessAttributes(user: user, verb: asked["verb"].string ?? path["verb"].string ?? "")
@@ -49,7 +74,7 @@ extension ResourceRegistry.Review {
         attributes.namespace = asked["namespace"].string ?? ""
         attributes.name = asked["name"].string ?? ""
         attributes.path = path["path"].string ?? ""
-        let denial = await authorizer.denial(attributes)
+        let denial = await server.authorizer.denial(attributes)
         var review = review
         review.status = [
             "allowed": .bool(denial == nil),

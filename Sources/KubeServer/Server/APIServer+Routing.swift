@@ -123,7 +123,7 @@ extension APIServer {
         let object = try decoder.object(
             request, apiVersion: review.resource.apiVersion, kind: review.resource.kind)
         var response = KubeResponse(
-            status: 201, json: try await review.answer(object, user, authorizer).json)
+            status: 201, json: try await review.answer(object, user, self).json)
         response.headers += decoder.warningHeaders
         return response
     }
