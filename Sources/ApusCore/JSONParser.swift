@@ -21,8 +21,13 @@ package struct JSONParser {
     private let bytes: UnsafeBufferPointer<UInt8>
     private let maxDepth: Int
     private var index = 0
-    private var path: [String] = []
+    private var path: [Step] = []
     private var duplicates: [String] = []
+
+    private enum Step {
+        case key(String)
+        case index(Int)
+    }
 
     private init(_ bytes: UnsafeBufferPointer<UInt8>, maxDepth: Int) {
         self.bytes = bytes
@@ -116,10 +121,10 @@ package struct JSONParser {
             skipSpace()
             guard take(UInt8(ascii: ":")) else { throw fail("expected ':' after key \"\(key.prefix(64))\"") }
             skipSpace()
-            path.append(key)
+            path.append(.key(key))
             let value = try self.value(depth: depth)
             if members.updateValue(value, forKey: key) != nil, duplicates.count < 100 {
-                duplicates.append(path.joined(separator: "."))
+                duplicates.append(pathText)
             }
             path.removeLast()
             skipSpace()
@@ -137,11 +142,23 @@ package struct JSONParser {
         if take(UInt8(ascii: "]")) { return .array(elements) }
         while true {
             skipSpace()
+            path.append(.index(elements.count))
             elements.append(try value(depth: depth))
+            path.removeLast()
             skipSpace()
             if take(UInt8(ascii: ",")) { continue }
             if take(UInt8(ascii: "]")) { return .array(elements) }
             throw fail("expected ',' or ']'")
+        }
+    }
+
+    /// `spec.containers[0].name`.
+    private var pathText: String {
+        path.reduce(into: "") { text, step in
+            switch step {
+            case .key(let key): text += text.isEmpty ? key : ".\(key)"
+            case .index(let index): text += "[\(index)]"
+            }
         }
     }
 

@@ -15,8 +15,8 @@ package struct Timestamp: Sendable, Hashable, Comparable {
     /// A moment from nanoseconds since the Unix epoch.
     package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
-    /// A moment from seconds since the Unix epoch.
-    package init(seconds: Int64) { nanoseconds = seconds * 1_000_000_000 }
+    /// A moment from seconds since the Unix epoch, capped to about the years 1678 to 2262.
+    package init(seconds: Int64) { nanoseconds = Duration.seconds(seconds).nanoseconds }
 
     /// The present moment of the system's clock.
     package static func now() -> Timestamp {
@@ -27,19 +27,21 @@ package struct Timestamp: Sendable, Hashable, Comparable {
 
     /// Whole seconds since the Unix epoch, rounded down.
     package var seconds: Int64 {
-        nanoseconds >= 0 ? nanoseconds / 1_000_000_000 : -((999_999_999 - nanoseconds) / 1_000_000_000)
+        nanoseconds / 1_000_000_000 - (nanoseconds % 1_000_000_000 < 0 ? 1 : 0)
     }
 
     package static func < (left: Timestamp, right: Timestamp) -> Bool { left.nanoseconds < right.nanoseconds }
 
-    /// The moment `duration` later.
+    /// The moment `duration` later, capped: times and durations come from outside.
     package static func + (left: Timestamp, duration: Duration) -> Timestamp {
-        Timestamp(nanoseconds: left.nanoseconds + duration.nanoseconds)
+        let (sum, overflow) = left.nanoseconds.addingReportingOverflow(duration.nanoseconds)
+        return Timestamp(nanoseconds: overflow ? (duration < .zero ? .min : .max) : sum)
     }
 
-    /// The time from `right` to `left`.
+    /// The time from `right` to `left`, capped.
     package static func - (left: Timestamp, right: Timestamp) -> Duration {
-        .nanoseconds(left.nanoseconds - right.nanoseconds)
+        let (difference, overflow) = left.nanoseconds.subtractingReportingOverflow(right.nanoseconds)
+        return .nanoseconds(overflow ? (left < right ? .min : .max) : difference)
     }
 
     /// `2026-01-02T03:04:05Z`.
@@ -62,7 +64,8 @@ package struct Timestamp: Sendable, Hashable, Comparable {
         var text = padded(parts.tm_year + 1900, 4) + "-" + padded(parts.tm_mon + 1, 2) + "-" + padded(parts.tm_mday, 2)
         text += "T" + padded(parts.tm_hour, 2) + ":" + padded(parts.tm_min, 2) + ":" + padded(parts.tm_sec, 2)
         if fractionDigits > 0 {
-            let fraction = nanoseconds - seconds * 1_000_000_000
+            let rest = nanoseconds % 1_000_000_000
+            let fraction = rest < 0 ? rest + 1_000_000_000 : rest
             text += "." + padded(fraction, 9).prefix(fractionDigits)
         }
         return text + "Z"
@@ -131,7 +134,8 @@ extension Duration {
     package var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? (seconds < 0 ? .min : .max) : product + attoseconds / 1_000_000_000
+        let (sum, isTooFar) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return overflow || isTooFar ? (seconds < 0 ? .min : .max) : sum
     }
 
     /// The whole duration in seconds.

@@ -36,9 +36,10 @@ struct JSONTests {
     }
 
     @Test func reportsDuplicateKeysByPath() throws {
-        let (value, duplicates) = try JSONParser.parseReportingDuplicates(#"{"a":{"b":1,"b":2},"c":1}"#.utf8)
+        let text = #"{"a":{"b":1,"b":2},"c":[0,{"d":1,"d":1}]}"#
+        let (value, duplicates) = try JSONParser.parseReportingDuplicates(text.utf8)
         #expect(value["a"]["b"].int == 2)
-        #expect(duplicates == ["a.b"])
+        #expect(duplicates == ["a.b", "c[1].d"])
     }
 
     @Test func survivesMutatedInput() {

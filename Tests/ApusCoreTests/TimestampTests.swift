@@ -29,6 +29,17 @@ struct TimestampTests {
         #expect(Timestamp(rfc3339: time.rfc3339Nano) == time)
     }
 
+    @Test func arithmeticIsCapped() {
+        let last = Timestamp(nanoseconds: .max)
+        let first = Timestamp(nanoseconds: .min)
+        #expect(last + .seconds(Int64.max) == last)
+        #expect(first + .seconds(Int64.min) == first)
+        #expect(last - first == .nanoseconds(Int64.max))
+        #expect(first - last == .nanoseconds(Int64.min))
+        #expect(Timestamp(seconds: .max) == last)
+        #expect(first.rfc3339Nano == "1677-09-21T00:12:43.145224192Z")
+    }
+
     @Test func uuidsAreVersion4AndDiffer() {
         let ids = (0..<100).map { _ in RandomID.uuid() }
         #expect(Set(ids).count == 100)
