@@ -189,29 +189,4 @@ struct CgroupManager: Sendable {
             }
         }
     }
-
-    /// What the groups account for; nil where they count neither time nor memory.
-    static func stats(_ directories: [String]) -> (cpuNanoseconds: UInt64?, memoryBytes: UInt64?) {
-        var cpu: UInt64?
-        var memory: UInt64?
-        for directory in directories {
-            if let usage = words("\(directory)/cpuacct.usage").first { cpu = UInt64(usage) }
-            if let usage = value("usage_usec", in: "\(directory)/cpu.stat") { cpu = cpu ?? usage * 1000 }
-            let used = words("\(directory)/memory.current").first ?? words("\(directory)/memory.usage_in_bytes").first
-            if let used = used.flatMap(UInt64.init) {
-                let statistics = "\(directory)/memory.stat"
-                let cache = value("total_inactive_file", in: statistics) ?? value("inactive_file", in: statistics) ?? 0
-                memory = used > cache ? used - cache : 0
-            }
-        }
-        return (cpu, memory)
-    }
-
-    private static func value(_ key: String, in path: String) -> UInt64? {
-        for line in (SystemFiles.text(path) ?? "").split(separator: "\n") {
-            let words = line.split(separator: " ")
-            if words.count == 2, words[0] == key { return UInt64(words[1]) }
-        }
-        return nil
-    }
 }

@@ -31,18 +31,6 @@ package enum ContainerLogs {
             return nil
         })
     }
-
-    /// Deletes a log with its rotated files. Blocks shortly.
-    package static func delete(path: String) async {
-        await BlockingWork.run {
-            let prefix = path.split(separator: "/").last.map { "\($0)." } ?? ""
-            let directory = SystemFiles.parent(of: path)
-            for name in SystemFiles.names(in: directory) where name.hasPrefix(prefix) {
-                if Int(name.dropFirst(prefix.count)) != nil { unlink("\(directory)/\(name)") }
-            }
-            unlink(path)
-        }
-    }
 }
 
 /// The position of one reader in a log and its rotated files. Its work blocks.

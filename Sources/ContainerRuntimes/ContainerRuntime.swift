@@ -2,9 +2,6 @@
 
 /// Runs containers. They outlive the process that asked for them, and a new runtime on the same data finds them again.
 package protocol ContainerRuntime: Sendable {
-    /// The runtime's name, for instance `process`.
-    var name: String { get }
-
     /// Starts a container and returns once it runs, or `failedToStart` when its program cannot be executed.
     func start(_ spec: ContainerSpec) async throws(RuntimeError) -> ContainerState
 
@@ -31,9 +28,6 @@ package protocol ContainerRuntime: Sendable {
 
     /// The ids of containers whose state changed, from now on; any number of callers may listen.
     func events() -> AsyncStream<String>
-
-    /// What the container uses; nil when it does not run.
-    func stats(_ id: String) async -> ContainerStats?
 
     /// What of this description would not be enforced on this host.
     func notices(for spec: ContainerSpec) -> [RuntimeNotice]

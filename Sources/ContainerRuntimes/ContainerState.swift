@@ -40,20 +40,6 @@ package struct ContainerRecord: Sendable, Equatable {
     }
 }
 
-/// What a container used.
-package struct ContainerStats: Sendable, Equatable {
-    /// CPU time since its start, in nanoseconds.
-    package var cpuNanoseconds: UInt64
-    /// Memory in use without the file cache that can be reclaimed (working set), in bytes.
-    package var memoryBytes: UInt64
-
-    /// Pairs CPU time and memory.
-    package init(cpuNanoseconds: UInt64, memoryBytes: UInt64) {
-        self.cpuNanoseconds = cpuNanoseconds
-        self.memoryBytes = memoryBytes
-    }
-}
-
 /// How a command in a container ended.
 package struct ExecResult: Sendable, Equatable {
     /// The exit code; 128 plus the signal's number after a signal, 126 or 127 when it could not be executed.

@@ -29,9 +29,6 @@ package struct PodAddressPool: Sendable {
         self.reserved = reserved
     }
 
-    /// The addresses in use, by pod UID.
-    package var allocations: [String: String] { addresses }
-
     /// The pod's address: the one it has, or a new one.
     ///
     /// - Throws: `RuntimeError` with the code `system` when all are in use.

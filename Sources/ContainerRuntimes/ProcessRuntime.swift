@@ -39,9 +39,6 @@ package final class ProcessRuntime: ContainerRuntime {
     let monitor = DescriptorMonitor()
     private let table = Mutex(Table())
 
-    /// The runtime's name, `process`.
-    package var name: String { "process" }
-
     /// Prepares a runtime; what is on disk is read at the first use.
     ///
     /// - Parameters:
@@ -321,25 +318,6 @@ package final class ProcessRuntime: ContainerRuntime {
             try SystemFiles.removeFlatDirectory(directory.path)
         }
         _ = table.withLock { $0.entries.removeValue(forKey: id) }
-    }
-
-    /// What the container uses; nil when it does not run.
-    package func stats(_ id: String) async -> ContainerStats? {
-        await load()
-        guard let entry = try? entry(id), case .running = entry.state, let process = entry.process else { return nil }
-        return await BlockingWork.run {
-            let counted = CgroupManager.stats(entry.file.cgroups)
-            if let cpu = counted.cpuNanoseconds, let memory = counted.memoryBytes {
-                return ContainerStats(cpuNanoseconds: cpu, memoryBytes: memory)
-            }
-            let processes = ProcessStatus.all(inSession: process.pid)
-            let ticks = processes.reduce(0) { $0 + $1.cpuTicks }
-            let pages = processes.reduce(0) { $0 + $1.residentPages }
-            return ContainerStats(
-                cpuNanoseconds: counted.cpuNanoseconds ?? ticks
-                    * (1_000_000_000 / UInt64(max(1, sysconf(Int32(_SC_CLK_TCK))))),
-                memoryBytes: counted.memoryBytes ?? pages * UInt64(max(1, sysconf(Int32(_SC_PAGESIZE)))))
-        }
     }
 
     /// What of this description would not be (or, once started, is not) enforced.

@@ -71,9 +71,6 @@ package struct Controller: Sendable {
         self.logger = logger
     }
 
-    /// Asks for a reconciliation of one object.
-    package func enqueue(_ key: ObjectKey) { queue.add(key) }
-
     /// Works until cancelled.
     package func run() async {
         for source in sources { await source.informer.waitUntilSynced() }

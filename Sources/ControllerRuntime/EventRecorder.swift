@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import ApusCore
+import ApusCore
 package import KubeAPI
 package import KubeClient
 import Synchronization

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import ApusCore
+import ApusCore
 package import KubeAPI
 package import KubeClient
 package import Logging
@@ -69,7 +69,6 @@ package final class Informer: Sendable {
         }
     }
 
-    package var count: Int { state.withLock { $0.objects.count } }
     package var isSynced: Bool { state.withLock { $0.isSynced } }
 
     /// Returns once the first list has been taken in.

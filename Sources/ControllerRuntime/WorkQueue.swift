@@ -14,9 +14,6 @@ package struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
 
     package init() {}
 
-    /// Number of keys that wait.
-    package var count: Int { ready.count - head }
-
     /// Adds a key; returns whether a worker can take one now that could not before.
     package mutating func add(_ key: Key) -> Bool {
         guard waiting.insert(key).inserted else { return false }
@@ -64,7 +61,6 @@ package final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         var queue = WorkQueueState<Key>()
         var takers: [(id: Int, continuation: CheckedContinuation<Key?, Never>)] = []
         var nextTaker = 0
-        var isShutDown = false
 
         /// Pairs a waiting taker with a ready key.
         mutating func match() -> (CheckedContinuation<Key?, Never>, Key)? {
@@ -82,7 +78,7 @@ package final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         if let (taker, key) = match { taker.resume(returning: key) }
     }
 
-    /// Waits for a key; nil after ``shutDown()`` or when the task is cancelled.
+    /// Waits for a key; nil when the task is cancelled.
     package func next() async -> Key? {
         let id = state.withLock { state in
             state.nextTaker += 1
@@ -91,7 +87,7 @@ package final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let answer: Key?? = state.withLock { state in
-                    if state.isShutDown || Task.isCancelled { return .some(nil) }
+                    if Task.isCancelled { return .some(nil) }
                     if let key = state.queue.take() { return .some(key) }
                     state.takers.append((id, continuation))
                     return nil
@@ -114,15 +110,4 @@ package final class WorkQueue<Key: Hashable & Sendable>: Sendable {
     /// See ``WorkQueueState/failed(_:)``.
     package func failed(_ key: Key) -> Duration { state.withLock { $0.queue.failed(key) } }
     package func succeeded(_ key: Key) { state.withLock { $0.queue.succeeded(key) } }
-    package var count: Int { state.withLock { $0.queue.count } }
-
-    /// Releases all takers; nothing is handed out any more.
-    package func shutDown() {
-        let takers = state.withLock { state in
-            state.isShutDown = true
-            defer { state.takers = [] }
-            return state.takers
-        }
-        for taker in takers { taker.continuation.resume(returning: nil) }
-    }
 }

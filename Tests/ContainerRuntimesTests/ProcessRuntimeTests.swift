@@ -216,18 +216,6 @@ struct ProcessRuntimeTests {
         try await fixture.runtime.remove("c")
     }
 
-    @Test func statsOfRunning() async throws {
-        _ = try await fixture.runtime.start(
-            fixture.shell("c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo ok; sleep 1000"))
-        _ = try await fixture.logged("c", "ok")
-        let stats = try #require(await fixture.runtime.stats("c"))
-        #expect(stats.cpuNanoseconds > 1_000_000)
-        #expect(stats.memoryBytes > 10_000)
-        await fixture.runtime.kill("c")
-        _ = await fixture.end(of: "c")
-        #expect(await fixture.runtime.stats("c") == nil)
-    }
-
     @Test func runtimesShareNothing() async throws {
         let other = RuntimeFixture()
         _ = try await fixture.runtime.start(fixture.shell("c", "echo up; sleep 1000"))

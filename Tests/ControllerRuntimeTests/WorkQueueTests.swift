@@ -38,7 +38,7 @@ struct WorkQueueTests {
         var queue = WorkQueueState<Int>()
         for key in 0..<5000 { _ = queue.add(key) }
         for key in 0..<5000 { #expect(queue.take() == key) }
-        #expect(queue.count == 0)
+        #expect(queue.take() == nil)
     }
 
     @Test func waitingTakerGetsTheKey() async {
@@ -48,15 +48,12 @@ struct WorkQueueTests {
         #expect(await taken == "a")
     }
 
-    @Test func cancellationAndShutdownReleaseTakers() async {
+    @Test func cancellationReleasesTakers() async {
         let queue = WorkQueue<String>()
         await withTaskGroup(of: String?.self) { group in
             group.addTask { await queue.next() }
             group.cancelAll()
             for await key in group { #expect(key == nil) }
         }
-        async let taken = queue.next()
-        queue.shutDown()
-        #expect(await taken == nil)
     }
 }
