@@ -8,7 +8,6 @@ package import KubeAPI
 package struct KubeClient: Sendable {
     /// What a patch's body is.
     package enum PatchType: String, Sendable {
-        case json = "application/json-patch+json"
         case merge = "application/merge-patch+json"
         case strategicMerge = "application/strategic-merge-patch+json"
     }

@@ -45,9 +45,6 @@ package struct CSVReader {
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { index = 3 }
     }
 
-    /// The number of fields of the current record.
-    package var fieldCount: Int { fields.count }
-
     /// Moves to the next record; false at the end.
     package mutating func next() throws(CSVError) -> Bool {
         skipBlankLines()

@@ -39,11 +39,6 @@ package final class ServiceProxy: Sendable {
         table = Mutex(ServiceTable(nodePortAddress: configuration.nodePortAddress))
     }
 
-    /// What has been done so far.
-    package var statistics: ProxyStatistics {
-        get async { await ports.statistics }
-    }
-
     /// Works until cancelled; then stops listening, and lets connections end by themselves. Call it once.
     package func run() async throws {
         follow()

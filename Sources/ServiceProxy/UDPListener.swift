@@ -24,13 +24,10 @@ final class UDPFrontHandler: ChannelInboundHandler {
     typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
     private final class Session {
-        let endpoint: ProxyEndpoint
         var channel: (any Channel)?
         /// Datagrams that came before the socket was there.
         var waiting: [ByteBuffer] = []
         var lastUse: NIODeadline = .now()
-
-        init(_ endpoint: ProxyEndpoint) { self.endpoint = endpoint }
     }
 
     private static let maxWaiting = 16
@@ -74,7 +71,7 @@ final class UDPFrontHandler: ChannelInboundHandler {
         guard let endpoint = backend.pick(client: client),
             backend.counters.open(limit: backend.configuration.maxConnections)
         else { return nil }
-        let session = Session(endpoint)
+        let session = Session()
         sessions[client] = session
         let listener = context.channel
         let counters = backend.counters
