@@ -4,7 +4,7 @@ package import ApusCore
 /// Fills in the values that Kubernetes gives to fields which the client left out.
 ///
 /// Source: Kubernetes API reference ("Defaults to …") and API conventions, "Defaulting". Applied after
-/// `Schema.prune`; an empty string and a missing value are the same. Idempotent.
+/// ``ObjectValidation/check(_:type:schema:)``; an empty string and a missing value are the same. Idempotent.
 package enum Defaults {
     /// Applies the defaults of the object's kind; objects of other kinds are left as they are.
     package static func apply(_ object: inout JSONValue, _ kind: GroupVersionKind) {

@@ -21,13 +21,6 @@ package enum ObjectValidation {
     }
 }
 
-extension Schema {
-    /// The object without what its type does not have, as upstream would write it after decoding it.
-    package func prune(_ object: JSONValue, type: SchemaMessage) -> JSONValue {
-        ObjectValidation.check(object, type: type, schema: self).object
-    }
-}
-
 /// Decodes JSON into a type as Go's decoder does, and writes it back as Go's encoder does, in one pass.
 private struct TypedReader {
     private static let maxErrors = 100

@@ -79,16 +79,6 @@ package struct Quantity: Hashable, Comparable, Sendable, CustomStringConvertible
 
     package static func < (left: Quantity, right: Quantity) -> Bool { left.millis < right.millis }
 
-    package static func + (left: Quantity, right: Quantity) -> Quantity {
-        let (sum, overflow) = left.millis.addingReportingOverflow(right.millis)
-        return Quantity(millis: overflow ? .max : sum)
-    }
-
-    package static func - (left: Quantity, right: Quantity) -> Quantity {
-        let (difference, overflow) = left.millis.subtractingReportingOverflow(right.millis)
-        return Quantity(millis: overflow ? -.max : difference)
-    }
-
     package var description: String {
         millis % 1000 == 0 ? String(millis / 1000) : "\(millis)m"
     }

@@ -129,11 +129,6 @@ package struct Schema: Sendable {
         return type(named: "meta.v1.\(kind.kind)")
     }
 
-    /// The message that a type refers to, if it is one.
-    package func message(_ type: SchemaType) -> SchemaMessage? {
-        if case .message(let index) = type { messages[index] } else { nil }
-    }
-
     init(table: String) {
         var parser = SchemaTableParser()
         parser.parse(table)

@@ -8,7 +8,6 @@ struct SchemaTableParser {
     private(set) var indices: [String: Int] = [:]
     private(set) var kinds: [GroupVersionKind: String] = [:]
     private var messages: [SchemaMessage] = []
-    private var isDefined: [Bool] = []
     private var wrappers: Set<String> = []
     private var current: (index: Int, package: String)?
 

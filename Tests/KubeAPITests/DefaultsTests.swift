@@ -8,9 +8,9 @@ import Testing
     private func completed(_ kind: String, _ json: String) throws -> JSONValue {
         let kind = ObjectValidationTests.Case(kind, "", []).kind
         let type = try #require(Schema.builtIn.type(kind))
-        var object = Schema.builtIn.prune(try JSONParser.parse(json), type: type)
+        var object = ObjectValidation.check(try JSONParser.parse(json), type: type).object
         Defaults.apply(&object, kind)
-        var again = Schema.builtIn.prune(object, type: type)
+        var again = ObjectValidation.check(object, type: type).object
         Defaults.apply(&again, kind)
         #expect(again == object)
         return object

@@ -35,8 +35,8 @@ struct ProtobufEncoder {
     private func message(_ object: JSONValue, _ type: SchemaMessage) -> [UInt8] {
         type.fields.flatMap { field in
             if field.number == 0 { return [UInt8]() }
-            if field.isInlined, let inner = schema.message(field.type) {
-                return Self.bytes(field.number, message(object, inner))
+            if field.isInlined, case .message(let index) = field.type {
+                return Self.bytes(field.number, message(object, schema.messages[index]))
             }
             let value = object[field.name]
             if value.isNull { return [] }

@@ -63,6 +63,5 @@ struct QuantityTests {
     @Test func roundsUpAndCaps() {
         #expect(Quantity("1500m")?.value == 2)
         #expect(Quantity("99E")?.millis == .max)
-        #expect(Quantity(millis: .max) + Quantity(1) == Quantity(millis: .max))
     }
 }

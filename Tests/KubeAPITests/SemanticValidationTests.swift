@@ -9,7 +9,7 @@ import Testing
 
     private func completed(_ json: JSONValue, _ kind: GroupVersionKind) throws -> JSONValue {
         let type = try #require(Schema.builtIn.type(kind))
-        var object = Schema.builtIn.prune(json, type: type)
+        var object = ObjectValidation.check(json, type: type).object
         Defaults.apply(&object, kind)
         return object
     }
