@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import ApusCore
 import AsyncHTTPClient
-import Foundation
 package import KubeAPI
 import NIOCore
 import NIOHTTP1
@@ -42,7 +42,7 @@ package final class HTTPTransport: KubeTransport {
     package func send(_ request: KubeRequest) async throws -> KubeResponse {
         var url = server + request.path
         if !request.query.isEmpty {
-            let pairs = request.query.map { "\(Self.escape($0.name))=\(Self.escape($0.value))" }
+            let pairs = request.query.map { "\(PercentEncoding.encode($0.name))=\(PercentEncoding.encode($0.value))" }
             url += "?" + pairs.joined(separator: "&")
         }
         var message = HTTPClientRequest(url: url)
@@ -63,11 +63,4 @@ package final class HTTPTransport: KubeTransport {
 
     /// Closes all connections.
     package func shutdown() async throws { try await client.shutdown() }
-
-    private static let unreserved = CharacterSet(
-        charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-
-    private static func escape(_ text: String) -> String {
-        text.addingPercentEncoding(withAllowedCharacters: unreserved) ?? text
-    }
 }

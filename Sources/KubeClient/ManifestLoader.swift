@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import ApusCore
+import ApusCore
 import Foundation
 package import KubeAPI
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import ApusCore
+import ApusCore
 package import KubeAPI
 
 /// One change that a watch reports (meta/v1 WatchEvent).

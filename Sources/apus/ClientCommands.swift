@@ -65,7 +65,7 @@ struct GetCommand: AsyncParsableCommand {
         try await client.withClient { client, namespace in
             let resource = try await ResourceDiscovery(client: client).resource(named: type)
             let path = resource.path(namespace: allNamespaces ? "" : namespace, name: name)
-            let query = selector.map { "?labelSelector=\(escaped($0))" } ?? ""
+            let query = selector.map { "?labelSelector=\(PercentEncoding.encode($0))" } ?? ""
             switch output {
             case "json":
                 let bytes = try await client.raw(path + query)
@@ -212,11 +212,6 @@ struct LogsCommand: AsyncParsableCommand {
             }
         }
     }
-}
-
-/// Percent-encodes a query value.
-func escaped(_ text: String) -> String {
-    text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? text
 }
 
 /// Text in columns.

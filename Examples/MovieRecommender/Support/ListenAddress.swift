@@ -45,23 +45,3 @@ struct ServiceURL: ExpressibleByArgument, Sendable, CustomStringConvertible {
         description = argument.hasSuffix("/") ? String(argument.dropLast()) : argument
     }
 }
-
-/// Percent-encoding of one query value or path segment (RFC 3986).
-enum PercentEncoding {
-    /// `text` with all but unreserved characters encoded.
-    static func encode(_ text: String) -> String {
-        var encoded = ""
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
-                encoded.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                encoded += digits.utf8.count == 1 ? "%0\(digits)" : "%\(digits)"
-            }
-        }
-        return encoded
-    }
-}

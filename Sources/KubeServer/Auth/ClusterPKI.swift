@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Crypto
 import FoundationEssentials
+import KubeAPI
 import SwiftASN1
 import X509
 
@@ -159,7 +160,7 @@ package struct ClusterPKI: Sendable {
     /// - Parameter server: URL such as `https://127.0.0.1:6443`.
     /// - Returns: YAML.
     package func kubeconfig(server: String) -> String {
-        func inline(_ pem: String) -> String { Base64Text.encode(Array(pem.utf8)) }
+        func inline(_ pem: String) -> String { Base64.encode(pem.utf8) }
         return """
             apiVersion: v1
             kind: Config

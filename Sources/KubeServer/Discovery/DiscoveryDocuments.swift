@@ -65,7 +65,7 @@ struct DiscoveryDocuments {
                 "verbs": JSONValue(verbs(declaration)),
                 "shortNames": declaration.shortNames.isEmpty ? nil : JSONValue(declaration.shortNames),
                 "categories": declaration.categories.isEmpty ? nil : JSONValue(declaration.categories),
-                "storageVersionHash": .string(Base64Text.encode(resource.qualifiedName.utf8.prefix(6))),
+                "storageVersionHash": .string(Base64.encode(resource.qualifiedName.utf8.prefix(6))),
             ])
             for subresource in subresources(declaration) {
                 resources.append([

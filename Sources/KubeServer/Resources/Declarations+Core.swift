@@ -66,18 +66,9 @@ extension ResourceDeclaration {
         .configMaps, shortNames: ["cm"], columns: CoreColumns.configMap)
 
     static let secrets: ResourceDeclaration = {
-        @Sendable func encodeText(_ object: inout KubeObject) {
-            for (key, value) in object["stringData"].stringMembers {
-                object["data"][key] = .string(Base64Text.encode(Array(value.utf8)))
-            }
-            object["stringData"] = .null
-            if object["type"].string ?? "" == "" { object["type"] = "Opaque" }
-        }
         var strategy = Strategy()
-        strategy.prepareCreate = { object throws(StatusError) in encodeText(&object) }
         strategy.prepareUpdate = { object, old throws(StatusError) in
             if object["type"].string ?? "" == "" { object["type"] = old["type"] }
-            encodeText(&object)
         }
         return ResourceDeclaration(
             .secrets, columns: CoreColumns.secret, selectableFields: [SelectableField("type")], strategy: strategy)
@@ -104,13 +95,4 @@ extension ResourceDeclaration {
 
     static let leases = ResourceDeclaration(
         .leases, allowsCreateOnUpdate: true, allowsUnconditionalUpdate: false, columns: CoreColumns.lease)
-}
-
-/// Base64 with padding (RFC 4648, section 4).
-enum Base64Text {
-    static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        let text = Base64URL.encode(bytes)
-        let standard = text.map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 }
-        return String(standard) + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
-    }
 }
