@@ -72,6 +72,7 @@ package struct KubeClient: Sendable {
         self.userAgent = userAgent
     }
 
+    /// Reads one object, or a subresource of it.
     package func get(_ resource: KubeResource, _ key: ObjectKey, subresource: String? = nil) async throws -> KubeObject
     {
         let path = resource.path(namespace: key.namespace, name: key.name, subresource: subresource)
@@ -100,6 +101,7 @@ package struct KubeClient: Sendable {
             continueToken: json["metadata"]["continue"].string ?? "")
     }
 
+    /// Creates an object; returns it as the server stored it.
     package func create(
         _ resource: KubeResource, _ object: KubeObject, namespace: String? = nil
     ) async throws -> KubeObject {
@@ -123,10 +125,12 @@ package struct KubeClient: Sendable {
         return KubeObject(try await call("PUT", path, body: object.json))
     }
 
+    /// Replaces an object's status; the rest of it is not changed.
     package func updateStatus(_ resource: KubeResource, _ object: KubeObject) async throws -> KubeObject {
         try await update(resource, object, subresource: "status")
     }
 
+    /// Changes an object by a patch; returns it as it is then.
     package func patch(
         _ resource: KubeResource, _ key: ObjectKey, _ type: PatchType = .merge, _ body: JSONValue,
         subresource: String? = nil
@@ -135,6 +139,7 @@ package struct KubeClient: Sendable {
         return KubeObject(try await call("PATCH", path, contentType: type.rawValue, body: body))
     }
 
+    /// Deletes an object; with finalizers or a grace period it goes later.
     package func delete(
         _ resource: KubeResource, _ key: ObjectKey, _ options: DeleteOptions = DeleteOptions()
     ) async throws {

@@ -13,7 +13,7 @@ import Synchronization
 final class GarbageCollector: Sendable {
     private struct State {
         var graph = OwnerGraph()
-        var discovery = APIDiscovery()
+        var discovery = ResourceDiscovery()
         var followed: Set<KubeResource> = []
         var isReady = false
     }
@@ -46,7 +46,7 @@ final class GarbageCollector: Sendable {
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
                 do {
-                    let added = follow(try await APIDiscovery.load(client))
+                    let added = follow(try await ResourceDiscovery(client: client))
                     backoff.reset()
                     if !added.isEmpty { group.addTask { await self.takeUp(added) } }
                     try await Task.sleep(for: interval)
@@ -60,7 +60,7 @@ final class GarbageCollector: Sendable {
     }
 
     /// Follows the resources that came and forgets those that went; returns those that came.
-    private func follow(_ discovery: APIDiscovery) -> Set<KubeResource> {
+    private func follow(_ discovery: ResourceDiscovery) -> Set<KubeResource> {
         let wanted = Set(
             discovery.entries.filter { $0.verbs.isSuperset(of: ["list", "watch", "delete"]) }.map(\.resource)
                 .filter { $0.plural != "events" })
@@ -203,7 +203,7 @@ final class GarbageCollector: Sendable {
         let scoped = AbsentOwners.Key(uid: owner.uid, namespace: namespace)
         if absent.contains(scoped) { return .absent }
         let resource = state.withLock {
-            $0.discovery.resource(apiVersion: owner.apiVersion, kind: owner.kind)
+            $0.discovery.resource(ownerVersion: owner.apiVersion, kind: owner.kind)
         }
         // An owner of a kind that the server does not know may be of one that is down.
         guard let resource else { return .present }

@@ -43,7 +43,7 @@ struct NamespaceReconciler: Reconciler {
             wakeups.forget(key)
             return .done
         }
-        let discovery = try await APIDiscovery.load(client)
+        let discovery = try await ResourceDiscovery(client: client)
         var remainders: [Remainder] = []
         var failures: [String] = []
         let entries = discovery.entries.filter {
@@ -76,7 +76,7 @@ struct NamespaceReconciler: Reconciler {
     }
 
     /// Deletes the objects of one resource; returns what is left.
-    private func empty(_ entry: APIDiscovery.Entry, in namespace: String) async throws -> Remainder? {
+    private func empty(_ entry: ResourceDiscovery.Entry, in namespace: String) async throws -> Remainder? {
         let found = try await all(entry.resource, in: namespace)
         let live = found.filter { !$0.isBeingDeleted }
         guard !found.isEmpty else { return nil }
