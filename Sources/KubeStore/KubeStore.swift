@@ -46,12 +46,6 @@ package final class KubeStore: Sendable {
     /// The committed object of a key.
     package func get(_ key: StoreKey) -> StoredObject? { live.get(key) }
 
-    /// How many objects a resource has.
-    package func count(resource: String) -> Int { live.count(resource) }
-
-    /// The resources that have objects, sorted.
-    package func resources() -> [String] { live.resources }
-
     /// A page of a consistent snapshot, sorted by key.
     ///
     /// - Parameters:

@@ -54,13 +54,7 @@ final class LiveState: Sendable {
 
     var revision: Int64 { state.withLock { $0.revision } }
 
-    var resources: [String] {
-        state.withLock { state in state.tables.filter { $0.value.count > 0 }.map(\.key) }.sorted()
-    }
-
     func get(_ key: StoreKey) -> StoredObject? { state.withLock { $0.objects[key] } }
-
-    func count(_ resource: String) -> Int { state.withLock { $0.tables[resource]?.count ?? 0 } }
 
     // MARK: Lists
 

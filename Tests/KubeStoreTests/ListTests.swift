@@ -17,7 +17,6 @@ import Testing
         #expect(try store.list(resource: "pods", namespace: "").objects.isEmpty)
         #expect(try store.list(resource: "nodes", namespace: "").objects.count == 1)
         #expect(try store.list(resource: "nodes").objects.count == 1)
-        #expect(store.resources() == ["nodes", "pods"])
     }
 
     @Test func pagesWithTheNumberThatRemains() async throws {

@@ -59,7 +59,8 @@ import Testing
                 oldest = store.revision
                 let same = history[store.revision] ?? [:]
                 for (key, object) in same { #expect(store.get(key)?.bytes == object.bytes) }
-                #expect(store.count(resource: "pods") == same.keys.filter { $0.resource == "pods" }.count)
+                #expect(
+                    try store.list(resource: "pods").objects.count == same.keys.filter { $0.resource == "pods" }.count)
             }
         }
         await store.close()
