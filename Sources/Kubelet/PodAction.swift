@@ -16,7 +16,7 @@ package enum PodInput: Sendable {
     /// A container was not given to the runtime, for this reason; tried again later.
     case startRefused(String, attempt: Int, reason: String, message: String)
     /// A probe began to pass or to fail.
-    case probe(String, attempt: Int, ProbeKind, isPassing: Bool, message: String)
+    case probe(String, attempt: Int, ProbeKind, isPassing: Bool)
     /// A post-start hook ended; nil: well.
     case postStartEnded(String, attempt: Int, failure: String?)
     case preStopEnded(String, attempt: Int, failure: String?)

@@ -127,9 +127,9 @@ package struct PodMachine: Sendable {
                 machine.records[index].retryAt = now + machine.timing.retryInterval
                 if machine.stopping == nil { machine.warn("Failed", "Error: \(message)", container: name) }
             }
-        case .probe(let name, let attempt, let kind, let isPassing, let message):
+        case .probe(let name, let attempt, let kind, let isPassing):
             with(name, attempt) { machine, index in
-                machine.probed(index, kind, isPassing: isPassing, message: message, now: now)
+                machine.probed(index, kind, isPassing: isPassing, now: now)
             }
         case .postStartEnded(let name, let attempt, let failure):
             with(name, attempt) { machine, index in
@@ -177,9 +177,7 @@ package struct PodMachine: Sendable {
         }
     }
 
-    private mutating func probed(
-        _ index: Int, _ kind: ProbeKind, isPassing: Bool, message: String, now: Timestamp
-    ) {
+    private mutating func probed(_ index: Int, _ kind: ProbeKind, isPassing: Bool, now: Timestamp) {
         guard records[index].isRunning else { return }
         switch (kind, isPassing) {
         case (.readiness, _):

@@ -78,15 +78,13 @@ extension PodWorker {
     }
 
     private func settle(_ outcome: ProbeOutcome, _ key: ProbeKey, _ machine: inout ProbeMachine) {
-        var text = ""
         if case .failure(let message) = outcome {
-            text = message
             tell(
                 isWarning: true, "Unhealthy", "\(key.kind.rawValue) probe failed: \(message)",
                 container: key.container)
         }
         if let isPassing = machine.record(success: outcome == .success) {
-            send(.probe(key.container, attempt: key.attempt, key.kind, isPassing: isPassing, message: text))
+            send(.probe(key.container, attempt: key.attempt, key.kind, isPassing: isPassing))
         }
     }
 }

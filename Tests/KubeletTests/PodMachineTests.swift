@@ -201,13 +201,13 @@ import Testing
         let key = ProbeKey(container: "a", attempt: 0, kind: .liveness)
         #expect(pod.machine.activeProbes == [key])
         #expect(
-            pod.feed(.probe("a", attempt: 0, .liveness, isPassing: false, message: "no"))
+            pod.feed(.probe("a", attempt: 0, .liveness, isPassing: false))
                 == [.terminate("a", attempt: 0)])
         #expect(pod.events.last == "Killing: Container a failed liveness probe, will be restarted")
         #expect(pod.machine.activeProbes.isEmpty)
         #expect(pod.pass(.seconds(3)) == [.kill("a", attempt: 0)])
         #expect(pod.exit(137) == [.start("a", attempt: 1)])
-        #expect(pod.feed(.probe("a", attempt: 0, .liveness, isPassing: false, message: "old")) == [])
+        #expect(pod.feed(.probe("a", attempt: 0, .liveness, isPassing: false)) == [])
     }
 
     @Test func `startup gates the other probes, readiness gates traffic`() {
@@ -222,13 +222,13 @@ import Testing
         _ = pod.run()
         #expect(pod.machine.activeProbes.map(\.kind) == [.startup])
         #expect(pod.state()["started"] == false)
-        _ = pod.feed(.probe("a", attempt: 0, .startup, isPassing: true, message: ""))
+        _ = pod.feed(.probe("a", attempt: 0, .startup, isPassing: true))
         #expect(Set(pod.machine.activeProbes.map(\.kind)) == [.liveness, .readiness])
         #expect(pod.state()["started"] == true)
         #expect(pod.state()["ready"] == false)
-        _ = pod.feed(.probe("a", attempt: 0, .readiness, isPassing: true, message: ""))
+        _ = pod.feed(.probe("a", attempt: 0, .readiness, isPassing: true))
         #expect(pod.condition("Ready") == "True")
-        _ = pod.feed(.probe("a", attempt: 0, .readiness, isPassing: false, message: ""))
+        _ = pod.feed(.probe("a", attempt: 0, .readiness, isPassing: false))
         #expect(pod.condition("ContainersReady").hasPrefix("False | ContainersNotReady"))
     }
 
@@ -313,7 +313,7 @@ import Testing
         for input: PodInput in [
             .container("a", attempt: 1, .lost), .container("b", attempt: 0, .lost),
             .container("a", attempt: 0, .running(startedAt: pod.now + .seconds(1))),
-            .probe("a", attempt: 3, .liveness, isPassing: false, message: ""),
+            .probe("a", attempt: 3, .liveness, isPassing: false),
             .postStartEnded("a", attempt: 0, failure: "x"), .preStopEnded("a", attempt: 0, failure: nil),
             .startRefused("a", attempt: 0, reason: "r", message: "m"), .retry, .tick,
         ] {
