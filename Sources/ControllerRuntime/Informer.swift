@@ -58,6 +58,7 @@ package final class Informer: Sendable {
         for object in known { handler(.added(object)) }
     }
 
+    /// The object of a key; nil when there is none (yet).
     package func get(_ key: ObjectKey) -> KubeObject? { state.withLock { $0.objects[key] } }
 
     /// All objects, or those of a namespace, that the selector matches; in no order.
@@ -167,25 +168,4 @@ extension Informer.State {
     fileprivate mutating func remove(_ object: KubeObject) -> InformerEvent? {
         objects.removeValue(forKey: object.key) == nil ? nil : .deleted(object)
     }
-}
-
-/// Exponential waiting time between tries: doubles from `base` up to `limit`.
-package struct Backoff: Sendable {
-    private let base: Duration
-    private let limit: Duration
-    private var current: Duration
-
-    package init(base: Duration = .milliseconds(50), limit: Duration = .seconds(10)) {
-        self.base = base
-        self.limit = limit
-        current = base
-    }
-
-    /// The time to wait now; the next one is twice as long.
-    package mutating func next() -> Duration {
-        defer { current = min(current * 2, limit) }
-        return current
-    }
-
-    package mutating func reset() { current = base }
 }

@@ -73,6 +73,7 @@ package final class WorkQueue<Key: Hashable & Sendable>: Sendable {
 
     package init() {}
 
+    /// Adds a key; a waiting taker gets it.
     package func add(_ key: Key) {
         let match = state.withLock { state in state.queue.add(key) ? state.match() : nil }
         if let (taker, key) = match { taker.resume(returning: key) }
@@ -102,6 +103,7 @@ package final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         }
     }
 
+    /// Says that the worker which took the key is done with it.
     package func done(_ key: Key) {
         let match = state.withLock { state in state.queue.done(key) ? state.match() : nil }
         if let (taker, key) = match { taker.resume(returning: key) }
@@ -109,5 +111,6 @@ package final class WorkQueue<Key: Hashable & Sendable>: Sendable {
 
     /// See ``WorkQueueState/failed(_:)``.
     package func failed(_ key: Key) -> Duration { state.withLock { $0.queue.failed(key) } }
+    /// See ``WorkQueueState/succeeded(_:)``.
     package func succeeded(_ key: Key) { state.withLock { $0.queue.succeeded(key) } }
 }

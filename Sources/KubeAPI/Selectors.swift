@@ -15,6 +15,7 @@ package struct LabelSelector: Hashable, Sendable, CustomStringConvertible {
         case greaterThan(String, Int)
         case lessThan(String, Int)
 
+        /// Whether an object with these labels meets the requirement.
         package func matches(_ labels: [String: String]) -> Bool {
             switch self {
             case .in(let key, let values): labels[key].map(values.contains) ?? false
@@ -39,6 +40,7 @@ package struct LabelSelector: Hashable, Sendable, CustomStringConvertible {
         requirements = matchLabels.sorted { $0.key < $1.key }.map { .in($0.key, [$0.value]) }
     }
 
+    /// Whether an object with these labels meets all requirements.
     package func matches(_ labels: [String: String]) -> Bool { requirements.allSatisfy { $0.matches(labels) } }
 
     /// Reads a meta/v1 LabelSelector.

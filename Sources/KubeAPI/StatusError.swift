@@ -91,17 +91,20 @@ extension StatusError {
         return error
     }
 
+    /// 404: there is no object of this name.
     package static func notFound(_ resource: KubeResource, _ name: String) -> StatusError {
         about(
             resource, name, code: 404, reason: "NotFound", message: "\(resource.qualifiedName) \"\(name)\" not found")
     }
 
+    /// 409: an object of this name exists.
     package static func alreadyExists(_ resource: KubeResource, _ name: String) -> StatusError {
         about(
             resource, name, code: 409, reason: "AlreadyExists",
             message: "\(resource.qualifiedName) \"\(name)\" already exists")
     }
 
+    /// 409: the object is not in the state that the request expects.
     package static func conflict(_ resource: KubeResource, _ name: String, _ why: String) -> StatusError {
         about(
             resource, name, code: 409, reason: "Conflict",
@@ -115,12 +118,14 @@ extension StatusError {
             "the object has been modified; please apply your changes to the latest version and try again")
     }
 
+    /// 403: the user may not do this, or an admission step refused it.
     package static func forbidden(_ resource: KubeResource, _ name: String, _ why: String) -> StatusError {
         about(
             resource, name, code: 403, reason: "Forbidden",
             message: "\(resource.qualifiedName)\(name.isEmpty ? "" : " \"\(name)\"") is forbidden: \(why)")
     }
 
+    /// 422: fields of the object are not valid.
     package static func invalid(_ resource: KubeResource, _ name: String, _ causes: [StatusCause]) -> StatusError {
         let kind = resource.group.isEmpty ? resource.kind : "\(resource.kind).\(resource.group)"
         let texts = causes.map { "\($0.field): \($0.message)" }
@@ -132,10 +137,12 @@ extension StatusError {
         return error
     }
 
+    /// 400: the request is malformed.
     package static func badRequest(_ message: String) -> StatusError {
         StatusError(code: 400, reason: "BadRequest", message: message)
     }
 
+    /// 401: it is not known who asks.
     package static func unauthorized(_ message: String = "Unauthorized") -> StatusError {
         StatusError(code: 401, reason: "Unauthorized", message: message)
     }
@@ -151,22 +158,27 @@ extension StatusError {
             message: "the server does not allow this method on the requested resource")
     }
 
+    /// 410: a resource version or continue token is too old.
     package static func expired(_ message: String) -> StatusError {
         StatusError(code: 410, reason: "Expired", message: message)
     }
 
+    /// 413: the request is too large.
     package static func tooLarge(_ message: String) -> StatusError {
         StatusError(code: 413, reason: "RequestEntityTooLarge", message: message)
     }
 
+    /// 415: the body is in a format that is not taken.
     package static func unsupportedMediaType(_ message: String) -> StatusError {
         StatusError(code: 415, reason: "UnsupportedMediaType", message: message)
     }
 
+    /// 500: something went wrong that is not the client's fault.
     package static func internalError(_ message: String) -> StatusError {
         StatusError(code: 500, reason: "InternalError", message: "Internal error occurred: \(message)")
     }
 
+    /// 503: try again later.
     package static func unavailable(_ message: String) -> StatusError {
         StatusError(code: 503, reason: "ServiceUnavailable", message: message)
     }

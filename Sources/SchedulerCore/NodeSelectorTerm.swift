@@ -17,6 +17,7 @@ package struct NodeSelectorTerm: Hashable, Sendable {
         isUsable = !(labels.isEmpty && fields.isEmpty) && !(labels + fields).contains { $0 == nil }
     }
 
+    /// Whether the node meets all requirements of the term.
     package func matches(_ node: NodeSpec) -> Bool {
         isUsable && labels.matches(node.labels)
             && (fields.requirements.isEmpty || fields.matches(["metadata.name": node.name]))

@@ -51,6 +51,7 @@ package struct Toleration: Hashable, Sendable {
             effect: json["effect"].string.flatMap(Taint.Effect.init(rawValue:)))
     }
 
+    /// Whether a pod with this toleration is not repelled by the taint.
     package func tolerates(_ taint: Taint) -> Bool {
         (effect == nil || effect == taint.effect) && (key == taint.key || (key.isEmpty && isExists))
             && (isExists || value == taint.value)

@@ -60,6 +60,7 @@ package struct ServiceTable: Sendable {
         services[object.key] = Service(addresses: addresses, ports: ports, affinityTimeout: affinityTimeout)
     }
 
+    /// Forgets a deleted service.
     package mutating func removeService(_ key: ObjectKey) { services[key] = nil }
 
     /// Takes in a new or changed EndpointSlice; its label `kubernetes.io/service-name` says whose it is.
@@ -82,6 +83,7 @@ package struct ServiceTable: Sendable {
         slicesOfService[service, default: []].insert(object.key)
     }
 
+    /// Forgets a deleted slice.
     package mutating func removeSlice(_ key: ObjectKey) {
         guard let old = slices.removeValue(forKey: key) else { return }
         slicesOfService[old.service]?.remove(key)

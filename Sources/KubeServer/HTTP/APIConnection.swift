@@ -72,7 +72,7 @@ final class APIConnection: Sendable {
         guard case .stream(let chunks) = response.body else {
             return try await Self.send(response, isHead: request.method == .head, writer)
         }
-        try await stream(chunks, response, request, writer, channel)
+        try await stream(chunks, response, writer, channel)
     }
 
     private func answer(_ request: Request, _ channel: any Channel) async throws -> KubeResponse {
@@ -146,8 +146,7 @@ final class APIConnection: Sendable {
 
     /// Sends chunks as they come, until the end, the client's disconnection, or the server's shutdown.
     private func stream(
-        _ chunks: ByteStream, _ response: KubeResponse, _ request: Request, _ writer: consuming ResponseWriter,
-        _ channel: any Channel
+        _ chunks: ByteStream, _ response: KubeResponse, _ writer: consuming ResponseWriter, _ channel: any Channel
     ) async throws {
         var head = Self.head(response)
         head.headerFields[.connection] = "close"
