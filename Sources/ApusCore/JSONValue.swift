@@ -146,8 +146,6 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, Expre
     package init(_ value: Int) { self = .int(Int64(value)) }
     /// A string, or `null`.
     package init(_ value: String?) { self = value.map(JSONValue.string) ?? .null }
-    /// A boolean.
-    package init(_ value: Bool) { self = .bool(value) }
     /// A number.
     package init(_ value: Double) { self = .double(value) }
     /// An object of strings.
