@@ -42,7 +42,7 @@ package struct Platform: Sendable {
     package func run(_ work: @escaping Work) async throws {
         let nodes = LocalNodes()
         let control = try await ControlPlane(configuration, nodes: nodes)
-        let agent = try nodeAgent(control.client(as: "node:\(Self.nodeName)"))
+        let agent = nodeAgent(control.client(as: "node:\(Self.nodeName)"))
         nodes.add(agent, named: Self.nodeName)
         let result: Result<Void, any Error>
         do {
@@ -112,8 +112,8 @@ package struct Platform: Sendable {
     }
 
     /// The agent of this machine, with pods as host processes.
-    func nodeAgent(_ client: KubeClient) throws -> NodeAgent {
-        let runtime = try ProcessRuntime(
+    func nodeAgent(_ client: KubeClient) -> NodeAgent {
+        let runtime = ProcessRuntime(
             root: Self.runtimeDir(dataDir: configuration.dataDir), shimCommand: [configuration.executable, "shim"],
             cgroupParent: nil, logger: logger)
         var settings = NodeAgentConfiguration(

@@ -101,7 +101,7 @@ package struct RoleRunner: Sendable {
             let proxy = ServiceProxy(client: client, logger: logger)
             return { try await proxy.run() }
         case .nodeAgent:
-            let agent = try Platform(configuration).nodeAgent(client)
+            let agent = Platform(configuration).nodeAgent(client)
             return { try await agent.run() }
         }
     }

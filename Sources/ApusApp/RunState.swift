@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import ApusCore
+import ApusCore
 import Foundation
 
 /// What `apus up` leaves in its data folder while it runs, so that `down`, `status` and a second `up` find it.

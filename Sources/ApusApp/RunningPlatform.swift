@@ -27,7 +27,7 @@ package struct RunningPlatform: Sendable {
             while state.isAlive, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(20)) }
             if state.isAlive { kill(state.pid, SIGKILL) }
         }
-        let left = try await killContainers()
+        let left = await killContainers()
         RunState.remove(from: dataDir)
         switch (state, left) {
         case (nil, 0): return Report(text: "apus is not running on \(dataDir).", isReady: true)
@@ -37,10 +37,10 @@ package struct RunningPlatform: Sendable {
     }
 
     /// Ends containers that outlived the node agent, and says how many there were.
-    private func killContainers() async throws -> Int {
+    private func killContainers() async -> Int {
         let root = Platform.runtimeDir(dataDir: dataDir)
         guard FileManager.default.fileExists(atPath: root) else { return 0 }
-        let runtime = try ProcessRuntime(root: root, shimCommand: [], cgroupParent: nil, logger: Logger(label: "apus"))
+        let runtime = ProcessRuntime(root: root, shimCommand: [], cgroupParent: nil, logger: Logger(label: "apus"))
         let running = await runtime.containers().filter { record in
             if case .running = record.state { true } else { false }
         }
