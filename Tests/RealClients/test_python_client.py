@@ -51,13 +51,14 @@ def test_stale_write_is_a_conflict(api, namespace):
 
 def test_watch_sees_changes_in_order(api, namespace):
     core = client.CoreV1Api(api)
-    start = core.list_namespaced_config_map(namespace).metadata.resource_version
+    selector = "metadata.name=w"
+    start = core.list_namespaced_config_map(namespace, field_selector=selector).metadata.resource_version
     core.create_namespaced_config_map(namespace, config_map("w"))
     core.patch_namespaced_config_map("w", namespace, {"data": {"k": "2"}})
     core.delete_namespaced_config_map("w", namespace)
     seen = []
-    for event in watch.Watch().stream(core.list_namespaced_config_map, namespace, resource_version=start,
-                                      timeout_seconds=20):
+    for event in watch.Watch().stream(core.list_namespaced_config_map, namespace, field_selector=selector,
+                                      resource_version=start, timeout_seconds=20):
         seen.append((event["type"], event["object"].metadata.name))
         if event["type"] == "DELETED":
             break
