@@ -51,10 +51,9 @@ import Testing
 
     @Test func aDeadEndpointIsNotNoticed() async throws {
         try await withEchoes(["alive"]) { listener, endpoints in
-            var dead: [ProxyEndpoint] = []
-            for _ in 0..<2 {
-                dead.append(ProxyEndpoint(address: "127.77.0.9", port: try await Loopback.freePort("127.77.0.9")))
-            }
+            let refusing = try (0..<2).map { _ in try DeadPort("127.77.0.9") }
+            defer { withExtendedLifetime(refusing) {} }
+            let dead = refusing.map { ProxyEndpoint(address: "127.77.0.9", port: $0.port) }
             #expect(await ports.apply(Loopback.service, [Loopback.port(listener, dead + endpoints)]).isEmpty)
             for _ in 0..<5 { try await expect("alive: x", from: listener) }
             #expect(await ports.statistics.connectFailures >= 2)
@@ -64,7 +63,9 @@ import Testing
 
     @Test func withoutALivingEndpointTheConnectionIsReset() async throws {
         try await withEchoes([]) { listener, _ in
-            let dead = ProxyEndpoint(address: "127.77.0.9", port: try await Loopback.freePort("127.77.0.9"))
+            let refusing = try DeadPort("127.77.0.9")
+            defer { withExtendedLifetime(refusing) {} }
+            let dead = ProxyEndpoint(address: "127.77.0.9", port: refusing.port)
             #expect(await ports.apply(Loopback.service, [Loopback.port(listener, [dead])]).isEmpty)
             // Whether the reset is reported as an error is up to the client.
             let answer = try? await Loopback.exchange("x", with: listener.endpoint)
