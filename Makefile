@@ -16,6 +16,7 @@ demo:
 test:
 	scripts/bootstrap test
 	scripts/fetch-movielens
+	scripts/fetch-kubectl
 	$(MAKE) lint
 	$(MAKE) unit
 	$(MAKE) clients
@@ -44,6 +45,7 @@ release:
 bench:
 	scripts/bootstrap bench
 	scripts/fetch-movielens
+	scripts/fetch-kubectl
 	$(MAKE) release
 	swift build $(RELEASE_FLAGS) --product apus-bench
 	.venv/bin/python Benchmarks/run.py

@@ -16,6 +16,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BINARIES = pathlib.Path(os.environ.get("APUS_BINARIES", ROOT / ".build" / "release"))
 APUS, BENCH = str(BINARIES / "apus"), str(BINARIES / "apus-bench")
+KUBECTL = str(ROOT / ".cache" / "kubectl" / "kubectl")
 
 # Upstream's control plane on a 2-core machine of this kind, measured on another day: for orientation, no ratio of
 # one run. Source: the project's notes on Kubernetes.
@@ -67,7 +68,7 @@ class Platform(Role):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def kubectl(self, *arguments, **more):
-        return subprocess.run(["kubectl", "--kubeconfig", self.kubeconfig, *arguments], check=True, text=True,
+        return subprocess.run([KUBECTL, "--kubeconfig", self.kubeconfig, *arguments], check=True, text=True,
                               capture_output=True, **more).stdout
 
 
@@ -165,7 +166,7 @@ def roles():
         running[role] = Role("serve", role, *common)
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}, "spec": {
         "terminationGracePeriodSeconds": 0, "containers": [{"name": "a", "image": "x", "command": ["sleep", "1000"]}]}}
-    kubectl = ["kubectl", "--kubeconfig", f"{folder}/kubeconfig"]
+    kubectl = [KUBECTL, "--kubeconfig", f"{folder}/kubeconfig"]
     try:
         subprocess.run([*kubectl, "create", "-f", "-"], input=json.dumps(pod), text=True, check=True,
                        stdout=subprocess.DEVNULL)

@@ -15,6 +15,8 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARIES = pathlib.Path(os.environ.get("APUS_BINARIES", ROOT / ".build" / "debug"))
 APUS = str(BINARIES / "apus")
+# scripts/fetch-kubectl puts it there.
+KUBECTL = os.environ.get("APUS_KUBECTL", str(ROOT / ".cache" / "kubectl" / "kubectl"))
 
 
 def wait_for(condition, seconds=60, what="condition"):
@@ -85,7 +87,7 @@ class Cluster:
 
     def kubectl(self, *arguments, input=None, check=True, timeout=90):
         """Runs kubectl and returns its standard output (with standard error where `check` is off)."""
-        result = subprocess.run(["kubectl", *arguments], env=self.env(), input=input, text=True,
+        result = subprocess.run([KUBECTL, *arguments], env=self.env(), input=input, text=True,
                                 capture_output=True, timeout=timeout)
         if check and result.returncode != 0:
             pytest.fail(f"kubectl {' '.join(arguments)} ended with {result.returncode}:\n{result.stdout}{result.stderr}")
@@ -99,7 +101,7 @@ class Cluster:
 
     def popen(self, *arguments):
         """kubectl in the background, to be read from and ended by the test."""
-        return subprocess.Popen(["kubectl", *arguments], env=self.env(), text=True, stdout=subprocess.PIPE,
+        return subprocess.Popen([KUBECTL, *arguments], env=self.env(), text=True, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT)
 
 

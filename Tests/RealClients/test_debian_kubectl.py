@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kubectl of Debian's package kubernetes-client (1.20 in Debian 12) against `apus up`.
 
-It reads `/openapi/v2` only as protobuf and validates manifests itself. `APUS_OLD_KUBECTL` names another binary.
+It reads `/openapi/v2` only as protobuf and validates manifests itself.
 """
-import os
-import pathlib
-import shutil
 import subprocess
-import tempfile
 
 import pytest
 
 from conftest import ROOT, wait_for
 
-FOLDER = ROOT / ".cache" / "kubectl-debian"
+KUBECTL = ROOT / ".cache" / "kubectl-debian" / "kubectl"
 
 WEB = """
 apiVersion: apps/v1
@@ -34,42 +30,14 @@ spec:
 """
 
 
-def unpacked():
-    """The package's kubectl in `FOLDER`, downloaded by apt when it is not there yet; skips without a package."""
-    binary = FOLDER / "kubectl"
-    if binary.exists():
-        return binary
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        pytest.skip("no apt-get and dpkg to fetch Debian's kubectl with; set APUS_OLD_KUBECTL")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
-        # apt's own user must be able to write there.
-        os.chmod(folder, 0o777)
-        fetched = subprocess.run(["apt-get", "download", "kubernetes-client"], cwd=folder, text=True,
-                                 capture_output=True, timeout=300)
-        packages = list(pathlib.Path(folder).glob("kubernetes-client_*.deb"))
-        if fetched.returncode != 0 or not packages:
-            pytest.skip(f"no package kubernetes-client to be had: {fetched.stderr.strip()[-300:]}")
-        root = pathlib.Path(folder) / "root"
-        subprocess.run(["dpkg", "-x", str(packages[0]), str(root)], check=True, capture_output=True, timeout=120)
-        os.replace(root / "usr" / "bin" / "kubectl", binary)
-    return binary
-
-
-@pytest.fixture(scope="module")
-def binary():
-    named = os.environ.get("APUS_OLD_KUBECTL")
-    return pathlib.Path(named) if named else unpacked()
-
-
 @pytest.fixture
-def old(binary, cluster, namespace):
+def old(cluster, namespace):
     """Runs the old kubectl in the test's namespace; returns its standard output, or all with `check` off."""
     def run(*arguments, input=None, check=True):
-        result = subprocess.run([str(binary), "-n", namespace, *arguments], env=cluster.env(), input=input, text=True,
+        result = subprocess.run([str(KUBECTL), "-n", namespace, *arguments], env=cluster.env(), input=input, text=True,
                                 capture_output=True, timeout=90)
         if check and result.returncode != 0:
-            pytest.fail(f"{binary} {' '.join(arguments)} ended with {result.returncode}:\n"
+            pytest.fail(f"{KUBECTL} {' '.join(arguments)} ended with {result.returncode}:\n"
                         f"{result.stdout}{result.stderr}")
         return result.stdout if check else result
 
