@@ -74,6 +74,14 @@ let package = Package(
 
         // 1 Wire: pure codecs and models
         module("KubeAPI", ["ApusCore"]),
+        // RE2 in C++, behind a C interface.
+        .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
+        module("LinearRegex", ["CRE2"]),
+        module("CEL", ["ApusCore", "KubeAPI", "LinearRegex"]),
+        module("ServerSideApply", ["ApusCore", "KubeAPI"]),
+        module("AccessControl", ["ApusCore", "KubeAPI"]),
+        module("AdmissionRules", ["ApusCore", "KubeAPI"]),
+        module("CustomResources", ["ApusCore", "KubeAPI", "CEL", "LinearRegex"]),
 
         // 2 Engines: no network
         module("KubeStore", ["ApusCore", .grdb, .logging]),
@@ -86,7 +94,8 @@ let package = Package(
         module(
             "KubeServer",
             [
-                "ApusCore", "KubeAPI", "KubeStore", .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .jwtKit,
+                "ApusCore", "KubeAPI", "KubeStore", "LinearRegex", "CEL", "ServerSideApply", "AccessControl",
+                "AdmissionRules", "CustomResources", .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .jwtKit,
                 .logging, .nioCore, .nioSSL, .serviceLifecycle, .swiftASN1, .x509,
             ]),
         module(
@@ -141,6 +150,7 @@ let package = Package(
 
         tests("ApusCore"),
         tests("KubeAPI", ["ApusCore"]),
+        tests("LinearRegex"),
         tests("KubeStore", ["ApusCore", .grdb, .logging]),
         tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
         tests("ModelKit", ["ApusCore"]),
@@ -158,5 +168,6 @@ let package = Package(
                 "ContainerRuntimes", .logging,
             ]),
         tests("ServiceProxy", ["ApusCore", "KubeAPI", .nioCore, .nioPosix]),
-    ]
+    ],
+    cxxLanguageStandard: .cxx17
 )

@@ -111,7 +111,9 @@ private struct TypedReader {
     private mutating func value(_ value: JSONValue, _ type: SchemaType) -> JSONValue? {
         if value.isNull { return nil }
         switch (type, value) {
-        case (.rawExtension, _), (.fieldsV1, _), (.string, .string), (.bool, .bool), (.int64, .int): return value
+        case (.rawExtension, _), (.fieldsV1, _), (.string, .string), (.bool, .bool), (.int64, .int),
+            (.double, .int), (.double, .double):
+            return value
         case (.int32, .int(let number)):
             if Int32(exactly: number) != nil { return value }
         case (.list(let element), .array(let elements)): return list(elements, element)
@@ -210,6 +212,7 @@ private struct TypedReader {
         case .bool: "bool"
         case .int32: "int32"
         case .int64: "int64"
+        case .double: "float64"
         case .bytes: "[]uint8"
         case .list(let element): "[]" + goType(element)
         case .map(let element): "map[string]" + goType(element)

@@ -116,6 +116,7 @@ extension OpenAPI {
         case .bool: result["type"] = "boolean"
         case .int32: result.setType("integer", format: "int32")
         case .int64: result.setType("integer", format: "int64")
+        case .double: result.setType("number", format: "double")
         case .bytes: result.setType("string", format: "byte")
         case .list(let element):
             result["type"] = "array"

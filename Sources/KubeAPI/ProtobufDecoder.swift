@@ -151,6 +151,7 @@ package struct ProtobufDecoder {
         case (.bool, .varint(let value)): return .bool(value != 0)
         case (.int32, .varint(let value)): return .int(Int64(Int32(truncatingIfNeeded: value)))
         case (.int64, .varint(let value)): return .int(Int64(bitPattern: value))
+        case (.double, .fixed64(let bits)): return .double(Double(bitPattern: bits))
         case (.string, .bytes(let bytes)): return .string(try Self.string(bytes, field.name))
         case (.bytes, .bytes(let bytes)): return .string(Base64.encode(bytes))
         case (.quantity, .bytes(let bytes)):

@@ -8,6 +8,7 @@ package indirect enum SchemaType: Hashable, Sendable {
     case bool
     case int32
     case int64
+    case double
     case bytes
     case quantity
     case intOrString

@@ -38,6 +38,16 @@ K - v1 ServiceAccount core.v1.ServiceAccount
 K - v1 ServiceAccountList core.v1.ServiceAccountList
 K - v1 ServiceList core.v1.ServiceList
 K - v1 Status meta.v1.Status
+K admissionregistration.k8s.io v1 MutatingAdmissionPolicy admissionregistration.v1.MutatingAdmissionPolicy
+K admissionregistration.k8s.io v1 MutatingAdmissionPolicyBinding admissionregistration.v1.MutatingAdmissionPolicyBinding
+K admissionregistration.k8s.io v1 MutatingAdmissionPolicyBindingList admissionregistration.v1.MutatingAdmissionPolicyBindingList
+K admissionregistration.k8s.io v1 MutatingAdmissionPolicyList admissionregistration.v1.MutatingAdmissionPolicyList
+K admissionregistration.k8s.io v1 ValidatingAdmissionPolicy admissionregistration.v1.ValidatingAdmissionPolicy
+K admissionregistration.k8s.io v1 ValidatingAdmissionPolicyBinding admissionregistration.v1.ValidatingAdmissionPolicyBinding
+K admissionregistration.k8s.io v1 ValidatingAdmissionPolicyBindingList admissionregistration.v1.ValidatingAdmissionPolicyBindingList
+K admissionregistration.k8s.io v1 ValidatingAdmissionPolicyList admissionregistration.v1.ValidatingAdmissionPolicyList
+K apiextensions.k8s.io v1 CustomResourceDefinition apiextensions.v1.CustomResourceDefinition
+K apiextensions.k8s.io v1 CustomResourceDefinitionList apiextensions.v1.CustomResourceDefinitionList
 K apps v1 ControllerRevision apps.v1.ControllerRevision
 K apps v1 ControllerRevisionList apps.v1.ControllerRevisionList
 K apps v1 DaemonSet apps.v1.DaemonSet
@@ -64,18 +74,34 @@ K batch v1 CronJob batch.v1.CronJob
 K batch v1 CronJobList batch.v1.CronJobList
 K batch v1 Job batch.v1.Job
 K batch v1 JobList batch.v1.JobList
+K certificates.k8s.io v1 CertificateSigningRequest certificates.v1.CertificateSigningRequest
+K certificates.k8s.io v1 CertificateSigningRequestList certificates.v1.CertificateSigningRequestList
 K coordination.k8s.io v1 Lease coordination.v1.Lease
 K coordination.k8s.io v1 LeaseList coordination.v1.LeaseList
 K discovery.k8s.io v1 EndpointSlice discovery.v1.EndpointSlice
 K discovery.k8s.io v1 EndpointSliceList discovery.v1.EndpointSliceList
 K events.k8s.io v1 Event events.v1.Event
 K events.k8s.io v1 EventList events.v1.EventList
+K flowcontrol.apiserver.k8s.io v1 FlowSchema flowcontrol.v1.FlowSchema
+K flowcontrol.apiserver.k8s.io v1 FlowSchemaList flowcontrol.v1.FlowSchemaList
+K flowcontrol.apiserver.k8s.io v1 PriorityLevelConfiguration flowcontrol.v1.PriorityLevelConfiguration
+K flowcontrol.apiserver.k8s.io v1 PriorityLevelConfigurationList flowcontrol.v1.PriorityLevelConfigurationList
+K metrics.k8s.io v1beta1 NodeMetrics metrics.v1beta1.NodeMetrics
+K metrics.k8s.io v1beta1 NodeMetricsList metrics.v1beta1.NodeMetricsList
+K metrics.k8s.io v1beta1 PodMetrics metrics.v1beta1.PodMetrics
+K metrics.k8s.io v1beta1 PodMetricsList metrics.v1beta1.PodMetricsList
+K networking.k8s.io v1 IPAddress networking.v1.IPAddress
+K networking.k8s.io v1 IPAddressList networking.v1.IPAddressList
 K networking.k8s.io v1 Ingress networking.v1.Ingress
 K networking.k8s.io v1 IngressClass networking.v1.IngressClass
 K networking.k8s.io v1 IngressClassList networking.v1.IngressClassList
 K networking.k8s.io v1 IngressList networking.v1.IngressList
 K networking.k8s.io v1 NetworkPolicy networking.v1.NetworkPolicy
 K networking.k8s.io v1 NetworkPolicyList networking.v1.NetworkPolicyList
+K networking.k8s.io v1 ServiceCIDR networking.v1.ServiceCIDR
+K networking.k8s.io v1 ServiceCIDRList networking.v1.ServiceCIDRList
+K node.k8s.io v1 RuntimeClass node.v1.RuntimeClass
+K node.k8s.io v1 RuntimeClassList node.v1.RuntimeClassList
 K policy v1 Eviction policy.v1.Eviction
 K policy v1 PodDisruptionBudget policy.v1.PodDisruptionBudget
 K policy v1 PodDisruptionBudgetList policy.v1.PodDisruptionBudgetList
@@ -87,10 +113,36 @@ K rbac.authorization.k8s.io v1 Role rbac.v1.Role
 K rbac.authorization.k8s.io v1 RoleBinding rbac.v1.RoleBinding
 K rbac.authorization.k8s.io v1 RoleBindingList rbac.v1.RoleBindingList
 K rbac.authorization.k8s.io v1 RoleList rbac.v1.RoleList
+K resource.k8s.io v1 DeviceClass resource.v1.DeviceClass
+K resource.k8s.io v1 DeviceClassList resource.v1.DeviceClassList
+K resource.k8s.io v1 ResourceClaim resource.v1.ResourceClaim
+K resource.k8s.io v1 ResourceClaimList resource.v1.ResourceClaimList
+K resource.k8s.io v1 ResourceClaimTemplate resource.v1.ResourceClaimTemplate
+K resource.k8s.io v1 ResourceClaimTemplateList resource.v1.ResourceClaimTemplateList
+K resource.k8s.io v1 ResourceSlice resource.v1.ResourceSlice
+K resource.k8s.io v1 ResourceSliceList resource.v1.ResourceSliceList
 K scheduling.k8s.io v1 PriorityClass scheduling.v1.PriorityClass
 K scheduling.k8s.io v1 PriorityClassList scheduling.v1.PriorityClassList
+K storage.k8s.io v1 CSIDriver storage.v1.CSIDriver
+K storage.k8s.io v1 CSIDriverList storage.v1.CSIDriverList
+K storage.k8s.io v1 CSINode storage.v1.CSINode
+K storage.k8s.io v1 CSINodeList storage.v1.CSINodeList
+K storage.k8s.io v1 CSIStorageCapacity storage.v1.CSIStorageCapacity
+K storage.k8s.io v1 CSIStorageCapacityList storage.v1.CSIStorageCapacityList
 K storage.k8s.io v1 StorageClass storage.v1.StorageClass
 K storage.k8s.io v1 StorageClassList storage.v1.StorageClassList
+K storage.k8s.io v1 VolumeAttachment storage.v1.VolumeAttachment
+K storage.k8s.io v1 VolumeAttachmentList storage.v1.VolumeAttachmentList
+K storage.k8s.io v1 VolumeAttributesClass storage.v1.VolumeAttributesClass
+K storage.k8s.io v1 VolumeAttributesClassList storage.v1.VolumeAttributesClassList
+E admissionregistration.v1.FailurePolicyType Fail,Ignore
+E admissionregistration.v1.MatchPolicyType Equivalent,Exact
+E admissionregistration.v1.OperationType *,CONNECT,CREATE,DELETE,UPDATE
+E admissionregistration.v1.PatchType ApplyConfiguration,JSONPatch
+E admissionregistration.v1.ReinvocationPolicyType IfNeeded,Never
+E admissionregistration.v1.ScopeType *,Cluster,Namespaced
+E admissionregistration.v1.ValidationAction Audit,Deny,Warn
+E apiextensions.v1.FieldValueErrorReason FieldValueDuplicate,FieldValueForbidden,FieldValueInvalid,FieldValueRequired
 E apps.v1.DaemonSetUpdateStrategyType OnDelete,RollingUpdate
 E apps.v1.DeploymentStrategyType Recreate,RollingUpdate
 E apps.v1.PodManagementPolicyType OrderedReady,Parallel
@@ -100,6 +152,7 @@ E batch.v1.ConcurrencyPolicy Allow,Forbid,Replace
 E batch.v1.PodFailurePolicyAction Count,FailIndex,FailJob,Ignore
 E batch.v1.PodFailurePolicyOnExitCodesOperator In,NotIn
 E batch.v1.PodReplacementPolicy Failed,TerminatingOrFailed
+E certificates.v1.KeyUsage any,cert sign,client auth,code signing,content commitment,crl sign,data encipherment,decipher only,digital signature,email protection,encipher only,ipsec end system,ipsec tunnel,ipsec user,key agreement,key encipherment,microsoft sgc,netscape sgc,ocsp signing,s/mime,server auth,signing,timestamping
 E core.v1.AppArmorProfileType Localhost,RuntimeDefault,Unconfined
 E core.v1.AzureDataDiskCachingMode None,ReadOnly,ReadWrite
 E core.v1.AzureDataDiskKind Dedicated,Managed,Shared
@@ -148,10 +201,255 @@ E discovery.v1.AddressType
 E networking.v1.PathType 
 E networking.v1.PolicyType Egress,Ingress
 E policy.v1.UnhealthyPodEvictionPolicyType AlwaysAllow,IfHealthyBudget
+E resource.v1.AllocationConfigSource FromClaim,FromClass
+E resource.v1.DeviceAllocationMode 
+E resource.v1.DeviceTaintEffect NoExecute,NoSchedule,None
+E resource.v1.DeviceTolerationOperator Equal,Exists
+E resource.v1.SkipNodeOperation *,NodePrepareResources,NodeUnprepareResources
+E storage.v1.StorageHealthStatusType StorageDegraded,StorageUnreachable
 E storage.v1.VolumeBindingMode Immediate,WaitForFirstConsumer
 W authentication.v1.AttestationValue string
 W authentication.v1.ExtraValue string
 W authorization.v1.ExtraValue string
+W certificates.v1.ExtraValue string
+M admissionregistration.v1.ApplyConfiguration
+expression 1 string o
+M admissionregistration.v1.AuditAnnotation
+key 1 string r
+valueExpression 2 string r
+M admissionregistration.v1.ExpressionWarning
+fieldRef 2 string r
+warning 3 string r
+M admissionregistration.v1.JSONPatch
+expression 1 string o
+M admissionregistration.v1.MatchCondition
+name 1 string r
+expression 2 string r
+M admissionregistration.v1.MatchResources
+namespaceSelector 1 *meta.v1.LabelSelector o
+objectSelector 2 *meta.v1.LabelSelector o
+resourceRules 3 [].NamedRuleWithOperations o l=atomic
+excludeResourceRules 4 [].NamedRuleWithOperations o l=atomic
+matchPolicy 7 *string:.MatchPolicyType o
+M admissionregistration.v1.MutatingAdmissionPolicy t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .MutatingAdmissionPolicySpec o
+M admissionregistration.v1.MutatingAdmissionPolicyBinding t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .MutatingAdmissionPolicyBindingSpec o
+M admissionregistration.v1.MutatingAdmissionPolicyBindingList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].MutatingAdmissionPolicyBinding r
+M admissionregistration.v1.MutatingAdmissionPolicyBindingSpec
+policyName 1 string o
+paramRef 2 *.ParamRef o
+matchResources 3 *.MatchResources o
+M admissionregistration.v1.MutatingAdmissionPolicyList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].MutatingAdmissionPolicy r
+M admissionregistration.v1.MutatingAdmissionPolicySpec
+paramKind 1 *.ParamKind o
+matchConstraints 2 *.MatchResources o
+variables 3 [].Variable o l=atomic
+mutations 4 [].Mutation o l=atomic
+failurePolicy 5 *string:.FailurePolicyType o
+matchConditions 6 [].MatchCondition o p=merge k=name l=map lk=name
+reinvocationPolicy 7 string:.ReinvocationPolicyType o
+M admissionregistration.v1.Mutation
+patchType 2 string:.PatchType r
+applyConfiguration 3 *.ApplyConfiguration o
+jsonPatch 4 *.JSONPatch o
+M admissionregistration.v1.NamedRuleWithOperations
+resourceNames 1 []string o l=atomic
+ruleWithOperations 2 .RuleWithOperations i
+M admissionregistration.v1.ParamKind
+apiVersion 1 string o
+kind 2 string o
+M admissionregistration.v1.ParamRef
+name 1 string o
+namespace 2 string o
+selector 3 *meta.v1.LabelSelector o
+parameterNotFoundAction 4 *string:.ParameterNotFoundActionType o
+M admissionregistration.v1.Rule
+apiGroups 1 []string o l=atomic
+apiVersions 2 []string o l=atomic
+resources 3 []string o l=atomic
+scope 4 *string:.ScopeType o
+M admissionregistration.v1.RuleWithOperations
+operations 1 []string:.OperationType o l=atomic
+rule 2 .Rule i
+M admissionregistration.v1.TypeChecking
+expressionWarnings 1 [].ExpressionWarning o l=atomic
+M admissionregistration.v1.ValidatingAdmissionPolicy t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .ValidatingAdmissionPolicySpec o
+status 3 .ValidatingAdmissionPolicyStatus o
+M admissionregistration.v1.ValidatingAdmissionPolicyBinding t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .ValidatingAdmissionPolicyBindingSpec o r
+M admissionregistration.v1.ValidatingAdmissionPolicyBindingList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].ValidatingAdmissionPolicyBinding r
+M admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec
+policyName 1 string o r
+paramRef 2 *.ParamRef o
+matchResources 3 *.MatchResources o
+validationActions 4 []string:.ValidationAction o r l=set
+M admissionregistration.v1.ValidatingAdmissionPolicyList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].ValidatingAdmissionPolicy r
+M admissionregistration.v1.ValidatingAdmissionPolicySpec
+paramKind 1 *.ParamKind o
+matchConstraints 2 *.MatchResources o
+validations 3 [].Validation o l=atomic
+failurePolicy 4 *string:.FailurePolicyType o
+auditAnnotations 5 [].AuditAnnotation o l=atomic
+matchConditions 6 [].MatchCondition o p=merge k=name l=map lk=name
+variables 7 [].Variable o p=merge k=name l=map lk=name
+M admissionregistration.v1.ValidatingAdmissionPolicyStatus
+observedGeneration 1 int64 o
+typeChecking 2 *.TypeChecking o
+conditions 3 []meta.v1.Condition o l=map lk=type
+M admissionregistration.v1.Validation
+expression 1 string r
+message 2 string o
+reason 3 *string:meta.v1.StatusReason o
+messageExpression 4 string o
+M admissionregistration.v1.Variable
+name 1 string r
+expression 2 string r
+M apiextensions.v1.CustomResourceColumnDefinition
+name 1 string r
+type 2 string r
+format 3 string o
+description 4 string o
+priority 5 int32 o
+jsonPath 6 string r
+M apiextensions.v1.CustomResourceConversion
+strategy 1 string:.ConversionStrategyType r
+webhook 2 *.WebhookConversion o
+M apiextensions.v1.CustomResourceDefinition t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .CustomResourceDefinitionSpec r
+status 3 .CustomResourceDefinitionStatus o
+M apiextensions.v1.CustomResourceDefinitionCondition
+type 1 string:.CustomResourceDefinitionConditionType r
+status 2 string:.ConditionStatus r
+lastTransitionTime 3 time o
+reason 4 string o
+message 5 string o
+observedGeneration 6 int64 o
+M apiextensions.v1.CustomResourceDefinitionList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].CustomResourceDefinition r
+M apiextensions.v1.CustomResourceDefinitionNames
+plural 1 string r
+singular 2 string o
+shortNames 3 []string o l=atomic
+kind 4 string r
+listKind 5 string o
+categories 6 []string o l=atomic
+M apiextensions.v1.CustomResourceDefinitionSpec
+group 1 string r
+names 3 .CustomResourceDefinitionNames r
+scope 4 string:.ResourceScope r
+versions 7 [].CustomResourceDefinitionVersion r l=atomic
+conversion 9 *.CustomResourceConversion o
+preserveUnknownFields 10 bool o
+M apiextensions.v1.CustomResourceDefinitionStatus
+conditions 1 [].CustomResourceDefinitionCondition l=map lk=type
+acceptedNames 2 .CustomResourceDefinitionNames
+storedVersions 3 []string l=atomic
+observedGeneration 4 int64 o
+M apiextensions.v1.CustomResourceDefinitionVersion
+name 1 string r
+served 2 bool r
+storage 3 bool r
+deprecated 7 bool o
+deprecationWarning 8 *string o
+schema 4 *.CustomResourceValidation o
+subresources 5 *.CustomResourceSubresources o
+additionalPrinterColumns 6 [].CustomResourceColumnDefinition o l=atomic
+selectableFields 9 [].SelectableField o l=atomic
+M apiextensions.v1.CustomResourceSubresourceScale
+specReplicasPath 1 string r
+statusReplicasPath 2 string r
+labelSelectorPath 3 *string o
+M apiextensions.v1.CustomResourceSubresourceStatus
+M apiextensions.v1.CustomResourceSubresources
+status 1 *.CustomResourceSubresourceStatus o
+scale 2 *.CustomResourceSubresourceScale o
+M apiextensions.v1.CustomResourceValidation
+openAPIV3Schema 1 *.JSONSchemaProps o
+M apiextensions.v1.ExternalDocumentation
+description 1 string o
+url 2 string o
+M apiextensions.v1.JSONSchemaProps
+id 1 string o
+$schema 2 string:.JSONSchemaURL o
+$ref 3 *string o
+description 4 string o
+type 5 string o
+format 6 string o
+title 7 string o
+default 8 *raw o
+maximum 9 *double o
+exclusiveMaximum 10 bool o
+minimum 11 *double o
+exclusiveMinimum 12 bool o
+maxLength 13 *int64 o
+minLength 14 *int64 o
+pattern 15 string o
+maxItems 16 *int64 o
+minItems 17 *int64 o
+uniqueItems 18 bool o
+multipleOf 19 *double o
+enum 20 []raw o l=atomic
+maxProperties 21 *int64 o
+minProperties 22 *int64 o
+required 23 []string o l=atomic
+items 24 *raw o
+allOf 25 [].JSONSchemaProps o l=atomic
+oneOf 26 [].JSONSchemaProps o l=atomic
+anyOf 27 [].JSONSchemaProps o l=atomic
+not 28 *.JSONSchemaProps o
+properties 29 {}.JSONSchemaProps o
+additionalProperties 30 *raw o
+patternProperties 31 {}.JSONSchemaProps o
+dependencies 32 {}raw o
+additionalItems 33 *raw o
+definitions 34 {}.JSONSchemaProps o
+externalDocs 35 *.ExternalDocumentation o
+example 36 *raw o
+nullable 37 bool o
+x-kubernetes-preserve-unknown-fields 38 *bool o
+x-kubernetes-embedded-resource 39 bool o
+x-kubernetes-int-or-string 40 bool o
+x-kubernetes-list-map-keys 41 []string o l=atomic
+x-kubernetes-list-type 42 *string o
+x-kubernetes-map-type 43 *string o
+x-kubernetes-validations 44 [].ValidationRule o p=merge k=rule l=map lk=rule
+M apiextensions.v1.SelectableField
+jsonPath 1 string r
+M apiextensions.v1.ServiceReference
+namespace 1 string r
+name 2 string r
+path 3 *string o
+port 4 *int32 o
+M apiextensions.v1.ValidationRule
+rule 1 string r
+message 2 string o
+messageExpression 3 string o
+reason 4 *string:.FieldValueErrorReason o
+fieldPath 5 string o
+optionalOldSelf 6 *bool o
+M apiextensions.v1.WebhookClientConfig
+url 3 *string o
+service 1 *.ServiceReference o
+caBundle 2 bytes o
+M apiextensions.v1.WebhookConversion
+clientConfig 2 *.WebhookClientConfig o
+conversionReviewVersions 3 []string r l=atomic
 M apps.v1.ControllerRevision t
 metadata 1 meta.v1.ObjectMeta o
 data 2 raw r
@@ -632,6 +930,32 @@ succeededCount 2 *int32 o
 M batch.v1.UncountedTerminatedPods
 succeeded 1 []string o l=set
 failed 2 []string o l=set
+M certificates.v1.CertificateSigningRequest t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .CertificateSigningRequestSpec r
+status 3 .CertificateSigningRequestStatus o
+M certificates.v1.CertificateSigningRequestCondition
+type 1 string:.RequestConditionType r
+status 6 string:core.v1.ConditionStatus r
+reason 2 string o
+message 3 string o
+lastUpdateTime 4 time o
+lastTransitionTime 5 time o
+M certificates.v1.CertificateSigningRequestList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].CertificateSigningRequest r
+M certificates.v1.CertificateSigningRequestSpec
+request 1 bytes r
+signerName 7 string r
+expirationSeconds 8 *int32 o
+usages 5 []string:.KeyUsage o l=atomic
+username 2 string o
+uid 3 string o
+groups 4 []string o l=atomic
+extra 6 {}.ExtraValue o
+M certificates.v1.CertificateSigningRequestStatus
+conditions 1 [].CertificateSigningRequestCondition o l=map lk=type
+certificate 2 bytes o
 M coordination.v1.Lease t
 metadata 1 meta.v1.ObjectMeta o
 spec 2 .LeaseSpec o
@@ -1917,6 +2241,89 @@ items 2 [].Event r
 M events.v1.EventSeries
 count 1 int32 r
 lastObservedTime 2 microTime r
+M flowcontrol.v1.ExemptPriorityLevelConfiguration
+nominalConcurrencyShares 1 *int32 o
+lendablePercent 2 *int32 o
+M flowcontrol.v1.FlowDistinguisherMethod
+type 1 string:.FlowDistinguisherMethodType r
+M flowcontrol.v1.FlowSchema t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .FlowSchemaSpec o r
+status 3 .FlowSchemaStatus o
+M flowcontrol.v1.FlowSchemaCondition
+type 1 string:.FlowSchemaConditionType o r
+status 2 string:.ConditionStatus o
+lastTransitionTime 3 time o
+reason 4 string o
+message 5 string o
+M flowcontrol.v1.FlowSchemaList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].FlowSchema r
+M flowcontrol.v1.FlowSchemaSpec
+priorityLevelConfiguration 1 .PriorityLevelConfigurationReference r
+matchingPrecedence 2 int32
+distinguisherMethod 3 *.FlowDistinguisherMethod o
+rules 4 [].PolicyRulesWithSubjects o l=atomic
+M flowcontrol.v1.FlowSchemaStatus
+conditions 1 [].FlowSchemaCondition o p=merge k=type l=map lk=type
+M flowcontrol.v1.GroupSubject
+name 1 string r
+M flowcontrol.v1.LimitResponse
+type 1 string:.LimitResponseType r
+queuing 2 *.QueuingConfiguration o
+M flowcontrol.v1.LimitedPriorityLevelConfiguration
+nominalConcurrencyShares 1 *int32
+limitResponse 2 .LimitResponse o r
+lendablePercent 3 *int32 o
+borrowingLimitPercent 4 *int32 o
+M flowcontrol.v1.NonResourcePolicyRule
+verbs 1 []string r l=set
+nonResourceURLs 6 []string r l=set
+M flowcontrol.v1.PolicyRulesWithSubjects
+subjects 1 [].Subject r l=atomic
+resourceRules 2 [].ResourcePolicyRule o l=atomic
+nonResourceRules 3 [].NonResourcePolicyRule o l=atomic
+M flowcontrol.v1.PriorityLevelConfiguration t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .PriorityLevelConfigurationSpec o r
+status 3 .PriorityLevelConfigurationStatus o
+M flowcontrol.v1.PriorityLevelConfigurationCondition
+type 1 string:.PriorityLevelConfigurationConditionType o r
+status 2 string:.ConditionStatus o
+lastTransitionTime 3 time o
+reason 4 string o
+message 5 string o
+M flowcontrol.v1.PriorityLevelConfigurationList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].PriorityLevelConfiguration r
+M flowcontrol.v1.PriorityLevelConfigurationReference
+name 1 string r
+M flowcontrol.v1.PriorityLevelConfigurationSpec
+type 1 string:.PriorityLevelEnablement r
+limited 2 *.LimitedPriorityLevelConfiguration o
+exempt 3 *.ExemptPriorityLevelConfiguration o
+M flowcontrol.v1.PriorityLevelConfigurationStatus
+conditions 1 [].PriorityLevelConfigurationCondition o p=merge k=type l=map lk=type
+M flowcontrol.v1.QueuingConfiguration
+queues 1 int32
+handSize 2 int32
+queueLengthLimit 3 int32
+M flowcontrol.v1.ResourcePolicyRule
+verbs 1 []string r l=set
+apiGroups 2 []string r l=set
+resources 3 []string r l=set
+clusterScope 4 bool o
+namespaces 5 []string l=set
+M flowcontrol.v1.ServiceAccountSubject
+namespace 1 string r
+name 2 string r
+M flowcontrol.v1.Subject
+kind 1 string:.SubjectKind r
+user 2 *.UserSubject o
+group 3 *.GroupSubject o
+serviceAccount 4 *.ServiceAccountSubject o
+M flowcontrol.v1.UserSubject
+name 1 string r
 M meta.v1.Condition
 type 1 string r
 status 2 string:.ConditionStatus r
@@ -2002,12 +2409,39 @@ kind 3 string o
 uid 6 string o
 causes 4 [].StatusCause o l=atomic
 retryAfterSeconds 5 int32 o
+M metrics.v1beta1.ContainerMetrics
+name 1 string r
+usage 2 {}quantity r
+M metrics.v1beta1.NodeMetrics t
+metadata 1 meta.v1.ObjectMeta o
+timestamp 2 time r
+window 3 string r
+usage 4 {}quantity r
+M metrics.v1beta1.NodeMetricsList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].NodeMetrics r
+M metrics.v1beta1.PodMetrics t
+metadata 1 meta.v1.ObjectMeta o
+timestamp 2 time r
+window 3 string r
+containers 4 [].ContainerMetrics r l=atomic
+M metrics.v1beta1.PodMetricsList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].PodMetrics r
 M networking.v1.HTTPIngressPath
 path 1 string o
 pathType 3 *string:.PathType r
 backend 2 .IngressBackend r
 M networking.v1.HTTPIngressRuleValue
 paths 1 [].HTTPIngressPath r l=atomic
+M networking.v1.IPAddress t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .IPAddressSpec o r
+M networking.v1.IPAddressList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].IPAddress r
+M networking.v1.IPAddressSpec
+parentRef 1 *.ParentReference o r
 M networking.v1.IPBlock
 cidr 1 string r
 except 2 []string o l=atomic
@@ -2089,9 +2523,38 @@ podSelector 1 meta.v1.LabelSelector
 ingress 2 [].NetworkPolicyIngressRule o l=atomic
 egress 3 [].NetworkPolicyEgressRule o l=atomic
 policyTypes 4 []string:.PolicyType o l=atomic
+M networking.v1.ParentReference
+group 1 string o
+resource 2 string o r
+namespace 3 string o
+name 4 string o r
 M networking.v1.ServiceBackendPort
 name 1 string o
 number 2 int32 o
+M networking.v1.ServiceCIDR t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .ServiceCIDRSpec o
+status 3 .ServiceCIDRStatus o
+M networking.v1.ServiceCIDRList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].ServiceCIDR r
+M networking.v1.ServiceCIDRSpec
+cidrs 1 []string o l=atomic
+M networking.v1.ServiceCIDRStatus
+conditions 1 []meta.v1.Condition o p=merge k=type l=map lk=type
+M node.v1.Overhead
+podFixed 1 {}quantity o
+M node.v1.RuntimeClass t
+metadata 1 meta.v1.ObjectMeta o
+handler 2 string r
+overhead 3 *.Overhead o
+scheduling 4 *.Scheduling o
+M node.v1.RuntimeClassList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].RuntimeClass r
+M node.v1.Scheduling
+nodeSelector 1 {}string o mt=atomic
+tolerations 2 []core.v1.Toleration o l=atomic
 M policy.v1.Eviction t
 metadata 1 meta.v1.ObjectMeta o
 deleteOptions 2 *meta.v1.DeleteOptions o
@@ -2159,6 +2622,206 @@ kind 1 string r
 apiGroup 2 string o
 name 3 string r
 namespace 4 string o
+M resource.v1.AllocatedDeviceStatus
+driver 1 string r
+pool 2 string r
+device 3 string r
+shareID 7 *string o
+conditions 4 []meta.v1.Condition l=map lk=type
+data 5 *raw o
+networkData 6 *.NetworkDeviceData o
+M resource.v1.AllocationResult
+devices 1 .DeviceAllocationResult o
+nodeSelector 3 *core.v1.NodeSelector o
+allocationTimestamp 5 *time o
+M resource.v1.CELDeviceSelector
+expression 1 string r
+M resource.v1.CapacityRequestPolicy
+default 1 *quantity
+validValues 3 []quantity o l=atomic
+validRange 4 *.CapacityRequestPolicyRange o
+M resource.v1.CapacityRequestPolicyRange
+min 1 *quantity o r
+max 2 *quantity o
+step 3 *quantity o
+M resource.v1.CapacityRequirements
+requests 1 {}quantity o
+M resource.v1.Counter
+value 1 quantity r
+M resource.v1.CounterSet
+name 1 string r
+counters 2 {}.Counter o r
+M resource.v1.Device
+name 1 string r
+attributes 2 {}.DeviceAttribute o
+capacity 3 {}.DeviceCapacity o
+consumesCounters 4 [].DeviceCounterConsumption o l=atomic
+nodeName 5 *string o
+nodeSelector 6 *core.v1.NodeSelector o
+allNodes 7 *bool o
+taints 8 [].DeviceTaint o l=atomic
+bindsToNode 9 *bool o
+bindingConditions 10 []string o l=atomic
+bindingFailureConditions 11 []string o l=atomic
+allowMultipleAllocations 12 *bool o
+nodeAllocatableResources 14 {}.NodeAllocatableResource o
+M resource.v1.DeviceAllocationConfiguration
+source 1 string:.AllocationConfigSource r
+requests 2 []string o l=atomic
+deviceConfiguration 3 .DeviceConfiguration i
+M resource.v1.DeviceAllocationResult
+results 1 [].DeviceRequestAllocationResult o l=atomic
+config 2 [].DeviceAllocationConfiguration o l=atomic
+M resource.v1.DeviceAttribute
+int 2 *int64 o
+bool 3 *bool o
+string 4 *string o
+version 5 *string o
+ints 6 []int64 o l=atomic
+bools 7 []bool o l=atomic
+strings 8 []string o l=atomic
+versions 9 []string o l=atomic
+M resource.v1.DeviceCapacity
+value 1 quantity r
+requestPolicy 2 *.CapacityRequestPolicy o
+M resource.v1.DeviceClaim
+requests 1 [].DeviceRequest l=atomic
+constraints 2 [].DeviceConstraint o l=atomic
+config 3 [].DeviceClaimConfiguration o l=atomic
+M resource.v1.DeviceClaimConfiguration
+requests 1 []string o l=atomic
+deviceConfiguration 2 .DeviceConfiguration i
+M resource.v1.DeviceClass t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .DeviceClassSpec
+M resource.v1.DeviceClassConfiguration
+deviceConfiguration 1 .DeviceConfiguration i
+M resource.v1.DeviceClassList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].DeviceClass r
+M resource.v1.DeviceClassSpec
+selectors 1 [].DeviceSelector o l=atomic
+config 2 [].DeviceClassConfiguration o l=atomic
+extendedResourceName 4 *string o
+M resource.v1.DeviceConfiguration
+opaque 1 *.OpaqueDeviceConfiguration o
+M resource.v1.DeviceConstraint
+requests 1 []string o l=atomic
+matchAttribute 2 *string:.FullyQualifiedName o
+distinctAttribute 3 *string:.FullyQualifiedName o
+M resource.v1.DeviceCounterConsumption
+counterSet 1 string r
+counters 2 {}.Counter o r
+M resource.v1.DeviceRequest
+name 1 string r
+exactly 2 *.ExactDeviceRequest o
+firstAvailable 3 [].DeviceSubRequest o l=atomic
+M resource.v1.DeviceRequestAllocationResult
+request 1 string r
+driver 2 string r
+pool 3 string r
+device 4 string r
+adminAccess 5 *bool o
+tolerations 6 [].DeviceToleration o l=atomic
+bindingConditions 7 []string o l=atomic
+bindingFailureConditions 8 []string o l=atomic
+shareID 9 *string o
+consumedCapacity 10 {}quantity o
+skipNodeOperations 11 []string:.SkipNodeOperation o l=set
+M resource.v1.DeviceSelector
+cel 1 *.CELDeviceSelector o
+M resource.v1.DeviceSubRequest
+name 1 string r
+deviceClassName 2 string r
+selectors 3 [].DeviceSelector o l=atomic
+allocationMode 4 string:.DeviceAllocationMode o
+count 5 int64 o
+tolerations 6 [].DeviceToleration o l=atomic
+capacity 7 *.CapacityRequirements o
+M resource.v1.DeviceTaint
+key 1 string r
+value 2 string o
+effect 3 string:.DeviceTaintEffect r
+timeAdded 4 *time o
+M resource.v1.DeviceToleration
+key 1 string o
+operator 2 string:.DeviceTolerationOperator o d="Equal"
+value 3 string o
+effect 4 string:.DeviceTaintEffect o
+tolerationSeconds 5 *int64 o
+M resource.v1.ExactDeviceRequest
+deviceClassName 1 string r
+selectors 2 [].DeviceSelector o l=atomic
+allocationMode 3 string:.DeviceAllocationMode o
+count 4 int64 o
+adminAccess 5 *bool o
+tolerations 6 [].DeviceToleration o l=atomic
+capacity 7 *.CapacityRequirements o
+M resource.v1.NetworkDeviceData
+interfaceName 1 string o
+ips 2 []string o l=atomic
+hardwareAddress 3 string o
+M resource.v1.NodeAllocatableMapping
+capacityKey 1 *string:.QualifiedName o
+capacityMultiplier 2 *quantity o
+deviceMultiplier 3 *quantity o
+M resource.v1.NodeAllocatableOverhead
+perPod 1 *quantity o
+perContainer 2 *quantity o
+M resource.v1.NodeAllocatableResource
+mapping 3 *.NodeAllocatableMapping o
+overhead 4 *.NodeAllocatableOverhead o
+M resource.v1.OpaqueDeviceConfiguration
+driver 1 string r
+parameters 2 raw r
+M resource.v1.ResourceClaim t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .ResourceClaimSpec
+status 3 .ResourceClaimStatus o
+M resource.v1.ResourceClaimConsumerReference
+apiGroup 1 string o
+resource 3 string r
+name 4 string r
+uid 5 string r
+M resource.v1.ResourceClaimList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].ResourceClaim r
+M resource.v1.ResourceClaimSpec
+devices 1 .DeviceClaim
+M resource.v1.ResourceClaimStatus
+allocation 1 *.AllocationResult o
+reservedFor 2 [].ResourceClaimConsumerReference o p=merge k=uid l=map lk=uid
+devices 4 [].AllocatedDeviceStatus o l=map lk=driver,device,pool,shareID
+M resource.v1.ResourceClaimTemplate t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .ResourceClaimTemplateSpec
+M resource.v1.ResourceClaimTemplateList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].ResourceClaimTemplate r
+M resource.v1.ResourceClaimTemplateSpec
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .ResourceClaimSpec
+M resource.v1.ResourcePool
+name 1 string r
+generation 2 int64 r
+resourceSliceCount 3 int64 r
+M resource.v1.ResourceSlice t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .ResourceSliceSpec r
+M resource.v1.ResourceSliceList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].ResourceSlice r
+M resource.v1.ResourceSliceSpec
+driver 1 string r
+pool 2 .ResourcePool r
+nodeName 3 *string o
+nodeSelector 4 *core.v1.NodeSelector o
+allNodes 5 *bool o
+devices 6 [].Device o l=atomic
+perDeviceNodeSelection 7 *bool o
+sharedCounters 8 [].CounterSet o l=atomic
+partitionTypeAttribute 9 *string:.FullyQualifiedName o
+skipNodeOperations 10 []string:.SkipNodeOperation o l=set
 M scheduling.v1.PriorityClass t
 metadata 1 meta.v1.ObjectMeta o
 value 2 int32
@@ -2168,6 +2831,49 @@ preemptionPolicy 5 *string:core.v1.PreemptionPolicy o
 M scheduling.v1.PriorityClassList t
 metadata 1 meta.v1.ListMeta o
 items 2 [].PriorityClass r
+M storage.v1.CSIDriver t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .CSIDriverSpec r
+M storage.v1.CSIDriverList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].CSIDriver r
+M storage.v1.CSIDriverSpec
+attachRequired 1 *bool o
+podInfoOnMount 2 *bool o
+volumeLifecycleModes 3 []string:.VolumeLifecycleMode o l=set
+storageCapacity 4 *bool o
+fsGroupPolicy 5 *string:.FSGroupPolicy o
+tokenRequests 6 [].TokenRequest o l=atomic
+requiresRepublish 7 *bool o
+seLinuxMount 8 *bool o
+nodeAllocatableUpdatePeriodSeconds 9 *int64 o
+serviceAccountTokenInSecrets 10 *bool o
+preventPodSchedulingIfMissing 11 *bool o
+M storage.v1.CSINode t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .CSINodeSpec r
+status 3 .CSINodeStatus o
+M storage.v1.CSINodeDriver
+name 1 string r
+nodeID 2 string r
+topologyKeys 3 []string l=atomic
+allocatable 4 *.VolumeNodeResources o
+M storage.v1.CSINodeList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].CSINode r
+M storage.v1.CSINodeSpec
+drivers 1 [].CSINodeDriver r p=merge k=name l=map lk=name
+M storage.v1.CSINodeStatus
+storageHealth 1 [].StorageHealth o p=merge k=name l=map lk=name
+M storage.v1.CSIStorageCapacity t
+metadata 1 meta.v1.ObjectMeta o
+nodeTopology 2 *meta.v1.LabelSelector o
+storageClassName 3 string r
+capacity 4 *quantity o
+maximumVolumeSize 5 *quantity o
+M storage.v1.CSIStorageCapacityList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].CSIStorageCapacity r
 M storage.v1.StorageClass t
 metadata 1 meta.v1.ObjectMeta o
 provisioner 2 string r
@@ -2180,5 +2886,50 @@ allowedTopologies 8 []core.v1.TopologySelectorTerm o l=atomic
 M storage.v1.StorageClassList t
 metadata 1 meta.v1.ListMeta o
 items 2 [].StorageClass r
+M storage.v1.StorageHealth
+name 1 string r
+healthConditions 2 [].StorageHealthCondition o l=atomic
+M storage.v1.StorageHealthCondition
+status 1 string:.StorageHealthStatusType r
+reason 2 string r
+message 3 string o
+accessMode 4 *string:core.v1.PersistentVolumeAccessMode o
+volumeMode 5 *string:core.v1.PersistentVolumeMode o
+lastTransitionTime 6 time o
+M storage.v1.TokenRequest
+audience 1 string r
+expirationSeconds 2 *int64 o
+M storage.v1.VolumeAttachment t
+metadata 1 meta.v1.ObjectMeta o
+spec 2 .VolumeAttachmentSpec r
+status 3 .VolumeAttachmentStatus o
+M storage.v1.VolumeAttachmentList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].VolumeAttachment r
+M storage.v1.VolumeAttachmentSource
+persistentVolumeName 1 *string o
+inlineVolumeSpec 2 *core.v1.PersistentVolumeSpec o
+M storage.v1.VolumeAttachmentSpec
+attacher 1 string r
+source 2 .VolumeAttachmentSource r
+nodeName 3 string r
+M storage.v1.VolumeAttachmentStatus
+attached 1 bool r
+attachmentMetadata 2 {}string o
+attachError 3 *.VolumeError o
+detachError 4 *.VolumeError o
+M storage.v1.VolumeAttributesClass t
+metadata 1 meta.v1.ObjectMeta o
+driverName 2 string r
+parameters 3 {}string o
+M storage.v1.VolumeAttributesClassList t
+metadata 1 meta.v1.ListMeta o
+items 2 [].VolumeAttributesClass r
+M storage.v1.VolumeError
+time 1 time o
+message 2 string o
+errorCode 3 *int32 o
+M storage.v1.VolumeNodeResources
+count 1 *int32 o
 """#
 }

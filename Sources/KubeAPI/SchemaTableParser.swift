@@ -112,6 +112,7 @@ struct SchemaTableParser {
         case "bool": return .bool
         case "int32": return .int32
         case "int64": return .int64
+        case "double": return .double
         case "bytes": return .bytes
         case "quantity": return .quantity
         case "intOrString": return .intOrString

@@ -35,7 +35,8 @@ import Testing
     /// A type that is referred to but not in the table would have no fields.
     @Test func everyTypeIsDefined() {
         let empty = schema.messages.filter { $0.fields.isEmpty }.map(\.name)
-        #expect(empty.isEmpty)
+        // The one type whose presence is all that it says.
+        #expect(empty == ["apiextensions.v1.CustomResourceSubresourceStatus"])
         for message in schema.messages {
             #expect(Set(message.jsonFields.map(\.name)).count == message.jsonFields.count, "\(message.name)")
             let numbers = message.fields.map(\.number).filter { $0 > 0 }

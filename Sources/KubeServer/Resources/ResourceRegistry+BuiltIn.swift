@@ -9,7 +9,15 @@ extension ResourceRegistry {
             [
                 .configMaps, .endpoints, .events, .namespaces, .nodes, .persistentVolumeClaims, .pods, .secrets,
                 .serviceAccounts, .services(services), .deployments, .replicaSets, .jobs, .endpointSlices, .leases,
-                .eventsInGroup,
+                .eventsInGroup, .persistentVolumes, .podTemplates, .replicationControllers, .resourceQuotas,
+                .limitRanges,
+                .statefulSets, .daemonSets, .controllerRevisions, .cronJobs, .horizontalPodAutoscalers,
+                .podDisruptionBudgets, .roles, .roleBindings, .clusterRoles, .clusterRoleBindings, .storageClasses,
+                .csiDrivers, .csiNodes, .csiStorageCapacities, .volumeAttachments, .volumeAttributesClasses,
+                .priorityClasses, .runtimeClasses, .ingresses, .ingressClasses, .networkPolicies, .ipAddresses,
+                .serviceCIDRs, .certificateSigningRequests, .deviceClasses, .resourceClaims, .resourceClaimTemplates,
+                .resourceSlices, .validatingAdmissionPolicies, .validatingAdmissionPolicyBindings,
+                .mutatingAdmissionPolicies, .mutatingAdmissionPolicyBindings, .customResourceDefinitions,
             ],
             reviews: [.selfSubject, .token, .selfAccess])
     }
