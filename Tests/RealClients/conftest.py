@@ -19,6 +19,10 @@ APUS = str(BINARIES / "apus")
 KUBECTL = os.environ.get("APUS_KUBECTL", str(ROOT / ".cache" / "kubectl" / "kubectl"))
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "spec(*names): the conformance specs that the test covers, by full name")
+
+
 def wait_for(condition, seconds=60, what="condition"):
     """Polls until `condition()` is truthy and returns its value; fails with `what` after `seconds`."""
     deadline = time.monotonic() + seconds
