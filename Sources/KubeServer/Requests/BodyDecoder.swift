@@ -115,25 +115,6 @@ struct BodyDecoder {
         return contentType[..<end].lowercased().filter { !$0.isWhitespace }
     }
 
-    /// The most bytes of one warning, and of all together: clients bound the size of headers.
-    private static let longestWarning = 256
-    private static let longestWarnings = 4096
-
-    /// `Warning` headers for what was found (RFC 7234, code 299): no control characters, at most 4 KiB.
-    var warningHeaders: [(name: String, value: String)] {
-        var left = Self.longestWarnings
-        var headers: [(name: String, value: String)] = []
-        for warning in warnings {
-            var text = ""
-            for scalar in warning.unicodeScalars where scalar.value >= 0x20 && scalar.value != 0x7F {
-                guard text.utf8.count < Self.longestWarning else { break }
-                if scalar == "\"" || scalar == "\\" { text.unicodeScalars.append("\\") }
-                text.unicodeScalars.append(scalar)
-            }
-            left -= text.utf8.count
-            guard left >= 0 else { break }
-            headers.append(("Warning", "299 - \"\(text)\""))
-        }
-        return headers
-    }
+    /// `Warning` headers for what was found.
+    var warningHeaders: [(name: String, value: String)] { WarningHeaders.make(warnings) }
 }

@@ -44,7 +44,9 @@ extension APIServer {
         var object = given
         try declaration.strategy.prepareCreate(&object)
         Defaults.apply(&object.json, GroupVersionKind(apiVersion: object.apiVersion, kind: object.kind))
-        try await admit(&object, old: nil, .create, call)
+        let attributes = attributes(.create, old: nil, call)
+        defer { attributes.notes.end() }
+        try await admit(&object, attributes)
         let causes = problems(object, old: nil, declaration)
         guard causes.isEmpty else { throw .invalid(call.resource, object.name, causes) }
         var key = call.key
@@ -52,14 +54,15 @@ extension APIServer {
         // Upstream checks values before it looks whether the name is taken, but keeps what it had reserved.
         let reservation = try declaration.strategy.allocator?.reserve(&object, old: nil)
         do throws(StatusError) {
+            try await decide(object, attributes)
             if call.isDryRun {
                 guard store.get(key) == nil else { throw .alreadyExists(call.resource, object.name) }
                 reservation?.rollback()
-                return answer(object, call, status: 201)
+                return answer(object, call, status: 201).warning(attributes.notes.warnings)
             }
             let stored = try await commit(.create(key, value(object, declaration)), call, name: object.name)
             reservation?.commit()
-            return answer(stored, call, status: 201)
+            return answer(stored, call, status: 201).warning(attributes.notes.warnings)
         } catch {
             reservation?.rollback()
             throw error
@@ -84,16 +87,6 @@ extension APIServer {
             }
             throw StatusError(error, call.resource, name)
         }
-    }
-
-    func admit(
-        _ object: inout KubeObject, old: KubeObject?, _ operation: AdmissionAttributes.Operation, _ call: ResourceCall
-    ) async throws(StatusError) {
-        guard !admission.isEmpty else { return }
-        let attributes = AdmissionAttributes(
-            operation: operation, resource: call.resource, subresource: call.subresource, namespace: call.namespace,
-            name: call.name, user: call.user, old: old, isDryRun: call.isDryRun)
-        for plugin in admission { try await plugin.admit(&object, attributes) }
     }
 
     func problems(_ object: KubeObject, old: KubeObject?, _ declaration: ResourceDeclaration) -> [StatusCause] {

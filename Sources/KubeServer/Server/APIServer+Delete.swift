@@ -29,7 +29,10 @@ extension APIServer {
             let old = try decode(stored, call.declaration)
             try options.check(old, call.resource)
             var admitted = old
-            try await admit(&admitted, old: old, .delete, call)
+            let attributes = attributes(.delete, old: old, call)
+            defer { attributes.notes.end() }
+            try await admit(&admitted, attributes)
+            try await decide(admitted, attributes)
             do throws(StatusError) {
                 return try await delete(old, stored, call, options)
             } catch {

@@ -153,7 +153,10 @@ extension APIServer {
             let stored = try stored(call)
             let old = try decode(stored, call.declaration)
             var object = try change(old)
-            try await admit(&object, old: old, .update, call)
+            let attributes = attributes(.update, old: old, call)
+            defer { attributes.notes.end() }
+            try await admit(&object, attributes)
+            try await decide(object, attributes)
             ObjectMeta.moveGeneration(&object, old: old, call.declaration)
             if call.isDryRun { return stored }
             do throws(StatusError) {

@@ -66,13 +66,17 @@ extension APIServer {
             let isPinned = !object.resourceVersion.isEmpty && object.resourceVersion != old.resourceVersion
             guard !isPinned else { throw .staleVersion(call.resource, call.name) }
             try prepare(&object, old: old, call)
-            try await admit(&object, old: old, .update, call)
+            let attributes = attributes(.update, old: old, call)
+            defer { attributes.notes.end() }
+            try await admit(&object, attributes)
             let causes = problems(object, old: old, call.declaration)
             guard causes.isEmpty else { throw .invalid(call.resource, call.name, causes) }
             // Equal strings may still differ in bytes (Unicode's canonical equivalence).
-            if object == old, object.json.encoded == old.json.encoded { return answer(stored, call) }
+            if object == old, object.json.encoded == old.json.encoded {
+                return answer(stored, call).warning(attributes.notes.warnings)
+            }
             do throws(StatusError) {
-                return try await commitChange(object, old: old, stored, call)
+                return try await commitChange(object, stored, attributes, call)
             } catch {
                 guard error.isConflict, attempt < Self.conflictAttempts else { throw error }
             }
@@ -101,16 +105,18 @@ extension APIServer {
     }
 
     private func commitChange(
-        _ given: KubeObject, old: KubeObject, _ stored: StoredObject, _ call: ResourceCall
+        _ given: KubeObject, _ stored: StoredObject, _ attributes: AdmissionAttributes, _ call: ResourceCall
     ) async throws(StatusError) -> KubeResponse {
         var object = given
-        let reservation = try call.declaration.strategy.allocator?.reserve(&object, old: old)
+        let reservation = try call.declaration.strategy.allocator?.reserve(&object, old: attributes.old)
         do throws(StatusError) {
+            try await decide(object, attributes)
+            let warnings = attributes.notes.warnings
             if call.isDryRun {
                 reservation?.rollback()
-                return answer(object, call)
+                return answer(object, call).warning(warnings)
             }
-            let isGone = old.isBeingDeleted && Self.mayBeRemoved(object)
+            let isGone = attributes.old?.isBeingDeleted == true && Self.mayBeRemoved(object)
             let value = value(object, call.declaration)
             let mutation: StoreMutation =
                 isGone
@@ -119,7 +125,7 @@ extension APIServer {
             let result = try await commit(mutation, call, name: call.name)
             reservation?.commit()
             if isGone { call.declaration.strategy.allocator?.release(object) }
-            return answer(result, call)
+            return answer(result, call).warning(warnings)
         } catch {
             reservation?.rollback()
             throw error
