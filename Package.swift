@@ -77,6 +77,7 @@ let package = Package(
         // RE2 in C++, behind a C interface.
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         module("LinearRegex", ["CRE2"]),
+        .systemLibrary(name: "CZlib"),
         module("CEL", ["ApusCore", "KubeAPI", "LinearRegex"]),
         module("ServerSideApply", ["ApusCore", "KubeAPI"]),
         module("AccessControl", ["ApusCore", "KubeAPI"]),
@@ -95,7 +96,8 @@ let package = Package(
             "KubeServer",
             [
                 "ApusCore", "KubeAPI", "KubeStore", "LinearRegex", "CEL", "ServerSideApply", "AccessControl",
-                "AdmissionRules", "CustomResources", .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .jwtKit,
+                "AdmissionRules", "CustomResources", "CZlib", .crypto, .httpTypes, .hummingbird, .hummingbirdCore,
+                .jwtKit,
                 .logging, .nioCore, .nioSSL, .serviceLifecycle, .swiftASN1, .x509,
             ]),
         module(

@@ -47,6 +47,8 @@ struct ControlPlane: Sendable {
         }
         var settings = APIServer.Configuration()
         settings.serviceNetwork = network
+        settings.readSeats = configuration.readSeats
+        settings.writeSeats = configuration.writeSeats
         pki = try ClusterPKI(
             directory: configuration.pkiDir, names: [configuration.host, "\(configuration.servicePrefix).0.1"])
         server = APIServer(

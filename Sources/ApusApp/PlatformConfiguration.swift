@@ -18,6 +18,9 @@ package struct PlatformConfiguration: Sendable {
     /// Absolute path of the running program.
     package var executable: String
     package var logger: Logger
+    /// The most requests that read, and that write, that are worked on at a time.
+    package var readSeats = 64
+    package var writeSeats = 200
 
     /// - Throws: ``PlatformError`` when `network` is not the one that the data were made with.
     package init(

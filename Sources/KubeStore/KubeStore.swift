@@ -46,6 +46,14 @@ package final class KubeStore: Sendable {
     /// The committed object of a key.
     package func get(_ key: StoreKey) -> StoredObject? { live.get(key) }
 
+    /// How many objects a resource has, in a namespace or in all with nil; logarithmic.
+    package func count(resource: String, namespace: String? = nil) -> Int {
+        live.count(resource: resource, namespace: namespace)
+    }
+
+    /// How many objects there are, by resource.
+    package var counts: [String: Int] { live.counts }
+
     /// A page of a consistent snapshot, sorted by key.
     ///
     /// - Parameters:

@@ -58,6 +58,16 @@ final class LiveState: Sendable {
 
     // MARK: Lists
 
+    func count(resource: String, namespace: String?) -> Int {
+        let table = state.withLock { $0.tables[resource] }
+        guard let table else { return 0 }
+        guard namespace != nil else { return table.count }
+        let range = table.range(of: namespace)
+        return table.distance(from: range.start, to: range.end)
+    }
+
+    var counts: [String: Int] { state.withLock { $0.tables.mapValues(\.count) } }
+
     func list(
         resource: String, namespace: String?, limit: Int?, after: StoreKey?, atRevision: Int64?
     ) throws(StoreError) -> StoreList {

@@ -19,6 +19,10 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var log: LogOptions
     @Option(help: "Where to write the kubeconfig, mode 0600. (default: DATA-DIR/kubeconfig)") var kubeconfig: String?
     @Flag(help: "Go on in the background.") var detach = false
+    @Option(help: "The most requests that read and are worked on at a time; others wait in turn. (default: 64)")
+    var maxRequestsInflight: Int?
+    @Option(help: "The most requests that write and are worked on at a time; others wait in turn. (default: 200)")
+    var maxMutatingRequestsInflight: Int?
 
     func run() async throws {
         let settings = try Settings()
@@ -46,10 +50,18 @@ struct UpCommand: AsyncParsableCommand {
     private func platformConfiguration(_ settings: Settings) throws -> PlatformConfiguration {
         let dataDir = platform.resolvedDataDir(settings)
         let (host, port) = try network.resolvedListen(settings)
-        return try PlatformConfiguration(
+        var configuration = try PlatformConfiguration(
             dataDir: dataDir, host: host, port: port, network: network.resolvedNetwork(settings),
             kubeconfig: absolute(settings.value("kubeconfig", kubeconfig) ?? "\(dataDir)/kubeconfig"),
             executable: executablePath(), logger: try log.logger(settings, defaultLevel: .warning))
+        let reads = try settings.integer("max-requests-inflight", maxRequestsInflight)
+        let writes = try settings.integer("max-mutating-requests-inflight", maxMutatingRequestsInflight)
+        guard reads ?? 1 > 0, writes ?? 1 > 0 else {
+            throw ValidationError("--max-requests-inflight and --max-mutating-requests-inflight must be at least 1")
+        }
+        configuration.readSeats = reads ?? configuration.readSeats
+        configuration.writeSeats = writes ?? configuration.writeSeats
+        return configuration
     }
 
     /// The command line of the process in the background: everything resolved, nothing left to the environment.
@@ -58,6 +70,8 @@ struct UpCommand: AsyncParsableCommand {
             "up", "--data-dir", configuration.dataDir, "--listen", "\(configuration.host):\(configuration.port)",
             "--network", String(configuration.network), "--kubeconfig", configuration.kubeconfig,
             "--log-level", configuration.logger.logLevel.rawValue, "--log-format", log.logFormat ?? "text",
+            "--max-requests-inflight", String(configuration.readSeats),
+            "--max-mutating-requests-inflight", String(configuration.writeSeats),
         ]
     }
 }

@@ -11,7 +11,7 @@ struct APIChannel: ServerChildChannel {
     let context: NIOSSLContext
     let server: APIServer
     let authenticator: Authenticator
-    let limiter: RequestLimiter
+    let compressed: GzipCache
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
@@ -24,7 +24,7 @@ struct APIChannel: ServerChildChannel {
 
     func handle(value: Value, logger: Logger) async {
         let connection = APIConnection(
-            server: server, authenticator: authenticator, limiter: limiter, logger: logger)
+            server: server, authenticator: authenticator, compressed: compressed, logger: logger)
         let channel = Self.http { request, writer, channel in
             try await connection.respond(to: request, writer, channel)
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import Dispatch
 import HTTPTypes
 import HummingbirdCore
 import KubeAPI
@@ -8,25 +9,6 @@ import NIOCore
 import NIOSSL
 import ServiceLifecycle
 import Synchronization
-
-/// Counts the requests in flight.
-final class RequestLimiter: Sendable {
-    private let count = Mutex(0)
-    private let maximum: Int
-
-    init(maximum: Int) { self.maximum = maximum }
-
-    /// Whether there is room for one more; then `leave` follows.
-    func enter() -> Bool {
-        count.withLock { count in
-            guard count < maximum else { return false }
-            count += 1
-            return true
-        }
-    }
-
-    func leave() { count.withLock { $0 -= 1 } }
-}
 
 /// Answers the requests of one connection.
 final class APIConnection: Sendable {
@@ -37,32 +19,26 @@ final class APIConnection: Sendable {
 
     private let server: APIServer
     private let authenticator: Authenticator
-    private let limiter: RequestLimiter
+    private let compressed: GzipCache
     private let logger: Logger
     private let peer = Mutex(Peer.unknown)
 
-    init(server: APIServer, authenticator: Authenticator, limiter: RequestLimiter, logger: Logger) {
+    init(server: APIServer, authenticator: Authenticator, compressed: GzipCache, logger: Logger) {
         self.server = server
         self.authenticator = authenticator
-        self.limiter = limiter
+        self.compressed = compressed
         self.logger = logger
     }
 
+    /// An answer, and the seats that its request has until it is sent.
+    private struct Answered {
+        var response: KubeResponse
+        var permit: FlowControl.Permit?
+    }
+
     func respond(to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
-        guard limiter.enter() else {
-            var error = StatusError(
-                code: 429, reason: "TooManyRequests", message: "Too many requests, please try again later.")
-            error.retryAfterSeconds = 1
-            return try await Self.send(APIServer.answer(error), isHead: false, writer)
-        }
-        let response: KubeResponse
-        do {
-            response = try await answer(request, channel)
-            limiter.leave()
-        } catch {
-            limiter.leave()
-            throw error
-        }
+        let answered = try await answer(request, channel)
+        var response = answered.response
         logger.debug(
             "request",
             metadata: [
@@ -70,31 +46,80 @@ final class APIConnection: Sendable {
                 "status": "\(response.status)",
             ])
         guard case .stream(let chunks) = response.body else {
-            return try await Self.send(response, isHead: request.method == .head, writer)
+            if case .bytes(let bytes) = response.body, bytes.count >= Gzip.threshold {
+                compress(&response, bytes, request)
+                // A large answer keeps its seats while it is sent, but not for a client that does not take it.
+                answered.permit?.leave(after: Self.longestSending)
+            } else {
+                answered.permit?.leave()
+            }
+            try await Self.send(response, isHead: request.method == .head, writer)
+            answered.permit?.leave()
+            return
         }
+        answered.permit?.leave()
         try await stream(chunks, response, writer, channel)
     }
 
-    private func answer(_ request: Request, _ channel: any Channel) async throws -> KubeResponse {
+    private static let longestSending = DispatchTimeInterval.seconds(1)
+
+    private func compress(_ response: inout KubeResponse, _ bytes: [UInt8], _ request: Request) {
+        guard Gzip.isAccepted(request.headers[.acceptEncoding]),
+            !response.headers.contains(where: { $0.name == "Content-Encoding" })
+        else { return }
+        let tag = response.headers.first { $0.name.lowercased() == "etag" }?.value
+        guard let smaller = compressed.compressed(bytes, tag: tag.map { "\($0) \(response.contentType)" }) else {
+            return
+        }
+        response.body = .bytes(smaller)
+        response.headers.append(("Content-Encoding", "gzip"))
+        response.headers.append(("Vary", "Accept-Encoding"))
+    }
+
+    private func answer(_ request: Request, _ channel: any Channel) async throws -> Answered {
         let certificateUser = try await certificateUser(channel)
         guard
             let user = await authenticator.user(
                 certificateUser: certificateUser, authorization: request.headers[.authorization])
-        else { return APIServer.answer(.unauthorized()) }
+        else { return refused(.unauthorized(), request) }
         let body: [UInt8]
         do throws(StatusError) {
             body = try await Self.body(of: request)
         } catch {
-            return APIServer.answer(error)
+            return refused(error, request)
         }
+        let call = Self.call(request, body)
+        let requestClass = RequestClass(call, store: server.store, registry: server.registry)
+        guard let level = requestClass.level else {
+            return Answered(response: await server.handle(call, user: user))
+        }
+        let permit = await server.flow.enter(
+            level, flow: RequestClass.flow(of: user, userAgent: call.userAgent), width: requestClass.width)
+        guard let permit else {
+            var error = StatusError(
+                code: 429, reason: "TooManyRequests", message: "Too many requests, please try again later.")
+            error.retryAfterSeconds = 1
+            return refused(error, request)
+        }
+        return Answered(response: await server.handle(call, user: user), permit: permit)
+    }
+
+    private static func call(_ request: Request, _ body: [UInt8]) -> KubeRequest {
         let target = request.head.path ?? "/"
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        let call = KubeRequest(
+        return KubeRequest(
             method: request.method.rawValue, path: String(parts[0]),
             query: parts.count == 2 ? PercentEncoding.query(parts[1]) : [],
             contentType: request.headers[.contentType] ?? "", accept: request.headers[.accept] ?? "",
             userAgent: request.headers[.userAgent] ?? "", body: body)
-        return await server.handle(call, user: user)
+    }
+
+    /// The answer to a request that does not get to the server.
+    private func refused(_ error: StatusError, _ request: Request) -> Answered {
+        let call = Self.call(request, [])
+        server.metrics.requests.record(
+            server.labels(call, RequestPath(call.path)), code: error.code, seconds: nil)
+        return Answered(response: APIServer.answer(error))
     }
 
     /// The user of the client's certificate, looked up once per connection.
@@ -107,6 +132,11 @@ final class APIConnection: Sendable {
     }
 
     private static func body(of request: Request) async throws(StatusError) -> [UInt8] {
+        if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
+            throw .unsupportedMediaType(
+                "the body of the request has the content encoding \"\(encoding.prefix(64))\": only bodies that are not "
+                    + "compressed are taken")
+        }
         let limit = BodyDecoder.maximumBytes
         let tooLarge = StatusError.tooLarge("limit is \(limit): Request entity too large: limit is \(limit)")
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit { throw tooLarge }

@@ -36,8 +36,6 @@ package struct HTTPAPIServer: Service {
         package var pki: ClusterPKI
         /// The most connections at a time. Default 2,000.
         package var maximumConnections = 2000
-        /// The most requests at a time besides watches and logs; more are answered 429. Default 400.
-        package var maximumRequests = 400
 
         package init(host: String = "127.0.0.1", port: Int = 6443, pki: ClusterPKI) {
             self.host = host
@@ -80,7 +78,7 @@ package struct HTTPAPIServer: Service {
         }
         let channel = APIChannel(
             context: context, server: server, authenticator: authenticator,
-            limiter: RequestLimiter(maximum: configuration.maximumRequests))
+            compressed: GzipCache())
         let http = Server(
             childChannelSetup: channel,
             configuration: ServerConfiguration(

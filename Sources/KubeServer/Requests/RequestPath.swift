@@ -13,6 +13,8 @@ struct RequestPath: Equatable {
     var plural = ""
     var name: String?
     var subresource: String?
+    /// What follows the subresource `proxy`, as it was sent and with its slash: the path on the backend.
+    var rest = ""
 
     /// Nil for a path that is not one of a resource.
     init?(_ path: String) {
@@ -20,26 +22,37 @@ struct RequestPath: Equatable {
         for part in path.split(separator: "/") {
             guard parts.count < 9, let decoded = PercentEncoding.decode(part) else { return nil }
             parts.append(decoded)
+            if decoded == "proxy", Self.isProxied(parts) {
+                rest = String(path[part.endIndex...])
+                break
+            }
         }
-        var rest = parts[...]
-        switch rest.popFirst() {
+        var left = parts[...]
+        switch left.popFirst() {
         case "api": break
         case "apis":
-            guard let name = rest.popFirst() else { return nil }
+            guard let name = left.popFirst() else { return nil }
             group = name
         default: return nil
         }
-        guard let version = rest.popFirst(), let first = rest.popFirst() else { return nil }
+        guard let version = left.popFirst(), let first = left.popFirst() else { return nil }
         self.version = version
         let namespaceParts: Set = ["status", "finalize"]
-        if first == "namespaces", rest.count >= 2, !namespaceParts.contains(rest[rest.startIndex + 1]) {
-            namespace = rest.removeFirst()
-            plural = rest.removeFirst()
+        if first == "namespaces", left.count >= 2, !namespaceParts.contains(left[left.startIndex + 1]) {
+            namespace = left.removeFirst()
+            plural = left.removeFirst()
         } else {
             plural = first
         }
-        name = rest.popFirst()
-        subresource = rest.popFirst()
-        guard rest.isEmpty else { return nil }
+        name = left.popFirst()
+        subresource = left.popFirst()
+        guard left.isEmpty else { return nil }
+    }
+
+    /// Whether the parts up to the last, `proxy`, name a node, a pod or a service.
+    private static func isProxied(_ parts: [String]) -> Bool {
+        guard parts.count >= 5, parts[0] == "api" else { return false }
+        if parts.count == 5 { return parts[2] == "nodes" }
+        return parts.count == 7 && parts[2] == "namespaces" && ["pods", "services"].contains(parts[4])
     }
 }

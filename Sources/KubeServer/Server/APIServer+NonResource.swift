@@ -19,6 +19,8 @@ extension APIServer {
         case "version" where parts.count == 1: return KubeResponse(json: version)
         case "api", "apis": return try discover(request, parts)
         case "openapi": return try openAPI(request, parts)
+        case "metrics" where parts.count == 1:
+            return KubeResponse(contentType: Exposition.contentType, body: .bytes(metricsText()))
         default: throw .pathNotFound
         }
     }
@@ -27,7 +29,7 @@ extension APIServer {
         ["/api", "/api/v1", "/apis"]
             + registry.groupVersions.filter { !$0.group.isEmpty }.flatMap {
                 ["/apis/\($0.group)", "/apis/\($0.group)/\($0.version)"]
-            } + ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+            } + ["/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
     }
 
     private var version: JSONValue {

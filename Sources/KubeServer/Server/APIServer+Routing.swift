@@ -20,10 +20,10 @@ struct ResourceCall: Sendable {
 }
 
 extension APIServer {
-    func route(_ request: KubeRequest, user: UserInfo) async throws(StatusError) -> KubeResponse {
-        guard let path = RequestPath(request.path) else {
-            return try await nonResource(request, user: user)
-        }
+    func route(
+        _ request: KubeRequest, _ path: RequestPath?, user: UserInfo
+    ) async throws(StatusError) -> KubeResponse {
+        guard let path else { return try await nonResource(request, user: user) }
         var access = AccessAttributes(user: user, verb: Self.verb(request, path))
         access.group = path.group
         access.resource = path.plural

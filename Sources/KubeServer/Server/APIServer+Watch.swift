@@ -30,7 +30,15 @@ extension APIServer {
             let encoder = WatchEncoder(call, options, now: now)
             let stream = WatchStream(
                 watch: watch, encoder: encoder, initial: initial,
-                initialEnd: options.sendsInitialEvents == true && options.allowsBookmarks ? start : nil)
+                initialEnd: options.sendsInitialEvents == true && options.allowsBookmarks ? start : nil,
+                sent: metrics.watchEvents.counter(
+                    .init(
+                        group: call.resource.group, version: call.resource.version, resource: call.resource.plural)),
+                presence: metrics.longRunning.enter(
+                    RequestMetrics.Labels(
+                        verb: "WATCH", group: call.resource.group, version: call.resource.version,
+                        resource: call.resource.plural,
+                        scope: !call.name.isEmpty ? "resource" : call.namespace.isEmpty ? "cluster" : "namespace")))
             let timeout = options.timeout.flatMap { $0 > .zero ? $0 : nil }
             stream.start(
                 timeout: timeout ?? configuration.watchTimeout * Double.random(in: 1...2),

@@ -24,6 +24,14 @@ package final class APIServer: Sendable {
         package var serviceNetwork = ServiceNetwork.default
         /// Audience and issuer of service account tokens.
         package var issuer = "https://kubernetes.default.svc.cluster.local"
+        /// The most requests that read and that are worked on at a time; the others wait and take turns by user.
+        /// A list takes one seat for 100 objects, at most 10. Default 64: reads do not wait for anything, so more at a
+        /// time would only delay each other.
+        package var readSeats = 64
+        /// The most requests that change something and that are worked on at a time. Default 200, as upstream.
+        package var writeSeats = 200
+        /// Further lines for `/metrics`, in the text format of Prometheus.
+        package var furtherMetrics: (@Sendable () -> String)?
 
         package init() {}
     }
@@ -38,6 +46,8 @@ package final class APIServer: Sendable {
     let logger: Logger
     let now: @Sendable () -> Timestamp
     let discovery: DiscoveryCache
+    let metrics = ServerMetrics()
+    let flow: FlowControl
     private let registryValue: Mutex<ResourceRegistry>
 
     /// - Parameters:
@@ -65,6 +75,7 @@ package final class APIServer: Sendable {
         self.logger = logger
         self.now = now
         discovery = DiscoveryCache()
+        flow = FlowControl(reads: configuration.readSeats, writes: configuration.writeSeats)
         let allocator = ServiceAllocator(network: configuration.serviceNetwork)
         let registry = ResourceRegistry.builtIn(services: allocator)
         registryValue = Mutex(registry)
@@ -92,10 +103,9 @@ package final class APIServer: Sendable {
 
     /// Answers a request; failures are `Status` answers.
     package func handle(_ request: KubeRequest, user: UserInfo) async -> KubeResponse {
-        do throws(StatusError) {
-            return try await route(request, user: user)
-        } catch {
-            return Self.answer(error)
+        let path = RequestPath(request.path)
+        return await measured(request, path) { () throws(StatusError) in
+            try await route(request, path, user: user)
         }
     }
 

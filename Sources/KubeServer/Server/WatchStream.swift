@@ -24,13 +24,23 @@ final class WatchStream: AsyncSequence, Sendable {
     /// Taken by the iterator, so that the watch does not hold old states.
     private let initial: Mutex<ArraySlice<StoredObject>>
     private let isEnding = Mutex(false)
+    private let sent: CounterSet<ServerMetrics.Resource>.Counter?
+    /// Counts the watch as going on for as long as it lives.
+    private let presence: GaugeSet<RequestMetrics.Labels>.Presence?
 
     /// - Parameters:
     ///   - watch: the changes.
     ///   - encoder: makes the lines.
     ///   - initial: objects that exist already.
     ///   - initialEnd: the revision of the bookmark that ends the present objects; nil for none.
-    init(watch: StoreWatch, encoder: WatchEncoder, initial: [StoredObject], initialEnd: Int64?) {
+    ///   - sent: counts the events.
+    ///   - presence: lives as long as the watch.
+    init(
+        watch: StoreWatch, encoder: WatchEncoder, initial: [StoredObject], initialEnd: Int64?,
+        sent: CounterSet<ServerMetrics.Resource>.Counter, presence: GaugeSet<RequestMetrics.Labels>.Presence
+    ) {
+        self.sent = sent
+        self.presence = presence
         source = Source(watch: watch, encoder: encoder, initialEnd: initialEnd)
         self.initial = Mutex(initial[...])
         failure = []
@@ -40,6 +50,8 @@ final class WatchStream: AsyncSequence, Sendable {
         source = nil
         initial = Mutex([])
         self.failure = failure
+        sent = nil
+        presence = nil
     }
 
     /// A watch that consists of an error.
@@ -105,7 +117,9 @@ final class WatchStream: AsyncSequence, Sendable {
             }
             var chunk: [UInt8] = []
             if !initial.isEmpty || initialEnd != nil {
-                for object in initial.prefix(WatchStream.initialChunk) { encoder.append(added: object, to: &chunk) }
+                let part = initial.prefix(WatchStream.initialChunk)
+                for object in part { encoder.append(added: object, to: &chunk) }
+                stream.sent?.add(part.count)
                 initial = initial.dropFirst(WatchStream.initialChunk)
                 if initial.isEmpty, let revision = initialEnd {
                     encoder.append(bookmark: revision, endsInitialEvents: true, to: &chunk)
@@ -120,6 +134,7 @@ final class WatchStream: AsyncSequence, Sendable {
                     isDone = true
                     break
                 }
+                stream.sent?.add(items.count)
                 for item in items {
                     switch item {
                     case .event(let event): encoder.append(event, to: &chunk)

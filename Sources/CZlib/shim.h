@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef APUS_CZLIB_SHIM_H
+#define APUS_CZLIB_SHIM_H
+#include <zlib.h>
+
+/// deflateInit2 is a macro, which Swift does not see. Window bits 15 + 16: a gzip header and trailer (RFC 1952).
+static inline int apus_gzip_init(z_streamp stream, int level) {
+    return deflateInit2(stream, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+}
+#endif
