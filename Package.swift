@@ -106,7 +106,9 @@ let package = Package(
 
         // 4 Control
         module("ControllerRuntime", ["ApusCore", "KubeAPI", "KubeClient", .logging]),
-        module("Controllers", ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", .logging]),
+        module(
+            "Controllers",
+            ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", "AccessControl", .logging]),
         module("Scheduler", ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", "SchedulerCore", .logging]),
         .target(name: "CProcessShim"),
         module("ContainerRuntimes", ["ApusCore", "CProcessShim", .logging, .nioPosix]),
@@ -156,7 +158,8 @@ let package = Package(
         tests("KubeStore", ["ApusCore", .grdb, .logging]),
         tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
         tests("ModelKit", ["ApusCore"]),
-        tests("KubeServer", ["ApusCore", "KubeAPI", "KubeStore"]),
+        tests("AccessControl", ["ApusCore", "KubeAPI"]),
+        tests("KubeServer", ["ApusCore", "KubeAPI", "KubeStore", "AccessControl"]),
         tests("ControllerRuntime", ["ApusCore", "KubeAPI", "KubeClient"]),
         tests(
             "Controllers",

@@ -89,6 +89,7 @@ struct ControlPlane: Sendable {
         }
         let serving = Serving(url: "https://\(configuration.host):\(port)", services: services)
         do {
+            try await server.reconcileAccess()
             try await server.bootstrap(host: configuration.host, port: port)
             try writeKubeconfig(pki.kubeconfig(server: serving.url))
         } catch {

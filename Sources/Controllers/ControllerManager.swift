@@ -29,6 +29,7 @@ package struct ControllerManager: Sendable {
         let node = NodeReconciler(context)
         let podCollector = PodCollector(context)
         let claims = ClaimBinder(context)
+        let roles = ClusterRoleAggregator(context)
         garbageCollector = GarbageCollector(context)
         func controller(_ name: String, _ sources: [Controller.Source], _ reconciler: any Reconciler) -> Controller {
             Controller(name: name, sources: sources, reconciler: reconciler, logger: logger)
@@ -42,6 +43,7 @@ package struct ControllerManager: Sendable {
             controller("service-account-controller", account.sources, account),
             controller("node-controller", node.sources(informers), node),
             controller("pod-garbage-collector", podCollector.sources(podIndex: context.podIndex), podCollector),
+            controller(ClusterRoleAggregator.name, roles.sources, roles),
             controller("persistentvolume-binder", [.objects(of: claims.claims)], claims),
         ]
     }

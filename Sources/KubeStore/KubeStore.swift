@@ -54,6 +54,10 @@ package final class KubeStore: Sendable {
     /// How many objects there are, by resource.
     package var counts: [String: Int] { live.counts }
 
+    /// The revision of the last change of any of some resources; 0 when none changed since the store was opened. What
+    /// is derived from them is good as long as this is the same.
+    package func lastChange(of resources: [String]) -> Int64 { live.lastChange(of: resources) }
+
     /// A page of a consistent snapshot, sorted by key.
     ///
     /// - Parameters:

@@ -25,6 +25,8 @@ final class LiveState: Sendable {
         var tables: [String: ObjectTable]
         var window: EventWindow
         var revision: Int64
+        /// The revision of each resource's last change since the start.
+        var changes: [String: Int64] = [:]
         var watchers: [Scope: [Int64: WatchBuffer]] = [:]
         var nextWatcher: Int64 = 0
         var closed = false
@@ -55,6 +57,14 @@ final class LiveState: Sendable {
     var revision: Int64 { state.withLock { $0.revision } }
 
     func get(_ key: StoreKey) -> StoredObject? { state.withLock { $0.objects[key] } }
+
+    func lastChange(of resources: [String]) -> Int64 {
+        state.withLock { state in
+            var newest: Int64 = 0
+            for resource in resources { newest = max(newest, state.changes[resource] ?? 0) }
+            return newest
+        }
+    }
 
     // MARK: Lists
 
@@ -114,6 +124,7 @@ final class LiveState: Sendable {
             state.tables[object.key.resource]?.remove(object.key)
         }
         state.window.append(event)
+        state.changes[object.key.resource] = event.revision
         state.revision = event.revision
     }
 

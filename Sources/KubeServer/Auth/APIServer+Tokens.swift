@@ -67,9 +67,20 @@ extension APIServer {
         return ServiceAccountClaims.Reference(name: name, uid: pod.uid)
     }
 
-    /// The user of a bearer token; nil when it is not one of this server, has expired, or its account or pod is gone.
+    /// The user of a bearer token for the server itself; nil when it is not one of this server, has expired, or its
+    /// account or pod is gone.
     package func user(ofToken token: String) async -> UserInfo? {
+        await authenticate(token: token, audiences: apiAudiences)?.user
+    }
+
+    /// What tokens for the server itself are for.
+    var apiAudiences: [String] { [tokens?.defaultAudience ?? configuration.issuer] }
+
+    /// The user of a bearer token for one of these audiences, with those of them that the token is for.
+    func authenticate(token: String, audiences: [String]) async -> (user: UserInfo, audiences: [String])? {
         guard let claims = await tokens?.verify(token, now: now()) else { return nil }
+        let common = audiences.filter(claims.audiences.contains)
+        guard !common.isEmpty else { return nil }
         func isLive(_ resource: KubeResource, _ reference: ServiceAccountClaims.Reference) -> Bool {
             let key = StoreKey(
                 resource: resource.qualifiedName, namespace: claims.namespace, name: reference.name)
@@ -79,10 +90,8 @@ extension APIServer {
         guard isLive(.serviceAccounts, claims.account), claims.pod.map({ isLive(.pods, $0) }) ?? true else {
             return nil
         }
-        return UserInfo(
-            name: "system:serviceaccount:\(claims.namespace):\(claims.account.name)", uid: claims.account.uid,
-            groups: [
-                "system:serviceaccounts", "system:serviceaccounts:\(claims.namespace)", "system:authenticated",
-            ])
+        return (
+            .serviceAccount(namespace: claims.namespace, name: claims.account.name, uid: claims.account.uid), common
+        )
     }
 }

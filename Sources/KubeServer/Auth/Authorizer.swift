@@ -1,33 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
+package import AccessControl
 
 /// What a user wants to do (authorization.k8s.io/v1 SubjectAccessReview).
 package struct AccessAttributes: Hashable, Sendable {
     package var user: UserInfo
-    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`.
-    package var verb: String
-    package var group = ""
-    package var resource = ""
-    package var subresource = ""
-    package var namespace = ""
-    package var name = ""
-    /// The path of a request that is not for a resource.
-    package var path = ""
-}
+    package var query: AccessQuery
 
-/// Decides whether a user may do something.
-package protocol Authorizer: Sendable {
-    /// Returns nil when allowed, and otherwise the reason why not (may be empty).
-    func denial(_ attributes: AccessAttributes) async -> String?
-}
-
-/// Lets every authenticated user do everything.
-package struct AuthenticatedAuthorizer: Authorizer {
-    /// Paths that need no credentials.
-    static let publicPaths: Set<String> = ["/healthz", "/livez", "/readyz", "/version"]
-
-    package init() {}
-
-    package func denial(_ attributes: AccessAttributes) async -> String? {
-        attributes.user.isAuthenticated || Self.publicPaths.contains(attributes.path) ? nil : ""
+    package init(user: UserInfo, _ query: AccessQuery) {
+        self.user = user
+        self.query = query
     }
+}
+
+/// What an authorizer says.
+package struct AccessDecision: Hashable, Sendable {
+    package var isAllowed: Bool
+    /// Why; may be empty.
+    package var reason: String
+
+    package init(isAllowed: Bool, reason: String = "") {
+        self.isAllowed = isAllowed
+        self.reason = reason
+    }
+}
+
+/// Decides whether a user may do something. Quick: it is asked for every request.
+package protocol Authorizer: Sendable {
+    func decide(_ attributes: AccessAttributes) -> AccessDecision
+
+    /// Every rule that a user has in a namespace, and what kept others from being found.
+    func rules(user: UserInfo, namespace: String) -> (rules: [PolicyRule], missing: [String])
+
+    /// The rules of a role; nil when there is none.
+    func rules(of role: AccessIndex.RoleReference) -> [PolicyRule]?
+}
+
+extension UserInfo {
+    /// Whether nothing is refused to the user.
+    package var isPrivileged: Bool { groups.contains("system:masters") }
 }

@@ -7,8 +7,8 @@ package struct ResourceRegistry: Sendable {
     package struct Review: Sendable {
         package var resource: KubeResource
         package var singular: String
-        /// Answers a request's object: (object, who asks, the server that is asked).
-        package var answer: @Sendable (KubeObject, UserInfo, APIServer) async throws(StatusError) -> KubeObject
+        /// Answers a request's object.
+        package var answer: @Sendable (KubeObject, ReviewContext) async throws(StatusError) -> KubeObject
     }
 
     private struct Address: Hashable {

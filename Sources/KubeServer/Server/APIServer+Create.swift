@@ -47,6 +47,7 @@ extension APIServer {
         let attributes = attributes(.create, old: nil, call)
         defer { attributes.notes.end() }
         try await admit(&object, attributes)
+        try guardGrant(object, old: nil, call)
         let causes = problems(object, old: nil, declaration)
         guard causes.isEmpty else { throw .invalid(call.resource, object.name, causes) }
         var key = call.key

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import AccessControl
 import ApusCore
 import KubeAPI
 import KubeStore
@@ -8,10 +9,7 @@ extension APIServer {
     func nonResource(_ request: KubeRequest, user: UserInfo) async throws(StatusError) -> KubeResponse {
         let parts = request.path.split(separator: "/").map(String.init)
         let path = "/" + parts.joined(separator: "/")
-        var access = AccessAttributes(user: user, verb: request.method.lowercased())
-        access.path = path
-        for root in AuthenticatedAuthorizer.publicPaths where path.hasPrefix(root + "/") { access.path = root }
-        try await authorize(access)
+        try authorize(user, AccessQuery(verb: request.method.lowercased(), path: path))
         guard request.method == "GET" || request.method == "HEAD" else { throw .methodNotAllowed }
         switch parts.first {
         case nil: return KubeResponse(json: ["paths": JSONValue(paths)])

@@ -24,16 +24,11 @@ extension APIServer {
         _ request: KubeRequest, _ path: RequestPath?, user: UserInfo
     ) async throws(StatusError) -> KubeResponse {
         guard let path else { return try await nonResource(request, user: user) }
-        var access = AccessAttributes(user: user, verb: Self.verb(request, path))
-        access.group = path.group
-        access.resource = path.plural
-        access.subresource = path.subresource ?? ""
-        access.namespace = path.plural == "namespaces" && path.group.isEmpty ? path.name ?? "" : path.namespace
-        access.name = path.name ?? ""
-        try await authorize(access)
+        try authorize(user, Self.query(request, path))
         let registry = registry
         if let review = registry.review(group: path.group, version: path.version, plural: path.plural) {
-            return try await answer(review, request, user: user)
+            guard review.resource.isNamespaced != path.namespace.isEmpty, path.name == nil else { throw .pathNotFound }
+            return try await answer(review, request, user: user, namespace: path.namespace)
         }
         guard
             let declaration = registry.declaration(group: path.group, version: path.version, plural: path.plural)
@@ -66,43 +61,6 @@ extension APIServer {
         return answer(try stored(call), call)
     }
 
-    private static func verb(_ request: KubeRequest, _ path: RequestPath) -> String {
-        switch request.method {
-        case "GET", "HEAD":
-            if ListOptions.isTrue(request.parameter("watch") ?? "false") { return "watch" }
-            return path.name == nil ? "list" : "get"
-        case "POST": return "create"
-        case "PUT": return "update"
-        case "PATCH": return "patch"
-        case "DELETE": return path.name == nil ? "deletecollection" : "delete"
-        default: return request.method.lowercased()
-        }
-    }
-
-    func authorize(_ access: AccessAttributes) async throws(StatusError) {
-        guard let why = await authorizer.denial(access) else { return }
-        guard access.user.isAuthenticated else { throw .unauthorized() }
-        var error = StatusError(code: 403, reason: "Forbidden", message: "")
-        if access.resource.isEmpty {
-            error.message = "forbidden: User \"\(access.user.name)\" cannot \(access.verb) path \"\(access.path)\""
-        } else {
-            let resource =
-                access.subresource.isEmpty ? access.resource : "\(access.resource)/\(access.subresource)"
-            let qualified = access.group.isEmpty ? access.resource : "\(access.resource).\(access.group)"
-            let name = access.name.isEmpty ? "" : " \"\(access.name)\""
-            let place =
-                access.namespace.isEmpty ? "at the cluster scope" : "in the namespace \"\(access.namespace)\""
-            error.message =
-                "\(qualified)\(name) is forbidden: User \"\(access.user.name)\" cannot \(access.verb) resource "
-                + "\"\(resource)\" in API group \"\(access.group)\" \(place)"
-            error.group = access.group
-            error.kind = access.resource
-            error.name = access.name
-        }
-        if !why.isEmpty { error.message += ": \(why)" }
-        throw error
-    }
-
     private static func isDryRun(_ request: KubeRequest) throws(StatusError) -> Bool {
         guard let value = request.parameter("dryRun"), !value.isEmpty else { return false }
         guard value == "All" else {
@@ -115,15 +73,15 @@ extension APIServer {
     }
 
     private func answer(
-        _ review: ResourceRegistry.Review, _ request: KubeRequest, user: UserInfo
+        _ review: ResourceRegistry.Review, _ request: KubeRequest, user: UserInfo, namespace: String
     ) async throws(StatusError) -> KubeResponse {
         guard request.method == "POST" else { throw .methodNotAllowed }
         guard try AnswerForm(accept: request.accept) == .object else { throw AnswerForm.notAcceptable }
         var decoder = try BodyDecoder(request, schema: schema)
         let object = try decoder.object(
             request, apiVersion: review.resource.apiVersion, kind: review.resource.kind)
-        var response = KubeResponse(
-            status: 201, json: try await review.answer(object, user, self).json)
+        let context = ReviewContext(user: user, namespace: namespace, server: self)
+        var response = KubeResponse(status: 201, json: try await review.answer(object, context).json)
         response.headers += decoder.warningHeaders
         return response
     }

@@ -69,6 +69,7 @@ extension APIServer {
             let attributes = attributes(.update, old: old, call)
             defer { attributes.notes.end() }
             try await admit(&object, attributes)
+            try guardGrant(object, old: old, call)
             let causes = problems(object, old: old, call.declaration)
             guard causes.isEmpty else { throw .invalid(call.resource, call.name, causes) }
             // Equal strings may still differ in bytes (Unicode's canonical equivalence).

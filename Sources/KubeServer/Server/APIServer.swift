@@ -53,7 +53,7 @@ package final class APIServer: Sendable {
     /// - Parameters:
     ///   - store: holds the objects; several servers may not share one.
     ///   - configuration: bounds and names.
-    ///   - authorizer: decides who may do what.
+    ///   - authorizer: decides who may do what; nil for the roles and bindings in the store.
     ///   - admission: steps around every write, after the built-in ones.
     ///   - tokens: signs service account tokens; without it the `token` subresource is unavailable.
     ///   - nodes: reaches node agents for logs; without it the `log` subresource is unavailable.
@@ -61,14 +61,14 @@ package final class APIServer: Sendable {
     ///   - now: the clock.
     package init(
         store: KubeStore, configuration: Configuration = Configuration(),
-        authorizer: any Authorizer = AuthenticatedAuthorizer(), admission: [AdmissionPlugin] = [],
+        authorizer: (any Authorizer)? = nil, admission: [AdmissionPlugin] = [],
         tokens: TokenIssuer? = nil, nodes: (any NodeConnector)? = nil, logger: Logger,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         self.store = store
         self.configuration = configuration
         self.schema = .builtIn
-        self.authorizer = authorizer
+        self.authorizer = authorizer ?? RoleAuthorizer(store: store)
         self.admission = admission
         self.tokens = tokens
         self.nodes = nodes

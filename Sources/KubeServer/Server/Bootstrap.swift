@@ -13,7 +13,7 @@ extension APIServer {
     /// - Throws: when a write fails.
     package func bootstrap(host: String, port: Int) async throws(StatusError) {
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
-            try await ensure(KubeObject(.namespaces, name: name), .namespaces)
+            try await ensureNamespace(name)
         }
         let labels = ["component": "apiserver", "provider": "kubernetes"]
         var service = KubeObject(.services, namespace: "default", name: "kubernetes")
@@ -44,6 +44,10 @@ extension APIServer {
             present["endpoints"] = slice["endpoints"]
             present["ports"] = slice["ports"]
         }
+    }
+
+    func ensureNamespace(_ name: String) async throws(StatusError) {
+        try await ensure(KubeObject(.namespaces, name: name), .namespaces)
     }
 
     /// Creates an object, or changes the one that is there.
