@@ -1,78 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
-import ApusCore
+package import ApusCore
 
 /// The path of a field, as errors show it: `spec.containers[0].name`.
-struct FieldPath: ExpressibleByStringLiteral, CustomStringConvertible {
-    let description: String
+package struct FieldPath: ExpressibleByStringLiteral, CustomStringConvertible, Sendable {
+    package let description: String
 
-    init(_ text: String) { description = text }
-    init(stringLiteral value: String) { description = value }
+    package init(_ text: String) { description = text }
+    package init(stringLiteral value: String) { description = value }
 
     /// The member `name`.
-    subscript(name: String) -> FieldPath { FieldPath(description.isEmpty ? name : "\(description).\(name)") }
+    package subscript(name: String) -> FieldPath { FieldPath(description.isEmpty ? name : "\(description).\(name)") }
     /// The element at `index`.
-    subscript(index: Int) -> FieldPath { FieldPath("\(description)[\(index)]") }
+    package subscript(index: Int) -> FieldPath { FieldPath("\(description)[\(index)]") }
     /// The entry `key` of a map.
-    func key(_ key: String) -> FieldPath { FieldPath("\(description)[\(key)]") }
+    package func key(_ key: String) -> FieldPath { FieldPath("\(description)[\(key)]") }
 }
 
 /// Collects what is wrong with an object, in the wording of apimachinery's `field.Error`.
-struct FieldErrors {
+package struct FieldErrors: Sendable {
     /// An object with more faults than this is refused with the first of them.
     private static let limit = 100
 
-    private(set) var causes: [StatusCause] = []
+    package private(set) var causes: [StatusCause] = []
+
+    package init() {}
 
     private mutating func add(_ reason: String, _ path: FieldPath, _ message: String) {
         guard causes.count < Self.limit else { return }
         causes.append(StatusCause(reason: "FieldValue\(reason)", field: path.description, message: message))
     }
 
-    mutating func required(_ path: FieldPath, _ detail: String = "") {
+    package mutating func required(_ path: FieldPath, _ detail: String = "") {
         add("Required", path, detail.isEmpty ? "Required value" : "Required value: \(detail)")
     }
 
-    mutating func invalid(_ path: FieldPath, _ value: JSONValue, _ detail: String) {
+    package mutating func invalid(_ path: FieldPath, _ value: JSONValue, _ detail: String) {
         add("Invalid", path, "Invalid value: \(value.text): \(detail)")
     }
 
-    mutating func notSupported(_ path: FieldPath, _ value: JSONValue, _ supported: [String]) {
+    package mutating func notSupported(_ path: FieldPath, _ value: JSONValue, _ supported: [String]) {
         let list = supported.map { "\"\($0)\"" }.joined(separator: ", ")
         add("NotSupported", path, "Unsupported value: \((value.isNull ? "" : value).text): supported values: \(list)")
     }
 
-    mutating func duplicate(_ path: FieldPath, _ value: JSONValue) {
+    package mutating func duplicate(_ path: FieldPath, _ value: JSONValue) {
         add("Duplicate", path, "Duplicate value: \(value.text)")
     }
 
-    mutating func forbidden(_ path: FieldPath, _ detail: String) { add("Forbidden", path, "Forbidden: \(detail)") }
+    package mutating func forbidden(_ path: FieldPath, _ detail: String) { add("Forbidden", path, "Forbidden: \(detail)") }
 
-    mutating func notFound(_ path: FieldPath, _ value: JSONValue) { add("NotFound", path, "Not found: \(value.text)") }
+    package mutating func notFound(_ path: FieldPath, _ value: JSONValue) { add("NotFound", path, "Not found: \(value.text)") }
 
-    mutating func tooLong(_ path: FieldPath, _ limit: Int) {
+    package mutating func tooMany(_ path: FieldPath, _ count: Int, _ limit: Int) {
+        add("TooMany", path, "Too many: \(count): must have at most \(limit) items")
+    }
+
+    package mutating func tooLong(_ path: FieldPath, _ limit: Int) {
         add("TooLong", path, "Too long: may not be more than \(limit) bytes")
     }
 
     // MARK: Checks that many fields share
 
     /// A field whose value is one of a few strings.
-    mutating func oneOf(_ path: FieldPath, _ value: JSONValue, _ supported: [String]) {
+    package mutating func oneOf(_ path: FieldPath, _ value: JSONValue, _ supported: [String]) {
         if !supported.contains(value.string ?? "") { notSupported(path, value, supported) }
     }
 
     /// A number that may be missing but not negative.
-    mutating func notNegative(_ path: FieldPath, _ value: JSONValue) {
+    package mutating func notNegative(_ path: FieldPath, _ value: JSONValue) {
         if let number = value.int, number < 0 { invalid(path, value, "must be greater than or equal to 0") }
     }
 
-    mutating func port(_ path: FieldPath, _ value: JSONValue) {
+    package mutating func port(_ path: FieldPath, _ value: JSONValue) {
         if let number = value.int, !(1...65_535).contains(number) {
             invalid(path, value, "must be between 1 and 65535, inclusive")
         }
     }
 
     /// A port number, or the name of a port.
-    mutating func portOrName(_ path: FieldPath, _ value: JSONValue) {
+    package mutating func portOrName(_ path: FieldPath, _ value: JSONValue) {
         if let name = value.string {
             all(path, value, NameRules.portName(name))
         } else {
@@ -81,29 +87,29 @@ struct FieldErrors {
     }
 
     /// A name that must be there and keep a rule.
-    mutating func name(_ path: FieldPath, _ value: JSONValue, _ rule: (String) -> [String]) {
+    package mutating func name(_ path: FieldPath, _ value: JSONValue, _ rule: (String) -> [String]) {
         guard let name = value.string, !name.isEmpty else { return required(path) }
         all(path, value, rule(name))
     }
 
     /// The faults that a rule found in a value.
-    mutating func all(_ path: FieldPath, _ value: JSONValue, _ faults: [String]) {
+    package mutating func all(_ path: FieldPath, _ value: JSONValue, _ faults: [String]) {
         for fault in faults { invalid(path, value, fault) }
     }
 
     /// A field that may not change.
-    mutating func immutable(_ path: FieldPath, _ new: JSONValue, _ old: JSONValue) {
+    package mutating func immutable(_ path: FieldPath, _ new: JSONValue, _ old: JSONValue) {
         if new != old { invalid(path, new, "field is immutable") }
     }
 
-    mutating func labels(_ path: FieldPath, _ labels: JSONValue) {
+    package mutating func labels(_ path: FieldPath, _ labels: JSONValue) {
         for (key, value) in labels.members.sorted(by: { $0.key < $1.key }) {
             all(path, .string(key), NameRules.qualifiedName(key))
             all(path, value, NameRules.labelValue(value.string ?? ""))
         }
     }
 
-    mutating func labelSelector(_ path: FieldPath, _ selector: JSONValue) {
+    package mutating func labelSelector(_ path: FieldPath, _ selector: JSONValue) {
         labels(path["matchLabels"], selector["matchLabels"])
         for (index, requirement) in selector["matchExpressions"].elements.enumerated() {
             let path = path["matchExpressions"][index]
