@@ -32,7 +32,8 @@ enum DefaultRules {
         }
         // Not below `additionalProperties`: nothing is defaulted there when a definition is checked, as upstream.
         if let items = schema.items {
-            check(items, path["items"], isResource: items.isEmbeddedResource, isInsideMetadata: isInsideMetadata, &causes)
+            check(
+                items, path["items"], isResource: items.isEmbeddedResource, isInsideMetadata: isInsideMetadata, &causes)
         }
         for name in schema.propertyNames {
             guard let property = schema.properties[name] else { continue }

@@ -66,7 +66,9 @@ package struct SchemaFormat: Sendable {
         let scheme = text[..<colon].utf8
         let isLetter = { (byte: UInt8) in (0x41...0x5A).contains(byte & 0xDF) }
         guard isLetter(first) else { return false }
-        let isSchemePart = { (byte: UInt8) in isLetter(byte) || (0x30...0x39).contains(byte) || "+-.".utf8.contains(byte) }
+        let isSchemePart = { (byte: UInt8) in
+            isLetter(byte) || (0x30...0x39).contains(byte) || "+-.".utf8.contains(byte)
+        }
         return scheme.allSatisfy(isSchemePart) && text.index(after: colon) < text.endIndex
     }
 

@@ -36,6 +36,7 @@ extension StructuralSchema {
     /// - Parameters:
     ///   - json: the schema.
     ///   - path: where it stands, for messages.
+    /// - Returns: the schema.
     /// - Throws: when it is larger than ``SchemaLimits`` or a member has the wrong type.
     package static func read(_ json: JSONValue, path: FieldPath = "openAPIV3Schema") throws(SchemaError)
         -> StructuralSchema
@@ -76,7 +77,7 @@ private struct SchemaReader {
             preservesUnknownFields: try flag(json, "x-kubernetes-preserve-unknown-fields", path),
             isEmbeddedResource: try flag(json, "x-kubernetes-embedded-resource", path), properties: properties,
             additional: additional, items: items, required: try texts(json, "required", path),
-            defaultValue: json["default"].isNull ? nil : json["default"],
+            defaultValue: json["default"].isNull ? JSONValue?.none : json["default"],
             listType: json["x-kubernetes-list-type"].string,
             listMapKeys: try texts(json, "x-kubernetes-list-map-keys", path),
             mapType: json["x-kubernetes-map-type"].string, rules: rules(json["x-kubernetes-validations"]),

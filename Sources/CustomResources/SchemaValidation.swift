@@ -11,6 +11,7 @@ extension StructuralSchema {
     ///   - value: the value, pruned and defaulted.
     ///   - old: the value that it replaces: parts that did not change are not blamed (ratcheting); nil for a new one.
     ///   - path: prefix of the faults' fields; empty for a resource.
+    /// - Returns: the faults; none for a valid value.
     package func validate(_ value: JSONValue, old: JSONValue? = nil, path: FieldPath = "") -> [StatusCause] {
         var validator = SchemaValidator(base: path)
         validator.validate(value, self, old: old, "")

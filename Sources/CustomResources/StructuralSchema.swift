@@ -90,6 +90,12 @@ package final class StructuralSchema: Sendable {
         hasEmbedded = isEmbeddedResource || below.contains(where: \.hasEmbedded)
     }
 
+    /// Takes every object: what a version without a schema does.
+    package static let anything = StructuralSchema(
+        type: nil, isNullable: false, isIntOrString: false, preservesUnknownFields: true, isEmbeddedResource: false,
+        properties: [:], additional: .unspecified, items: nil, required: [], defaultValue: nil, listType: nil,
+        listMapKeys: [], mapType: nil, rules: [], checks: nil)
+
     /// The schema of the values of unknown properties, where there is one.
     package var additionalSchema: StructuralSchema? {
         if case .schema(let schema) = additional { schema } else { nil }

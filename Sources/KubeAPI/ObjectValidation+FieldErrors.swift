@@ -47,9 +47,13 @@ package struct FieldErrors: Sendable {
         add("Duplicate", path, "Duplicate value: \(value.text)")
     }
 
-    package mutating func forbidden(_ path: FieldPath, _ detail: String) { add("Forbidden", path, "Forbidden: \(detail)") }
+    package mutating func forbidden(_ path: FieldPath, _ detail: String) {
+        add("Forbidden", path, "Forbidden: \(detail)")
+    }
 
-    package mutating func notFound(_ path: FieldPath, _ value: JSONValue) { add("NotFound", path, "Not found: \(value.text)") }
+    package mutating func notFound(_ path: FieldPath, _ value: JSONValue) {
+        add("NotFound", path, "Not found: \(value.text)")
+    }
 
     package mutating func tooMany(_ path: FieldPath, _ count: Int, _ limit: Int) {
         add("TooMany", path, "Too many: \(count): must have at most \(limit) items")

@@ -26,6 +26,13 @@ extension OpenAPI {
             }
         }
         var definitions = specialDefinitions
+        for served in resources {
+            guard let custom = served.custom else { continue }
+            add(custom, of: served.resource, to: &definitions)
+            for name in ["meta.v1.ObjectMeta", "meta.v1.ListMeta"] {
+                if let type = schema.type(named: name) { pending.append(type) }
+            }
+        }
         while let type = pending.popLast() {
             let name = Self.publishedName(type.name)
             guard definitions[name] == nil else { continue }
@@ -33,6 +40,26 @@ extension OpenAPI {
             for field in type.jsonFields { collectMessages(field.type, into: &pending) }
         }
         return definitions
+    }
+
+    /// Adds the type of a custom kind and that of its lists.
+    private func add(_ custom: CustomKind, of resource: KubeResource, to definitions: inout [String: JSONValue]) {
+        func kind(_ name: String) -> JSONValue {
+            [Self.extensionValue(GroupVersionKind(group: resource.group, version: resource.version, kind: name))]
+        }
+        var definition = custom.definition(version, reference(Self.publishedName("meta.v1.ObjectMeta")))
+        definition["x-kubernetes-group-version-kind"] = kind(resource.kind)
+        definitions[custom.typeName] = definition
+        definitions[custom.listName] = [
+            "type": "object", "description": .string("\(custom.listKind) is a list of \(resource.kind)"),
+            "required": ["items"],
+            "properties": [
+                "apiVersion": ["type": "string"], "kind": ["type": "string"],
+                "items": ["type": "array", "items": ["$ref": .string(reference(custom.typeName))]],
+                "metadata": ["$ref": .string(reference(Self.publishedName("meta.v1.ListMeta")))],
+            ],
+            "x-kubernetes-group-version-kind": kind(custom.listKind),
+        ]
     }
 
     private func collectMessages(_ type: SchemaType, into pending: inout [SchemaMessage]) {
@@ -151,6 +178,13 @@ extension OpenAPI {
         } else {
             result["$ref"] = target
         }
+    }
+}
+
+extension OpenAPI.CustomKind {
+    /// The name under which lists are published.
+    var listName: String {
+        typeName.split(separator: ".").dropLast().joined(separator: ".") + ".\(listKind)"
     }
 }
 

@@ -11,15 +11,35 @@ package struct OpenAPI: Sendable {
         package var resource: KubeResource
         /// For example `status` and `scale`.
         package var subresources: [String]
+        /// The type of a kind that is not built in.
+        package var custom: CustomKind?
 
-        package init(_ resource: KubeResource, subresources: [String] = []) {
+        package init(_ resource: KubeResource, subresources: [String] = [], custom: CustomKind? = nil) {
             self.resource = resource
             self.subresources = subresources
+            self.custom = custom
+        }
+    }
+
+    /// The type of a kind that the built-in schema does not have.
+    package struct CustomKind: Sendable {
+        /// The name under which it is published.
+        package var typeName: String
+        package var listKind: String
+        /// The definition: (version of OpenAPI, reference to meta/v1 ObjectMeta).
+        package var definition: @Sendable (Version, String) -> JSONValue
+
+        package init(
+            typeName: String, listKind: String, definition: @escaping @Sendable (Version, String) -> JSONValue
+        ) {
+            self.typeName = typeName
+            self.listKind = listKind
+            self.definition = definition
         }
     }
 
     /// Which version of OpenAPI is written.
-    enum Version { case v2, v3 }
+    package enum Version: Sendable { case v2, v3 }
 
     let schema: Schema
     let version: Version
@@ -90,9 +110,17 @@ package struct OpenAPI: Sendable {
         for served in resources {
             let resource = served.resource
             let kind = GroupVersionKind(group: resource.group, version: resource.version, kind: resource.kind)
-            guard let type = schema.type(kind) else { continue }
-            let typeName = Self.publishedName(type.name)
-            let listName = schema.type(named: type.name + "List") == nil ? typeName : typeName + "List"
+            let typeName: String
+            let listName: String
+            if let custom = served.custom {
+                typeName = custom.typeName
+                listName = custom.listName
+            } else if let type = schema.type(kind) {
+                typeName = Self.publishedName(type.name)
+                listName = schema.type(named: type.name + "List") == nil ? typeName : typeName + "List"
+            } else {
+                continue
+            }
             let scope = resource.isNamespaced ? "/namespaces/{namespace}" : ""
             let collection = "\(resource.apiPath)\(scope)/\(resource.plural)"
             let pathParameters = resource.isNamespaced ? ["namespace"] : []

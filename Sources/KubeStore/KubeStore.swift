@@ -97,6 +97,9 @@ package final class KubeStore: Sendable {
         try live.watch(resource: resource, namespace: namespace, after: revision)
     }
 
+    /// Ends the watches of a resource after what has happened until now; new ones may begin.
+    package func endWatches(resource: String) { live.endWatches(resource: resource) }
+
     /// Commits what waits, ends the watches, and closes the file. Reads still work; commits and watches fail.
     package func close() async { await commits.close() }
 }

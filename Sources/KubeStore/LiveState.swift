@@ -197,6 +197,17 @@ final class LiveState: Sendable {
     /// How many watchers are registered.
     var watcherCount: Int { state.withLock { $0.watchers.values.reduce(0) { $0 + $1.count } } }
 
+    /// Ends the watches of a resource after what is buffered.
+    func endWatches(resource: String) {
+        delivery.withLock { _ in
+            let ended = state.withLock { state in
+                let scopes = state.watchers.keys.filter { $0.resource == resource }
+                return scopes.flatMap { scope in (state.watchers.removeValue(forKey: scope) ?? [:]).values }
+            }
+            for buffer in ended { buffer.finish() }
+        }
+    }
+
     /// Ends every watch; later ones fail with `.closed`.
     func close() {
         delivery.withLock { _ in

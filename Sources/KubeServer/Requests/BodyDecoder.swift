@@ -39,9 +39,26 @@ struct BodyDecoder {
         return KubeObject(try typed(json, apiVersion: apiVersion, kind: kind, duplicates: duplicates))
     }
 
+    /// Decodes an object of a declared kind.
+    mutating func object(
+        _ request: KubeRequest, _ declaration: ResourceDeclaration
+    ) throws(StatusError) -> KubeObject {
+        let (json, duplicates) = try Self.json(request, schema: schema)
+        return KubeObject(try typed(json, declaration, duplicates: duplicates))
+    }
+
+    /// Checks an object against its declared kind.
+    mutating func typed(
+        _ json: JSONValue, _ declaration: ResourceDeclaration, duplicates: [String] = []
+    ) throws(StatusError) -> JSONValue {
+        try typed(
+            json, apiVersion: declaration.resource.apiVersion, kind: declaration.resource.kind,
+            reading: declaration.reading, duplicates: duplicates)
+    }
+
     /// Checks an object against its type: wrong types are refused, unknown fields treated by strictness and removed.
     mutating func typed(
-        _ json: JSONValue, apiVersion: String, kind: String, duplicates: [String] = []
+        _ json: JSONValue, apiVersion: String, kind: String, reading: ObjectReading? = nil, duplicates: [String] = []
     ) throws(StatusError) -> JSONValue {
         guard json.object != nil else {
             throw .badRequest(
@@ -62,6 +79,7 @@ struct BodyDecoder {
         }
         json["apiVersion"] = .string(apiVersion)
         json["kind"] = .string(kind)
+        if let reading { return try read(json, reading, apiVersion: apiVersion, kind: kind, duplicates: duplicates) }
         guard let type = schema.type(GroupVersionKind(apiVersion: apiVersion, kind: kind)) else { return json }
         let report = ObjectValidation.check(json, type: type, schema: schema)
         if let error = report.typeErrors.first {
@@ -70,20 +88,41 @@ struct BodyDecoder {
                     + "\(kind): \(error)")
         }
         let unknown = Set(report.unknownFields)
-        let problems =
+        try tell(
             report.unknownFields
-            + duplicates.filter { !unknown.contains("unknown field \"\($0)\"") }.map { "duplicate field \"\($0)\"" }
+                + duplicates.filter { !unknown.contains("unknown field \"\($0)\"") }
+                .map { "duplicate field \"\($0)\"" },
+            apiVersion: apiVersion, kind: kind)
+        return report.object
+    }
+
+    /// Reads an object of a kind with a schema of its own.
+    private mutating func read(
+        _ json: JSONValue, _ reading: ObjectReading, apiVersion: String, kind: String, duplicates: [String]
+    ) throws(StatusError) -> JSONValue {
+        let result = reading.read(json)
+        if let fault = result.fault { throw .badRequest(fault) }
+        let unknown = Set(result.unknown)
+        try tell(
+            duplicates.filter { !unknown.contains($0) }.map { "duplicate field \"\($0)\"" }
+                + result.unknown.map { "unknown field \"\($0)\"" },
+            apiVersion: apiVersion, kind: kind)
+        return result.object
+    }
+
+    /// Warns of fields, or refuses them, as the client wants it.
+    private mutating func tell(
+        _ problems: [String], apiVersion: String, kind: String
+    ) throws(StatusError) {
         switch strictness {
         case .ignore: break
         case .warn: warnings += problems
         case .strict:
-            if !problems.isEmpty {
-                throw .badRequest(
-                    "\(kind) in version \"\(apiVersion.split(separator: "/").last ?? "v1")\" cannot be handled as a "
-                        + "\(kind): strict decoding error: \(problems.joined(separator: ", "))")
-            }
+            guard !problems.isEmpty else { return }
+            throw .badRequest(
+                "\(kind) in version \"\(apiVersion.split(separator: "/").last ?? "v1")\" cannot be handled as a "
+                    + "\(kind): strict decoding error: \(problems.joined(separator: ", "))")
         }
-        return report.object
     }
 
     /// Decodes a body by its content type, without regard to its kind.

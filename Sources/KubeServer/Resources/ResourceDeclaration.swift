@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package import ApusCore
 package import KubeAPI
+package import KubeStore
 
 /// Everything that the server has to know about one kind; adding a kind is writing one of these.
 package struct ResourceDeclaration: Sendable {
     /// Paths that the `scale` subresource reads and writes.
     package struct Scale: Sendable {
-        /// Member of `spec` with the wanted number.
-        package var specReplicas = "replicas"
-        /// Member of `status` with the present number.
-        package var statusReplicas = "replicas"
+        /// Where the wanted number is.
+        package var specReplicas = ["spec", "replicas"]
+        /// Where the present number is.
+        package var statusReplicas = ["status", "replicas"]
+        /// The text of the selector of the pods; empty where there is none.
+        package var selector: @Sendable (KubeObject) -> String = { object in
+            (try? LabelSelector(json: object.spec["selector"]))?.description ?? ""
+        }
     }
 
     /// What create, update and delete do beyond what all kinds share.
@@ -24,6 +29,10 @@ package struct ResourceDeclaration: Sendable {
         package var validate: @Sendable (KubeObject, KubeObject?) -> [StatusCause] = { _, _ in [] }
         /// Seconds that a delete waits for a confirmation: (object, requested); nil removes at once.
         package var gracePeriod: (@Sendable (KubeObject, Int?) -> Int)?
+        /// Adjusts an object when its deletion begins and it does not go at once: (object, now).
+        package var prepareDelete: @Sendable (inout KubeObject, Timestamp) -> Void = { _, _ in }
+        /// What follows a durable change before the client is answered: (server, new state, whether it is removed).
+        package var didCommit: (@Sendable (APIServer, StoredObject, Bool) async -> Void)?
         /// Hands out values that are unique among the objects.
         package var allocator: (any ResourceAllocator)?
     }
@@ -34,6 +43,10 @@ package struct ResourceDeclaration: Sendable {
     package var categories: [String]
     /// Whether `status` can only be written through the subresource of that name.
     package var hasStatus: Bool
+    /// How objects of the kind are read, where the built-in schema does not tell.
+    package var reading: ObjectReading?
+    /// What every client of the kind is told in a `Warning` header; empty for nothing.
+    package var warning = ""
     /// Whether a new object may come with a status, as nodes register themselves with one.
     package var keepsInitialStatus: Bool
     package var scale: Scale?
@@ -88,6 +101,7 @@ package struct ResourceDeclaration: Sendable {
         var fields = ["metadata.name": object.name]
         if resource.isNamespaced { fields["metadata.namespace"] = object.namespace }
         for field in selectableFields { fields[field.name] = field.value(object.json) }
+        if let mark = storage?.mark { fields[StorageConversion.markField] = mark }
         return fields
     }
 
@@ -148,9 +162,40 @@ package struct SelectableField: Sendable {
 
 /// How a kind is kept as another one.
 package struct StorageConversion: Sendable {
+    /// The field that carries ``mark``; no client can name it.
+    static let markField = ".mark"
+
     package let resource: KubeResource
     package let toStored: @Sendable (KubeObject) -> KubeObject
     package let fromStored: @Sendable (KubeObject) -> KubeObject
     /// The names of selectable fields with those that they have in the stored kind.
     package let fieldNames: [String: String]
+    /// Tells how an object was stored: of schemas that change, which one was used.
+    package var mark: String?
+    /// Whether objects of the present mark are stored as they are served.
+    package var servesStored = false
+
+    /// Whether a stored object is an object of the kind as it is.
+    func isServed(_ stored: StoredObject) -> Bool { servesStored && stored.fields[Self.markField] == mark }
+
+    /// Whether the stored selectable fields are those of the present declaration.
+    func hasFields(_ stored: StoredObject) -> Bool { mark == nil || stored.fields[Self.markField] == mark }
+}
+
+/// How bodies of a kind are read that has a schema of its own.
+package struct ObjectReading: Sendable {
+    /// What reading an object found.
+    package struct Result: Sendable {
+        /// The object without what is unknown, with its defaults.
+        package var object: JSONValue
+        /// Paths of unknown fields.
+        package var unknown: [String] = []
+        /// Why it cannot be read; nil when it can.
+        package var fault: String?
+    }
+
+    /// Reads an object.
+    package var read: @Sendable (JSONValue) -> Result
+    /// The published schema of the kind and the kind of its lists, made when it is asked for.
+    package var published: @Sendable () -> OpenAPI.CustomKind?
 }

@@ -14,7 +14,8 @@ extension APIServer {
     func decode(_ stored: StoredObject, _ declaration: ResourceDeclaration) throws(StatusError) -> KubeObject {
         do {
             let object = KubeObject(try JSONParser.parse(stored.bytes))
-            return declaration.storage?.fromStored(object) ?? object
+            guard let storage = declaration.storage, !storage.isServed(stored) else { return object }
+            return storage.fromStored(object)
         } catch {
             throw .internalError("the stored object \(stored.key) cannot be read: \(error)")
         }
@@ -22,7 +23,9 @@ extension APIServer {
 
     /// The JSON of a stored object in a kind: the stored bytes, where nothing has to be converted.
     func bytes(_ stored: StoredObject, _ declaration: ResourceDeclaration) -> [UInt8] {
-        guard declaration.storage != nil, let object = try? decode(stored, declaration) else { return stored.bytes }
+        guard let storage = declaration.storage, !storage.isServed(stored),
+            let object = try? decode(stored, declaration)
+        else { return stored.bytes }
         return object.json.encoded
     }
 

@@ -10,8 +10,7 @@ extension APIServer {
 
     func create(_ call: ResourceCall) async throws(StatusError) -> KubeResponse {
         var decoder = try BodyDecoder(call.request, schema: schema)
-        let object = try decoder.object(
-            call.request, apiVersion: call.resource.apiVersion, kind: call.resource.kind)
+        let object = try decoder.object(call.request, call.declaration)
         var response = try await create(object, call)
         response.headers += decoder.warningHeaders
         return response
@@ -26,7 +25,9 @@ extension APIServer {
         var object = given
         try ObjectMeta.prepareCreate(&object, declaration, namespace: call.namespace, now: now())
         try ensureNamespaceTakesContent(call, name: object.name)
-        if declaration.hasStatus, !declaration.keepsInitialStatus { object.status = .object([:]) }
+        if declaration.hasStatus, !declaration.keepsInitialStatus {
+            object.status = declaration.reading == nil ? .object([:]) : .null
+        }
         let prefix = object.name.isEmpty ? object.metadata["generateName"].string ?? "" : ""
         for attempt in 1... {
             if !prefix.isEmpty { object.name = ObjectMeta.generatedName(prefix) }
@@ -80,14 +81,21 @@ extension APIServer {
     func commit(
         _ mutation: StoreMutation, _ call: ResourceCall, name: String
     ) async throws(StatusError) -> StoredObject {
+        let stored: StoredObject
         do throws(StoreError) {
-            return try await store.commit(mutation)
+            stored = try await store.commit(mutation)
         } catch {
             if error.code == .inputOutput || error.code == .storageFull {
                 logger.error("a write failed", metadata: ["object": "\(mutation.key)", "error": "\(error)"])
             }
             throw StatusError(error, call.resource, name)
         }
+        if let didCommit = call.declaration.strategy.didCommit {
+            var isRemoved = false
+            if case .delete = mutation { isRemoved = true }
+            await didCommit(self, stored, isRemoved)
+        }
+        return stored
     }
 
     func problems(_ object: KubeObject, old: KubeObject?, _ declaration: ResourceDeclaration) -> [StatusCause] {

@@ -48,6 +48,7 @@ extension APIServer {
         var object = old
         object.finalizers = options.finalizers(old.finalizers)
         mark(&object, old: old, call.declaration, options)
+        if !old.isBeingDeleted { call.declaration.strategy.prepareDelete(&object, now()) }
         guard Self.mayBeRemoved(object) else {
             if object == old { return answer(stored, call) }
             if call.isDryRun { return answer(object, call) }

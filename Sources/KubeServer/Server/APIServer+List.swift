@@ -92,7 +92,7 @@ extension APIServer {
             if isUnselected {
                 result.objects = page.objects
             } else {
-                for object in page.objects where options.matches(object) {
+                for object in page.objects where options.matches(object, call.declaration) {
                     result.objects.append(object)
                     if result.objects.count == limit { break }
                 }
@@ -147,7 +147,14 @@ extension APIServer {
 
 extension ListOptions {
     /// Whether the selectors match a stored state.
-    func matches(_ object: StoredObject) -> Bool {
-        labels.matches(object.labels) && fields.matches(object.fields)
+    func matches(_ object: StoredObject, _ declaration: ResourceDeclaration) -> Bool {
+        guard labels.matches(object.labels) else { return false }
+        if fields.requirements.isEmpty { return true }
+        guard let storage = declaration.storage, !storage.hasFields(object) else {
+            return fields.matches(object.fields)
+        }
+        // Stored before the kind's selectable fields were what they are.
+        guard let json = try? JSONParser.parse(object.bytes) else { return false }
+        return fields.matches(declaration.fields(of: KubeObject(json)))
     }
 }

@@ -50,7 +50,8 @@ extension APIServer {
             var subresources = declaration.subresources.map(\.name)
             if declaration.hasStatus { subresources.append("status") }
             if declaration.scale != nil { subresources.append("scale") }
-            return OpenAPI.Resource(declaration.resource, subresources: subresources)
+            return OpenAPI.Resource(
+                declaration.resource, subresources: subresources, custom: declaration.reading?.published())
         }
         return (stored + registry.reviews.map { OpenAPI.Resource($0.resource) }).filter { isIncluded($0.resource) }
     }

@@ -39,8 +39,13 @@ extension APIServer {
             request: request, user: user, declaration: declaration, namespace: path.namespace, name: path.name ?? "",
             subresource: path.subresource ?? "", form: try AnswerForm(accept: request.accept),
             isDryRun: try Self.isDryRun(request))
-        if path.subresource != nil { return try await subresource(call) }
-        switch (request.method, path.name != nil) {
+        let response = try await answer(call, hasName: path.name != nil)
+        return declaration.warning.isEmpty ? response : response.warning([declaration.warning])
+    }
+
+    private func answer(_ call: ResourceCall, hasName: Bool) async throws(StatusError) -> KubeResponse {
+        if !call.subresource.isEmpty { return try await subresource(call) }
+        switch (call.request.method, hasName) {
         case ("GET", true), ("HEAD", true): return try await get(call)
         case ("GET", false), ("HEAD", false): return try list(call)
         case ("POST", false): return try await create(call)

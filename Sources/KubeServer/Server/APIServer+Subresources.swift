@@ -59,7 +59,7 @@ extension APIServer {
                     "Precondition failed: UID in precondition: \(wanted.uid), UID in object meta: \(old.uid)")
             }
             var object = old
-            object.spec[scale.specReplicas] = JSONValue(replicas)
+            object.json.set(JSONValue(replicas), at: scale.specReplicas[...])
             object.resourceVersion = wanted.resourceVersion
             return object
         }
@@ -91,7 +91,7 @@ extension APIServer {
     }
 
     private static func scaleObject(_ object: KubeObject, _ scale: ResourceDeclaration.Scale) -> JSONValue {
-        let selector = try? LabelSelector(json: object.spec["selector"])
+        let selector = scale.selector(object)
         return .object([
             "kind": "Scale", "apiVersion": "autoscaling/v1",
             "metadata": [
@@ -99,10 +99,10 @@ extension APIServer {
                 "resourceVersion": .string(object.resourceVersion),
                 "creationTimestamp": object.metadata["creationTimestamp"],
             ],
-            "spec": ["replicas": JSONValue(object.spec[scale.specReplicas].int ?? 0)],
+            "spec": ["replicas": JSONValue(object.json.value(at: scale.specReplicas).int ?? 0)],
             "status": [
-                "replicas": JSONValue(object.status[scale.statusReplicas].int ?? 0),
-                "selector": selector.map { .string($0.description) } ?? nil,
+                "replicas": JSONValue(object.json.value(at: scale.statusReplicas).int ?? 0),
+                "selector": selector.isEmpty ? nil : .string(selector),
             ],
         ])
     }
@@ -194,5 +194,16 @@ extension APIServer {
             object.resourceVersion = wanted.resourceVersion
             return object
         }
+    }
+}
+
+extension JSONValue {
+    /// The value at a path of members.
+    func value(at path: [String]) -> JSONValue { path.reduce(self) { $0[$1] } }
+
+    /// Sets the value at a path of members.
+    mutating func set(_ value: JSONValue, at path: ArraySlice<String>) {
+        guard let name = path.first else { return self = value }
+        self[name].set(value, at: path.dropFirst())
     }
 }

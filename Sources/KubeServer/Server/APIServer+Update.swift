@@ -9,8 +9,7 @@ extension APIServer {
 
     func update(_ call: ResourceCall) async throws(StatusError) -> KubeResponse {
         var decoder = try BodyDecoder(call.request, schema: schema)
-        let object = try decoder.object(
-            call.request, apiVersion: call.resource.apiVersion, kind: call.resource.kind)
+        let object = try decoder.object(call.request, call.declaration)
         if object.resourceVersion.isEmpty, !call.declaration.allowsUnconditionalUpdate, store.get(call.key) != nil {
             throw .invalid(
                 call.resource, call.name,
@@ -33,7 +32,7 @@ extension APIServer {
     }
 
     func patch(_ call: ResourceCall) async throws(StatusError) -> KubeResponse {
-        try WriteRules.checkPatchType(call.request)
+        try WriteRules.checkPatchType(call.request, isCustom: call.declaration.reading != nil)
         let decoder = try BodyDecoder(call.request, schema: schema)
         let kind = GroupVersionKind(apiVersion: call.resource.apiVersion, kind: call.resource.kind)
         let schema = schema
@@ -41,7 +40,7 @@ extension APIServer {
         var response = try await modify(call) { old throws(StatusError) in
             let patched = try WriteRules.patch(call.request, old.json, kind: kind, schema: schema)
             var attempt = decoder
-            let object = try attempt.typed(patched, apiVersion: call.resource.apiVersion, kind: call.resource.kind)
+            let object = try attempt.typed(patched, call.declaration)
             warnings = attempt.warningHeaders
             return KubeObject(object)
         }

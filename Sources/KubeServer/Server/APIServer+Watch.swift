@@ -20,7 +20,7 @@ extension APIServer {
         do throws(StoreError) {
             if isInitial {
                 let list = try store.list(resource: call.declaration.storageName, namespace: namespace)
-                initial = list.objects.filter { options.matches($0) }
+                initial = list.objects.filter { options.matches($0, call.declaration) }
                 start = list.revision
             } else if wanted == 0 {
                 start = store.revision

@@ -49,6 +49,9 @@ package final class APIServer: Sendable {
     let metrics = ServerMetrics()
     let flow: FlowControl
     private let registryValue: Mutex<ResourceRegistry>
+    /// The kinds that need no definition.
+    private let builtIn: ResourceRegistry
+    let definitions = DefinitionKeeper()
 
     /// - Parameters:
     ///   - store: holds the objects; several servers may not share one.
@@ -79,7 +82,9 @@ package final class APIServer: Sendable {
         let allocator = ServiceAllocator(network: configuration.serviceNetwork)
         let registry = ResourceRegistry.builtIn(services: allocator)
         registryValue = Mutex(registry)
+        builtIn = registry
         restoreAllocations(registry)
+        serveDefinitions()
     }
 
     /// The kinds that are served; may be replaced while requests run.
@@ -89,6 +94,15 @@ package final class APIServer: Sendable {
             registryValue.withLock { $0 = newValue }
             discovery.reset()
         }
+    }
+
+    /// Serves these custom kinds, and no others, besides the built-in ones.
+    func serve(custom declarations: [ResourceDeclaration]) {
+        var registry = builtIn
+        for declaration in declarations where builtIn.declaration(declaration.resource) == nil {
+            registry.add(declaration)
+        }
+        self.registry = registry
     }
 
     private func restoreAllocations(_ registry: ResourceRegistry) {

@@ -12,6 +12,7 @@ extension APIServer {
     ///   - port: port that it listens on.
     /// - Throws: when a write fails.
     package func bootstrap(host: String, port: Int) async throws(StatusError) {
+        await resumeDefinitions()
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
             try await ensureNamespace(name)
         }

@@ -44,8 +44,10 @@ enum WriteRules {
         + "application/json-patch+json, application/merge-patch+json"
 
     /// Refuses patch types that the server does not take.
-    static func checkPatchType(_ request: KubeRequest) throws(StatusError) {
-        let accepted = [JSONPatch.mediaType, MergePatch.mediaType, StrategicMergePatch.mediaType]
+    static func checkPatchType(_ request: KubeRequest, isCustom: Bool = false) throws(StatusError) {
+        // A strategic patch needs the Go types of the kind.
+        let accepted =
+            [JSONPatch.mediaType, MergePatch.mediaType] + (isCustom ? [] : [StrategicMergePatch.mediaType])
         let type = BodyDecoder.mediaType(request.contentType)
         guard !accepted.contains(type) else { return }
         if type == "application/apply-patch+yaml" {

@@ -32,12 +32,12 @@ struct WatchEncoder: Sendable {
 
     /// Appends the line of a change; nothing when the selectors match neither the old nor the new state.
     mutating func append(_ event: StoreEvent, to bytes: inout [UInt8]) {
-        let isIn = isUnselected || options.matches(event.object)
+        let isIn = isUnselected || options.matches(event.object, declaration)
         switch event.kind {
         case .added:
             if isIn { append("ADDED", event.object, to: &bytes) }
         case .modified:
-            let wasIn = isUnselected || event.previous.map { options.matches($0) } ?? false
+            let wasIn = isUnselected || event.previous.map { options.matches($0, declaration) } ?? false
             switch (wasIn, isIn) {
             case (true, true): append("MODIFIED", event.object, to: &bytes)
             case (false, true): append("ADDED", event.object, to: &bytes)
@@ -46,7 +46,7 @@ struct WatchEncoder: Sendable {
             }
         case .deleted:
             // What is removed is told to those who saw its last state.
-            if isUnselected || event.previous.map({ options.matches($0) }) ?? isIn {
+            if isUnselected || event.previous.map({ options.matches($0, declaration) }) ?? isIn {
                 append("DELETED", event.object, to: &bytes)
             }
         }
@@ -61,7 +61,8 @@ struct WatchEncoder: Sendable {
     }
 
     private mutating func append(_ type: String, _ stored: StoredObject, to bytes: inout [UInt8]) {
-        if form == .object, declaration.storage == nil {
+        let isServed = declaration.storage.map { $0.isServed(stored) } ?? true
+        if form == .object, isServed {
             bytes.append(contentsOf: "{\"type\":\"\(type)\",\"object\":".utf8)
             bytes.append(contentsOf: stored.bytes)
             bytes.append(contentsOf: "}\n".utf8)
@@ -69,7 +70,7 @@ struct WatchEncoder: Sendable {
         }
         guard let json = try? JSONParser.parse(stored.bytes) else { return }
         let object = KubeObject(json)
-        append(type, declaration.storage?.fromStored(object) ?? object, to: &bytes)
+        append(type, isServed ? object : declaration.storage?.fromStored(object) ?? object, to: &bytes)
     }
 
     private mutating func append(_ type: String, _ object: KubeObject, to bytes: inout [UInt8]) {
