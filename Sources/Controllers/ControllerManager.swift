@@ -6,7 +6,7 @@ package import Logging
 /// Kubernetes' core controllers, sharing one copy of the cluster. Each is a client of the API and of nothing else.
 package struct ControllerManager: Sendable {
     private let context: ControllerContext
-    private let controllers: [Controller]
+    private var controllers: [Controller]
     private let garbageCollector: GarbageCollector
 
     /// - Parameters:
@@ -23,7 +23,6 @@ package struct ControllerManager: Sendable {
         let replicaSet = ReplicaSetReconciler(context)
         let deployment = DeploymentReconciler(context)
         let endpoint = EndpointReconciler(context)
-        let job = JobReconciler(context)
         let namespace = NamespaceReconciler(context)
         let account = ServiceAccountReconciler(context)
         let node = NodeReconciler(context)
@@ -38,7 +37,6 @@ package struct ControllerManager: Sendable {
             controller("replicaset-controller", replicaSet.sources(informers), replicaSet),
             controller("deployment-controller", deployment.sources(informers), deployment),
             controller("endpointslice-controller", endpoint.sources(informers), endpoint),
-            controller("job-controller", job.sources(informers), job),
             controller("namespace-controller", namespace.sources(informers), namespace),
             controller("service-account-controller", account.sources, account),
             controller("node-controller", node.sources(informers), node),
@@ -46,6 +44,7 @@ package struct ControllerManager: Sendable {
             controller(ClusterRoleAggregator.name, roles.sources, roles),
             controller("persistentvolume-binder", [.objects(of: claims.claims)], claims),
         ]
+        controllers += Self.workloads(context)
     }
 
     /// Runs all controllers until cancelled.

@@ -94,6 +94,17 @@ package enum NameRules {
         return faults
     }
 
+    /// `domain/path`, such as `example.com/controller`.
+    package static func domainPrefixedPath(_ text: String) -> [String] {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+            return ["must be a domain-prefixed path (such as \"acme.io/foo\")"]
+        }
+        let domain = dns1123Subdomain(String(parts[0])).map { "prefix part \($0)" }
+        let isPath = parts[1].utf8.allSatisfy { isAlphanumeric($0) || "/%:@!$&'()*+,;=-._~".utf8.contains($0) }
+        return domain + (isPath ? [] : ["Invalid path (e.g. 'p/a/t/h')"])
+    }
+
     /// A label's value: empty, or at most 63 bytes.
     package static func labelValue(_ value: String) -> [String] {
         let faults = tooLong(value, 63)

@@ -26,7 +26,7 @@ extension SemanticCheck {
         if let old { errors.immutable("spec.selector", spec["selector"], old["spec"]["selector"]) }
     }
 
-    private mutating func rollingUpdate(_ path: FieldPath, _ update: JSONValue) {
+    mutating func rollingUpdate(_ path: FieldPath, _ update: JSONValue) {
         for field in ["maxUnavailable", "maxSurge"] { amountOrPercent(path[field], update[field]) }
         func isZero(_ value: JSONValue) -> Bool { value == 0 || value == "0%" || value.isNull }
         if isZero(update["maxUnavailable"]), isZero(update["maxSurge"]) {
@@ -52,7 +52,7 @@ extension SemanticCheck {
     }
 
     /// What workloads have in common: a selector that matches the template, and the template.
-    private mutating func workload(restartPolicies: [String]) {
+    mutating func workload(restartPolicies: [String]) {
         let selector = spec["selector"]
         let template = spec["template"]
         if selector.isNull {
@@ -68,7 +68,7 @@ extension SemanticCheck {
         self.template("spec.template", template, restartPolicies: restartPolicies)
     }
 
-    private mutating func matchTemplate(_ selector: JSONValue, _ template: JSONValue) {
+    mutating func matchTemplate(_ selector: JSONValue, _ template: JSONValue) {
         let labels = template["metadata"]["labels"]
         guard let parsed = try? LabelSelector(json: selector), !parsed.matches(labels.stringMembers) else { return }
         errors.invalid(
@@ -76,7 +76,7 @@ extension SemanticCheck {
             "`selector` does not match template `labels`")
     }
 
-    private mutating func template(_ path: FieldPath, _ template: JSONValue, restartPolicies: [String]) {
+    mutating func template(_ path: FieldPath, _ template: JSONValue, restartPolicies: [String]) {
         errors.labels(path["metadata"]["labels"], template["metadata"]["labels"])
         let spec = template["spec"]
         podSpec(path["spec"], spec)
@@ -142,69 +142,6 @@ extension SemanticCheck {
             rollingUpdate("spec.updateStrategy.rollingUpdate", strategy["rollingUpdate"])
         }
         if let old { errors.immutable("spec.selector", spec["selector"], old["spec"]["selector"]) }
-    }
-
-    mutating func job() {
-        jobSpec("spec", spec)
-        // The server generates the selector; one that is there must match.
-        if !spec["selector"].isNull { matchTemplate(spec["selector"], spec["template"]) }
-        guard let old else { return }
-        let oldSpec = old["spec"]
-        if spec["completionMode"] != "Indexed" || spec["completions"] != spec["parallelism"] {
-            errors.immutable("spec.completions", spec["completions"], oldSpec["completions"])
-        }
-        for field in ["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"] {
-            errors.immutable(FieldPath("spec")[field], spec[field], oldSpec[field])
-        }
-        // While a job is suspended, its pods' placement may still change.
-        var template = spec["template"]
-        if oldSpec["suspend"] == true, old["status"]["startTime"].isNull {
-            let oldTemplate = oldSpec["template"]
-            template["metadata"]["labels"] = oldTemplate["metadata"]["labels"]
-            template["metadata"]["annotations"] = oldTemplate["metadata"]["annotations"]
-            for field in ["nodeSelector", "tolerations", "affinity", "schedulingGates"] {
-                template["spec"][field] = oldTemplate["spec"][field]
-            }
-        }
-        if template != oldSpec["template"] {
-            errors.invalid("spec.template", spec["template"], "field is immutable")
-        }
-    }
-
-    private mutating func jobSpec(_ path: FieldPath, _ spec: JSONValue) {
-        for field in [
-            "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "backoffLimitPerIndex",
-            "maxFailedIndexes", "ttlSecondsAfterFinished",
-        ] {
-            errors.notNegative(path[field], spec[field])
-        }
-        if !spec["completionMode"].isNull {
-            errors.oneOf(path["completionMode"], spec["completionMode"], ["NonIndexed", "Indexed"])
-        }
-        if spec["completionMode"] == "Indexed", spec["completions"].isNull {
-            errors.required(path["completions"], "when completion mode is Indexed")
-        }
-        template(path["template"], spec["template"], restartPolicies: ["OnFailure", "Never"])
-    }
-
-    mutating func cronJob() {
-        let name = object["metadata"]["name"].string ?? ""
-        if name.utf8.count > 52 {
-            errors.invalid("metadata.name", .string(name), "must be no more than 52 characters")
-        }
-        let schedule = spec["schedule"].string ?? ""
-        let fields = schedule.split(separator: " ").count
-        if schedule.isEmpty {
-            errors.required("spec.schedule")
-        } else if !schedule.hasPrefix("@"), fields != 5 {
-            errors.invalid(
-                "spec.schedule", .string(schedule), "expected exactly 5 fields, found \(fields): [\(schedule)]")
-        }
-        errors.oneOf("spec.concurrencyPolicy", spec["concurrencyPolicy"], ["Allow", "Forbid", "Replace"])
-        for field in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit", "startingDeadlineSeconds"] {
-            errors.notNegative(FieldPath("spec")[field], spec[field])
-        }
-        jobSpec("spec.jobTemplate.spec", spec["jobTemplate"]["spec"])
     }
 
     mutating func autoscaler() {

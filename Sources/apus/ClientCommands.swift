@@ -178,7 +178,8 @@ struct DeleteCommand: AsyncParsableCommand {
                 }
             }
             for (resource, key) in targets {
-                try await client.delete(resource, key)
+                // As kubectl does: without a policy the server keeps the pods of Jobs.
+                try await client.delete(resource, key, .init(propagationPolicy: "Background"))
                 print("\(resource.qualifiedName) \"\(key.name)\" deleted")
             }
         }

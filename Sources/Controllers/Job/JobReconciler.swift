@@ -6,8 +6,6 @@ import KubeClient
 import Synchronization
 
 /// Runs pods until enough of them have succeeded, or too many failed.
-///
-/// Not done: `podFailurePolicy`, `successPolicy`, `backoffLimitPerIndex`, and the tracking finalizer (``JobTally``).
 struct JobReconciler: Reconciler {
     let client: KubeClient
     let jobs: Informer
@@ -15,11 +13,14 @@ struct JobReconciler: Reconciler {
     let pods: ObjectIndex
     let control: PodControl
     let configuration: ControllerConfiguration
+    let tracking: JobTracking
     private let wakeups = Wakeups()
-    private let tallies = Tallies()
+    private let memory = Memory()
+    private let written = WrittenObjects()
 
-    private final class Tallies: Sendable {
-        let byJob = Mutex<[ObjectKey: (uid: String, tally: JobTally)]>([:])
+    /// What is kept of each Job between reconciliations; lost at a restart, as upstream.
+    private final class Memory: Sendable {
+        let backoffs = Mutex<[ObjectKey: (uid: String, backoff: JobBackoff)]>([:])
     }
 
     init(_ context: ControllerContext) {
@@ -32,6 +33,7 @@ struct JobReconciler: Reconciler {
         let expectations = Expectations(timeout: configuration.expectationTimeout)
         expectations.observe(context.informers.informer(.pods), ownerKind: "Job")
         control = PodControl(client: client, events: context.events(name), expectations: expectations)
+        tracking = JobTracking(client: client, pods: context.informers.informer(.pods))
     }
 
     func sources(_ informers: InformerFactory) -> [Controller.Source] {
@@ -49,81 +51,84 @@ struct JobReconciler: Reconciler {
     }
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
-        guard let job = jobs.get(key) else {
+        guard let cached = jobs.get(key) else {
             control.expectations.forget(key)
             wakeups.forget(key)
-            tallies.byJob.withLock { _ = $0.removeValue(forKey: key) }
+            written.forget(key)
+            memory.backoffs.withLock { _ = $0.removeValue(forKey: key) }
             return .done
         }
-        let manager = job.spec["managedBy"].string ?? "kubernetes.io/job-controller"
-        guard !job.isBeingDeleted, manager == "kubernetes.io/job-controller" else { return .done }
-        if let finish = JobPlan.finishTime(job) { return try await expire(job, finish) }
+        let job = written.newest(cached)
+        guard (job.spec["managedBy"].string ?? JobPlan.managerName) == JobPlan.managerName else { return .done }
+        if job.isBeingDeleted || JobPlan.finishTime(job) != nil {
+            // Nothing is counted any more: no pod of it is held.
+            try await tracking.release(pods.owned(by: job.uid))
+            return .done
+        }
         let ownership = Ownership(
             owner: job, selector: try JobPod.selector(job), owned: pods.owned(by: job.uid),
-            orphans: pods.orphans(in: key.namespace))
+            orphans: pods.orphans(in: key.namespace), finalizer: JobPod.finalizer)
         let owned = try await ownership.apply(.pods, owner: job, as: .jobs, client: client)
-        let now = Timestamp.now()
-        let tally = tallies.byJob.withLock { tallies in
-            var tally = JobTally(job: job, pods: owned, now: now)
-            if let known = tallies[key], known.uid == job.uid {
-                tally = known.tally
-                tally.count(owned, now: now)
-            }
-            tallies[key] = (job.uid, tally)
-            return tally
-        }
         if let wait = control.expectations.remaining(key) { return wakeups.result(key, after: wait) }
-        return try await carryOut(job, pods: owned, tally: tally, now: now)
+        return try await carryOut(job, pods: owned)
     }
 
-    private func carryOut(
-        _ job: KubeObject, pods: [KubeObject], tally: JobTally, now: Timestamp
-    ) async throws -> ReconcileResult {
-        let backoff = JobPlan.Backoff(base: configuration.jobBackoffBase, limit: configuration.jobBackoffLimit)
-        let plan = JobPlan(job, pods: pods, tally: tally, backoff: backoff, now: now)
-        // What a Job decided is written before it is acted on, so that a restart comes to the same end.
-        if plan.status != job.status {
-            var new = job
-            new.status = plan.status
-            do {
-                _ = try await client.updateStatus(.jobs, new)
-            } catch let error as StatusError where error.isNotFound {
-                return .done
-            }
+    private func backoff(of job: KubeObject) -> JobBackoff {
+        memory.backoffs.withLock { backoffs in
+            guard let known = backoffs[job.key], known.uid == job.uid else { return JobBackoff() }
+            return known.backoff
         }
-        for event in plan.events {
-            if event.isWarning {
-                control.events.warning(job, reason: event.reason, event.message)
-            } else {
-                control.events.normal(job, reason: event.reason, event.message)
-            }
-        }
-        if !plan.deletions.isEmpty {
-            let uids = plan.deletions.map(\.uid)
-            tallies.byJob.withLock { $0[job.key]?.tally.dismiss(uids) }
-            if let failure = await control.delete(plan.deletions, owner: job) { throw failure }
-        }
-        if !plan.creations.isEmpty {
-            let pods = plan.creations.prefix(configuration.burst).map { JobPod.make(job, index: $0) }
-            if let failure = await control.create(pods, owner: job),
-                (failure as? StatusError)?.isNamespaceTerminating != true
-            {
-                throw failure
-            }
-        }
-        return wakeups.result(job.key, after: plan.after)
     }
 
-    /// Deletes a finished Job when its time to live is over.
-    private func expire(_ job: KubeObject, _ finish: Timestamp) async throws -> ReconcileResult {
-        guard let seconds = job.spec["ttlSecondsAfterFinished"].int else { return .done }
-        let rest = finish + .seconds(seconds) - .now()
-        guard rest <= .zero else { return wakeups.result(job.key, after: rest) }
-        do {
-            try await client.delete(.jobs, job.key, .init(propagationPolicy: "Background", uid: job.uid))
-        } catch let error as StatusError where error.isNotFound {
-            return .done
+    private func carryOut(_ given: KubeObject, pods: [KubeObject]) async throws -> ReconcileResult {
+        var job = given
+        let timing = JobBackoff.Timing(base: configuration.jobBackoffBase, limit: configuration.jobBackoffLimit)
+        while true {
+            let plan = JobPlan(
+                job, pods: pods, released: tracking.released, backoff: backoff(of: job), timing: timing, now: .now())
+            // What a Job decided is written before it is acted on, so that a restart comes to the same end.
+            if plan.status != job.status {
+                var new = job
+                new.status = plan.status
+                do {
+                    job = try await client.updateStatus(.jobs, new)
+                } catch let error as StatusError where error.isNotFound {
+                    return .done
+                }
+                written.note(job)
+            }
+            memory.backoffs.withLock { $0[job.key] = (job.uid, plan.backoff) }
+            for event in plan.events {
+                if event.isWarning {
+                    control.events.warning(job, reason: event.reason, event.message)
+                } else {
+                    control.events.normal(job, reason: event.reason, event.message)
+                }
+            }
+            // The last failed pod of an index carries the count that its successor takes over.
+            try await create(plan, job)
+            try await tracking.release(plan.releases)
+            try await delete(plan, job)
+            // Finalizers that went let counts settle and, with nothing left to do, the end be declared.
+            let isSettling = !plan.releases.isEmpty && plan.creations.isEmpty && plan.terminations.isEmpty
+            guard isSettling, plan.dismissals.isEmpty else { return wakeups.result(job.key, after: plan.after) }
         }
-        return .done
+    }
+
+    private func create(_ plan: JobPlan, _ job: KubeObject) async throws {
+        guard !plan.creations.isEmpty else { return }
+        let pods = plan.creations.prefix(configuration.burst).map { JobPod.make(job, $0) }
+        if let failure = await control.create(pods, owner: job),
+            (failure as? StatusError)?.isNamespaceTerminating != true
+        {
+            throw failure
+        }
+    }
+
+    private func delete(_ plan: JobPlan, _ job: KubeObject) async throws {
+        try await tracking.release(plan.dismissals)
+        let pods = (plan.dismissals + plan.terminations).prefix(configuration.burst)
+        guard !pods.isEmpty else { return }
+        if let failure = await control.delete(Array(pods), owner: job) { throw failure }
     }
 }

@@ -8,10 +8,16 @@ struct Ownership: Sendable {
     var kept: [KubeObject] = []
     var adopted: [KubeObject] = []
     var released: [KubeObject] = []
+    /// What objects get when they are adopted and lose when they are let go.
+    var finalizer: String?
 
     /// `owned`: objects whose controller is `owner`.
     /// `orphans`: objects of the namespace without a controller.
-    init(owner: KubeObject, selector: LabelSelector, owned: [KubeObject], orphans: [KubeObject]) {
+    init(
+        owner: KubeObject, selector: LabelSelector, owned: [KubeObject], orphans: [KubeObject],
+        finalizer: String? = nil
+    ) {
+        self.finalizer = finalizer
         for object in owned {
             if selector.matches(object.labels) { kept.append(object) } else { released.append(object) }
         }
@@ -31,7 +37,11 @@ struct Ownership: Sendable {
             if live.uid == owner.uid, !live.isBeingDeleted {
                 for object in adopted {
                     let references = object.ownerReferences + [owner.controllerReference]
-                    if let object = try await Self.write(references, to: object, resource, client) {
+                    var finalizers = object.finalizers
+                    if let finalizer, !finalizers.contains(finalizer) { finalizers.append(finalizer) }
+                    if let object = try await Self.write(
+                        references, to: object, resource, client, finalizers: finalizers)
+                    {
                         result.append(object)
                     }
                 }
@@ -39,19 +49,24 @@ struct Ownership: Sendable {
         }
         for object in released {
             let references = object.ownerReferences.filter { $0.uid != owner.uid }
-            _ = try await Self.write(references, to: object, resource, client)
+            let finalizers = object.finalizers.filter { $0 != finalizer }
+            _ = try await Self.write(references, to: object, resource, client, finalizers: finalizers)
         }
         return result
     }
 
     /// Replaces the owners of an object as it was read; nil when it is gone.
     static func write(
-        _ references: [OwnerReference], to object: KubeObject, _ resource: KubeResource, _ client: KubeClient
+        _ references: [OwnerReference], to object: KubeObject, _ resource: KubeResource, _ client: KubeClient,
+        finalizers: [String]? = nil
     ) async throws -> KubeObject? {
         let list: JSONValue = references.isEmpty ? .null : .array(references.map(\.json))
-        let metadata: [String: JSONValue] = [
+        var metadata: [String: JSONValue] = [
             "ownerReferences": list, "resourceVersion": .string(object.resourceVersion), "uid": .string(object.uid),
         ]
+        if let finalizers, finalizers != object.finalizers {
+            metadata["finalizers"] = finalizers.isEmpty ? .null : JSONValue(finalizers)
+        }
         do {
             return try await client.patch(
                 resource, object.key, .merge, .object(["metadata": .object(metadata)]))
