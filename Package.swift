@@ -96,9 +96,9 @@ let package = Package(
             "KubeServer",
             [
                 "ApusCore", "KubeAPI", "KubeStore", "LinearRegex", "CEL", "ServerSideApply", "AccessControl",
-                "AdmissionRules", "CustomResources", "CZlib", .crypto, .httpTypes, .hummingbird, .hummingbirdCore,
-                .jwtKit,
-                .logging, .nioCore, .nioSSL, .serviceLifecycle, .swiftASN1, .x509,
+                "AdmissionRules", "CustomResources", "CZlib", .asyncHTTPClient, .crypto, .httpTypes, .hummingbird,
+                .hummingbirdCore, .jwtKit, .logging, .nioCore, .nioHTTP1, .nioSSL, .serviceLifecycle, .swiftASN1,
+                .x509,
             ]),
         module(
             "KubeClient",

@@ -28,6 +28,7 @@ struct ControlPlane: Sendable {
     private let store: KubeStore
     private let pki: ClusterPKI
     private let server: APIServer
+    private let backends = HTTPBackends()
 
     /// Opens the data folder.
     /// - Throws: an error whose description is one sentence.
@@ -54,7 +55,7 @@ struct ControlPlane: Sendable {
         server = APIServer(
             store: store, configuration: settings,
             tokens: try await TokenIssuer(privateKeyPEM: pki.tokenKeyPEM, issuer: settings.issuer), nodes: nodes,
-            logger: configuration.logger)
+            backends: backends, logger: configuration.logger)
     }
 
     /// Certificate of the authority that signs the server's, PEM.
@@ -142,5 +143,12 @@ struct ControlPlane: Sendable {
     }
 
     /// Closes the store after what was accepted is written.
-    func close() async { await store.close() }
+    func close() async {
+        await store.close()
+        do {
+            try await backends.shutdown()
+        } catch {
+            configuration.logger.warning("the connections to pods were not closed cleanly: \(error)")
+        }
+    }
 }

@@ -28,4 +28,37 @@ final class LocalNodes: NodeConnector {
             pod: ObjectKey(namespace: namespace, name: pod), container: container, options: wanted,
             previous: options.previous)
     }
+
+    /// The paths of upstream's agent that need no further part of the platform.
+    func agentRequest(
+        node: String, method: String, path: String, query: [(name: String, value: String)]
+    ) async throws -> KubeResponse {
+        guard let agent = agents.withLock({ $0[node] }) else {
+            throw StatusError.unavailable("the agent of node \(node) does not run in this process")
+        }
+        guard method == "GET" || method == "HEAD" else { throw StatusError.methodNotAllowed }
+        let parts = path.split(separator: "/").map { PercentEncoding.decode($0) ?? String($0) }
+        switch (parts.first, parts.count) {
+        case ("healthz", 1):
+            return KubeResponse(contentType: "text/plain; charset=utf-8", body: .bytes(Array("ok".utf8)))
+        case ("pods", 1):
+            let pods = agent.pods.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
+            return KubeResponse(
+                json: [
+                    "kind": "PodList", "apiVersion": "v1", "metadata": .object([:]), "items": .array(pods.map(\.json)),
+                ])
+        case ("containerLogs", 4):
+            func parameter(_ name: String) -> String? { query.first { $0.name == name }?.value }
+            var options = ContainerRuntimes.LogOptions()
+            options.follow = parameter("follow") == "true"
+            options.timestamps = parameter("timestamps") == "true"
+            options.tailLines = parameter("tailLines").flatMap { Int($0) }.map { max(0, $0) }
+            options.limitBytes = parameter("limitBytes").flatMap { Int($0) }.map { max(1, $0) }
+            let log = try await agent.containerLog(
+                pod: ObjectKey(namespace: parts[1], name: parts[2]), container: parts[3], options: options,
+                previous: parameter("previous") == "true")
+            return KubeResponse(contentType: "text/plain", body: .stream(log))
+        default: throw StatusError.pathNotFound
+        }
+    }
 }

@@ -15,6 +15,12 @@ package struct KubeRequest: Sendable {
     package var accept: String
     package var userAgent: String
     package var body: [UInt8]
+    /// All headers, of requests that are passed on to a backend.
+    package var headers: [(name: String, value: String)] = []
+    /// The query as it was sent, of requests that are passed on to a backend.
+    package var rawQuery = ""
+    /// The body as it comes, of requests that are passed on to a backend.
+    package var bodyStream: ByteStream?
 
     package init(
         method: String, path: String, query: [(name: String, value: String)] = [], contentType: String = "",

@@ -4,7 +4,7 @@ import AsyncHTTPClient
 package import ContainerRuntimes
 import ControllerRuntime
 import FoundationEssentials
-import KubeAPI
+package import KubeAPI
 package import KubeClient
 package import Logging
 import NIOCore
@@ -280,6 +280,9 @@ package final class NodeAgent: Sendable {
     // MARK: - For other parts of the agent
 
     /// The worker of a pod; the newest one where several pods of that name exist.
+    /// The pods of this node as the agent knows them.
+    package var pods: [KubeObject] { workers.withLock { $0.values.map(\.snapshot.pod) } }
+
     func worker(of key: ObjectKey) -> PodWorker? {
         let all = workers.withLock { $0.values.filter { $0.snapshot.pod.key == key } }
         return all.max { ($0.snapshot.pod.creationTimestamp ?? .now()) < ($1.snapshot.pod.creationTimestamp ?? .now()) }

@@ -11,14 +11,14 @@ struct TestServer {
 
     init(
         configuration: APIServer.Configuration = APIServer.Configuration(), tokens: TokenIssuer? = nil,
-        nodes: (any NodeConnector)? = nil, admission: [AdmissionPlugin] = [],
+        nodes: (any NodeConnector)? = nil, backends: (any BackendConnector)? = nil, admission: [AdmissionPlugin] = [],
         store: StoreConfiguration = StoreConfiguration()
     ) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         server = APIServer(
             store: try KubeStore(inMemory: store, logger: logger), configuration: configuration, admission: admission,
-            tokens: tokens, nodes: nodes, logger: logger)
+            tokens: tokens, nodes: nodes, backends: backends, logger: logger)
         try await server.bootstrap(host: "127.0.0.1", port: 6443)
     }
 

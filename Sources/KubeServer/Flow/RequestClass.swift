@@ -8,6 +8,8 @@ struct RequestClass: Equatable {
     var level: FlowControl.Level?
     /// How many seats it takes.
     var width = 1
+    /// Whether it is passed on to a backend.
+    var isProxied = false
 
     /// What goes on for as long as somebody listens: bounded by the connections only, as upstream.
     private static let longRunning: Set = ["proxy", "log", "exec", "attach", "portforward"]
@@ -23,6 +25,7 @@ struct RequestClass: Equatable {
         guard path.hasPrefix("/api"), let address = RequestPath(path) else { return }
         if let subresource = address.subresource {
             if Self.longRunning.contains(subresource) { level = nil }
+            isProxied = subresource == "proxy"
             return
         }
         guard isRead, address.name == nil,

@@ -58,7 +58,13 @@ final class APIConnection: Sendable {
             return
         }
         answered.permit?.leave()
+        if request.method == .head { return try await writer.writeResponse(Self.head(response)) }
+        let call = Self.call(request)
+        // A watch counts itself.
+        let presence =
+            chunks is WatchStream ? nil : server.metrics.longRunning.enter(server.labels(call, RequestPath(call.path)))
         try await stream(chunks, response, writer, channel)
+        withExtendedLifetime(presence) {}
     }
 
     private static let longestSending = DispatchTimeInterval.seconds(1)
@@ -82,14 +88,17 @@ final class APIConnection: Sendable {
             let user = await authenticator.user(
                 certificateUser: certificateUser, authorization: request.headers[.authorization])
         else { return refused(.unauthorized(), request) }
-        let body: [UInt8]
-        do throws(StatusError) {
-            body = try await Self.body(of: request)
-        } catch {
-            return refused(error, request)
-        }
-        let call = Self.call(request, body)
+        var call = Self.call(request)
         let requestClass = RequestClass(call, store: server.store, registry: server.registry)
+        if requestClass.isProxied {
+            Self.passOn(request, &call)
+        } else {
+            do throws(StatusError) {
+                call.body = try await Self.body(of: request)
+            } catch {
+                return refused(error, request)
+            }
+        }
         guard let level = requestClass.level else {
             return Answered(response: await server.handle(call, user: user))
         }
@@ -104,19 +113,30 @@ final class APIConnection: Sendable {
         return Answered(response: await server.handle(call, user: user), permit: permit)
     }
 
-    private static func call(_ request: Request, _ body: [UInt8]) -> KubeRequest {
+    private static func call(_ request: Request) -> KubeRequest {
         let target = request.head.path ?? "/"
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         return KubeRequest(
             method: request.method.rawValue, path: String(parts[0]),
             query: parts.count == 2 ? PercentEncoding.query(parts[1]) : [],
             contentType: request.headers[.contentType] ?? "", accept: request.headers[.accept] ?? "",
-            userAgent: request.headers[.userAgent] ?? "", body: body)
+            userAgent: request.headers[.userAgent] ?? "")
+    }
+
+    /// What a backend gets, it gets as it came.
+    private static func passOn(_ request: Request, _ call: inout KubeRequest) {
+        call.headers = request.headers.map { ($0.name.rawName, $0.value) }
+        if let authority = request.head.authority { call.headers.append(("Host", authority)) }
+        if let target = request.head.path, let mark = target.firstIndex(of: "?") {
+            call.rawQuery = String(target[target.index(after: mark)...])
+        }
+        let hasBody = request.headers[.contentLength].map { $0 != "0" } ?? (request.headers[.transferEncoding] != nil)
+        if hasBody { call.bodyStream = request.body.map { [UInt8](buffer: $0) } }
     }
 
     /// The answer to a request that does not get to the server.
     private func refused(_ error: StatusError, _ request: Request) -> Answered {
-        let call = Self.call(request, [])
+        let call = Self.call(request)
         server.metrics.requests.record(
             server.labels(call, RequestPath(call.path)), code: error.code, seconds: nil)
         return Answered(response: APIServer.answer(error))
@@ -156,8 +176,10 @@ final class APIConnection: Sendable {
 
     private static func head(_ response: KubeResponse) -> HTTPResponse {
         var fields = HTTPFields()
-        fields[.contentType] = response.contentType
-        fields[.cacheControl] = "no-cache, private"
+        if !response.contentType.isEmpty { fields[.contentType] = response.contentType }
+        if !response.headers.contains(where: { $0.name.lowercased() == "cache-control" }) {
+            fields[.cacheControl] = "no-cache, private"
+        }
         for (name, value) in response.headers {
             if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }
         }

@@ -25,7 +25,8 @@ extension ResourceDeclaration {
     }()
 
     static let nodes = ResourceDeclaration(
-        .nodes, shortNames: ["no"], hasStatus: true, keepsInitialStatus: true, columns: CoreColumns.node,
+        .nodes, shortNames: ["no"], hasStatus: true, keepsInitialStatus: true,
+        subresources: [.proxy("NodeProxyOptions")], columns: CoreColumns.node,
         selectableFields: [SelectableField("spec.unschedulable", default: "false")])
 
     static let pods: ResourceDeclaration = {
@@ -50,7 +51,7 @@ extension ResourceDeclaration {
             subresources: [
                 Subresource("binding", kind: "Binding", verbs: ["create"]),
                 Subresource("eviction", kind: "Eviction", group: "policy", version: "v1", verbs: ["create"]),
-                Subresource("log", kind: "Pod", verbs: ["get"]),
+                Subresource("log", kind: "Pod", verbs: ["get"]), .proxy("PodProxyOptions"),
             ],
             hasGeneration: true, returnsDeletedObject: true, columns: PodColumns.all,
             selectableFields: [

@@ -13,7 +13,7 @@ extension ResourceDeclaration {
         strategy.allocator = allocator
         return ResourceDeclaration(
             .services, shortNames: ["svc"], categories: ["all"], hasStatus: true,
-            returnsDeletedObject: true, columns: NetworkColumns.service,
+            subresources: [.proxy("ServiceProxyOptions")], returnsDeletedObject: true, columns: NetworkColumns.service,
             selectableFields: [
                 SelectableField("spec.clusterIP"), SelectableField("spec.type"),
             ],

@@ -129,6 +129,11 @@ package struct Subresource: Sendable {
         self.version = version
         self.verbs = verbs
     }
+
+    /// Requests that are passed on.
+    static func proxy(_ kind: String) -> Subresource {
+        Subresource("proxy", kind: kind, verbs: ["create", "delete", "get", "patch", "update"])
+    }
 }
 
 /// A field that field selectors can name.

@@ -35,10 +35,12 @@ extension APIServer {
         else { throw .pathNotFound }
         guard declaration.resource.isNamespaced || path.namespace.isEmpty else { throw .pathNotFound }
         if declaration.resource.isNamespaced, path.namespace.isEmpty, path.name != nil { throw .pathNotFound }
+        // Headers and parameters of what is passed on are the backend's.
+        let isProxied = path.subresource == "proxy"
         let call = ResourceCall(
             request: request, user: user, declaration: declaration, namespace: path.namespace, name: path.name ?? "",
-            subresource: path.subresource ?? "", form: try AnswerForm(accept: request.accept),
-            isDryRun: try Self.isDryRun(request))
+            subresource: path.subresource ?? "", form: isProxied ? .object : try AnswerForm(accept: request.accept),
+            isDryRun: isProxied ? false : try Self.isDryRun(request))
         let response = try await answer(call, hasName: path.name != nil)
         return declaration.warning.isEmpty ? response : response.warning([declaration.warning])
     }

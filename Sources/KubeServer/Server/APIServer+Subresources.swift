@@ -30,6 +30,7 @@ extension APIServer {
         case (.pods, "binding", "POST"): return try await bind(call)
         case (.pods, "eviction", "POST"): return try await evict(call)
         case (.pods, "log", "GET"): return try await podLog(call)
+        case (_, "proxy", _): return try await proxy(call)
         case (.namespaces, "finalize", "PUT"): return try await finalize(call)
         case (.serviceAccounts, "token", "POST"): return try await requestToken(call)
         default: throw .methodNotAllowed

@@ -43,6 +43,7 @@ package final class APIServer: Sendable {
     let admission: [AdmissionPlugin]
     let tokens: TokenIssuer?
     let nodes: (any NodeConnector)?
+    let backends: (any BackendConnector)?
     let logger: Logger
     let now: @Sendable () -> Timestamp
     let discovery: DiscoveryCache
@@ -60,12 +61,14 @@ package final class APIServer: Sendable {
     ///   - admission: steps around every write, after the built-in ones.
     ///   - tokens: signs service account tokens; without it the `token` subresource is unavailable.
     ///   - nodes: reaches node agents for logs; without it the `log` subresource is unavailable.
+    ///   - backends: reaches pods for the `proxy` subresources; without it they are unavailable.
     ///   - logger: for what goes wrong.
     ///   - now: the clock.
     package init(
         store: KubeStore, configuration: Configuration = Configuration(),
         authorizer: (any Authorizer)? = nil, admission: [AdmissionPlugin] = [],
-        tokens: TokenIssuer? = nil, nodes: (any NodeConnector)? = nil, logger: Logger,
+        tokens: TokenIssuer? = nil, nodes: (any NodeConnector)? = nil, backends: (any BackendConnector)? = nil,
+        logger: Logger,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         self.store = store
@@ -75,6 +78,7 @@ package final class APIServer: Sendable {
         self.admission = admission
         self.tokens = tokens
         self.nodes = nodes
+        self.backends = backends
         self.logger = logger
         self.now = now
         discovery = DiscoveryCache()

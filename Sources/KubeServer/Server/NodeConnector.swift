@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import ApusCore
-import KubeAPI
+package import KubeAPI
 import KubeStore
 
 /// What part of a container's log is wanted (core/v1 PodLogOptions).
@@ -29,6 +29,21 @@ package protocol NodeConnector: Sendable {
     func containerLog(
         node: String, namespace: String, pod: String, container: String, options: LogOptions
     ) async throws -> AsyncThrowingStream<[UInt8], any Error>
+
+    /// Answers a request for the node agent itself, such as `/healthz` or `/pods`; throws `StatusError` when there is
+    /// no such path.
+    func agentRequest(
+        node: String, method: String, path: String, query: [(name: String, value: String)]
+    ) async throws -> KubeResponse
+}
+
+extension NodeConnector {
+    /// An agent that has no paths of its own.
+    package func agentRequest(
+        node: String, method: String, path: String, query: [(name: String, value: String)]
+    ) async throws -> KubeResponse {
+        throw StatusError.pathNotFound
+    }
 }
 
 extension APIServer {
