@@ -34,6 +34,8 @@ package final class HTTPBackends: BackendConnector {
         settings.decompression = .disabled
         settings.timeout = .init(connect: .seconds(5))
         settings.connectionPool = .init(idleTimeout: .seconds(30))
+        // Whoever asks hears at once that nobody listens.
+        settings.connectionPool.retryConnectionEstablishment = false
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
     }
 
