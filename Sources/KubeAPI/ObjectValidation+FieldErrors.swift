@@ -63,10 +63,6 @@ package struct FieldErrors: Sendable {
         add("TooLong", path, "Too long: may not be more than \(limit) bytes")
     }
 
-    mutating func tooMany(_ path: FieldPath, _ count: Int, _ limit: Int) {
-        add("TooMany", path, "Too many: \(count): must have at most \(limit) items")
-    }
-
     // MARK: Checks that many fields share
 
     /// A field whose value is one of a few strings.
