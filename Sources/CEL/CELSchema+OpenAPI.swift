@@ -15,6 +15,7 @@ extension CELSchema {
     ///   - isResourceRoot: whether `apiVersion`, `kind`, `metadata.name` and `metadata.generateName` are seen even when
     ///     they are not declared.
     ///   - name: what messages call an object of it.
+    /// - Returns: the type.
     package static func openAPI(_ json: JSONValue, isResourceRoot: Bool = false, name: String = "object") -> CELSchema?
     {
         if json["x-kubernetes-int-or-string"].bool == true {

@@ -2,7 +2,7 @@
 package import ApusCore
 
 /// A value of an expression.
-package indirect enum CELValue: Sendable {
+package enum CELValue: Sendable {
     case null
     case bool(Bool)
     case int(Int64)
@@ -17,15 +17,15 @@ package indirect enum CELValue: Sendable {
     /// A value with declared fields.
     case object(CELObject)
     case type(CELType)
-    case optional(CELValue?)
+    indirect case optional(CELValue?)
     case quantity(CELQuantity)
-    case url(CELURL)
+    indirect case url(CELURL)
     case ip(CELAddress)
-    case cidr(CELNetwork)
+    indirect case cidr(CELNetwork)
     case format(CELFormat)
-    case semver(CELSemver)
+    indirect case semver(CELSemver)
     /// A step of `authorizer…check(…)`.
-    case access(CELAccess)
+    indirect case access(CELAccess)
     /// An object of the host, such as `variables`.
     case host(any CELHostObject)
 }

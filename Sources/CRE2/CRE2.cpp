@@ -37,4 +37,14 @@ extern "C" bool cre2_matches(const cre2_expression *expression, const char *text
     return re2::RE2::PartialMatch(re2::StringPiece(text, length), expression->expression);
 }
 
+extern "C" bool cre2_find(const cre2_expression *expression, const char *text, size_t length, size_t start,
+                          size_t *match_start, size_t *match_length) {
+    re2::StringPiece match;
+    if (!expression->expression.Match(re2::StringPiece(text, length), start, length, re2::RE2::UNANCHORED, &match, 1))
+        return false;
+    *match_start = static_cast<size_t>(match.data() - text);
+    *match_length = match.size();
+    return true;
+}
+
 extern "C" void cre2_free(cre2_expression *expression) { delete expression; }

@@ -46,4 +46,37 @@ package final class LinearRegex: Sendable {
             bytes.withMemoryRebound(to: CChar.self) { cre2_matches(expression, $0.baseAddress, $0.count) }
         }
     }
+
+    /// The parts of a text that match, from the left, none in another.
+    ///
+    /// As in Go, an empty match right after another match does not count.
+    ///
+    /// - Parameters:
+    ///   - text: where to look.
+    ///   - limit: how many to find at most.
+    /// - Returns: the parts.
+    package func find(in text: String, limit: Int) -> [String] {
+        var text = text
+        return text.withUTF8 { bytes in
+            bytes.withMemoryRebound(to: CChar.self) { characters in
+                var found: [String] = []
+                var (position, previousEnd) = (0, -1)
+                var (start, length) = (0, 0)
+                while found.count < limit, position <= bytes.count,
+                    cre2_find(expression, characters.baseAddress, bytes.count, position, &start, &length)
+                {
+                    if length > 0 || start != previousEnd {
+                        found.append(String(decoding: bytes[start..<start + length], as: UTF8.self))
+                    }
+                    previousEnd = start + length
+                    position = previousEnd
+                    guard length == 0 else { continue }
+                    // To the next code point.
+                    position += 1
+                    while position < bytes.count, bytes[position] & 0xC0 == 0x80 { position += 1 }
+                }
+                return found
+            }
+        }
+    }
 }

@@ -18,6 +18,10 @@ cre2_expression *cre2_compile(const char *pattern, size_t length, size_t memory,
 /// Whether the expression matches anywhere in the text.
 bool cre2_matches(const cre2_expression *expression, const char *text, size_t length);
 
+/// The leftmost match at or after the byte `start`: where it begins and how long it is, in bytes.
+bool cre2_find(const cre2_expression *expression, const char *text, size_t length, size_t start, size_t *match_start,
+               size_t *match_length);
+
 void cre2_free(cre2_expression *expression);
 
 #ifdef __cplusplus
