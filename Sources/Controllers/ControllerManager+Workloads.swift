@@ -11,6 +11,8 @@ extension ControllerManager {
             jobs: job.jobs, pods: informers.informer(.pods), podIndex: context.podIndex, tracking: job.tracking)
         let timeToLive = TTLReconciler(context)
         let cronJob = CronJobReconciler(context, jobs: job.jobIndex)
+        let revisions = ObjectIndex.byOwner(informers.informer(.controllerRevisions))
+        let statefulSet = StatefulSetReconciler(context, revisions: revisions)
         func controller(_ name: String, _ sources: [Controller.Source], _ reconciler: any Reconciler) -> Controller {
             Controller(name: name, sources: sources, reconciler: reconciler, logger: context.logger)
         }
@@ -18,6 +20,7 @@ extension ControllerManager {
             controller("job-controller", job.sources(informers), job),
             controller("job-orphan-controller", jobOrphans.sources(), jobOrphans),
             controller("ttl-after-finished-controller", timeToLive.sources, timeToLive),
+            controller("statefulset-controller", statefulSet.sources(informers), statefulSet),
             controller("cronjob-controller", cronJob.sources(informers), cronJob),
         ]
     }

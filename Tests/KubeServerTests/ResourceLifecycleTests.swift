@@ -115,7 +115,9 @@ import Testing
         let dry = try await cluster.call("DELETE", collection + "?labelSelector=set=one&dryRun=All")
         #expect(dry.status == 200)
         #expect(try await cluster.call("GET", collection + "?labelSelector=set").json["items"].elements.count == 3)
-        let deleted = try await cluster.call("DELETE", collection + "?labelSelector=set=one")
+        // Without a policy, what depends on Jobs is to be kept, and they stay until it is.
+        let deleted = try await cluster.call(
+            "DELETE", collection + "?labelSelector=set=one&propagationPolicy=Background")
         #expect(deleted.status == 200)
         let rest = try await cluster.call("GET", collection + "?labelSelector=set")
         #expect(rest.json["items"].elements.map { KubeObject($0).name } == ["c"])

@@ -3,17 +3,34 @@ import ApusCore
 import KubeAPI
 
 extension ResourceDeclaration {
-    static let replicationControllers = ResourceDeclaration(
-        .replicationControllers, shortNames: ["rc"], categories: ["all"], hasStatus: true, scale: Scale(),
-        hasGeneration: true)
+    static let replicationControllers: ResourceDeclaration = {
+        var strategy = Strategy()
+        strategy.orphansDependents = true
+        return ResourceDeclaration(
+            .replicationControllers, shortNames: ["rc"], categories: ["all"], hasStatus: true, scale: Scale(),
+            hasGeneration: true, columns: ControllerColumns.replicationController,
+            selectableFields: [SelectableField("status.replicas", default: "0")], strategy: strategy)
+    }()
+
     static let statefulSets = ResourceDeclaration(
-        .statefulSets, shortNames: ["sts"], categories: ["all"], hasStatus: true, scale: Scale(), hasGeneration: true)
+        .statefulSets, shortNames: ["sts"], categories: ["all"], hasStatus: true, scale: Scale(), hasGeneration: true,
+        columns: ControllerColumns.statefulSet)
+
     static let daemonSets = ResourceDeclaration(
-        .daemonSets, shortNames: ["ds"], categories: ["all"], hasStatus: true, hasGeneration: true)
-    static let controllerRevisions = ResourceDeclaration(.controllerRevisions)
+        .daemonSets, shortNames: ["ds"], categories: ["all"], hasStatus: true, hasGeneration: true,
+        columns: ControllerColumns.daemonSet)
+
+    static let controllerRevisions = ResourceDeclaration(
+        .controllerRevisions, allowsUnconditionalUpdate: false, columns: ControllerColumns.controllerRevision)
+
     static let cronJobs = ResourceDeclaration(
-        .cronJobs, shortNames: ["cj"], categories: ["all"], hasStatus: true, hasGeneration: true)
-    static let podTemplates = ResourceDeclaration(.podTemplates)
+        .cronJobs, shortNames: ["cj"], categories: ["all"], hasStatus: true, hasGeneration: true,
+        columns: ControllerColumns.cronJob)
+
+    static let podTemplates = ResourceDeclaration(
+        .podTemplates, hasGeneration: true, columns: ControllerColumns.podTemplate)
+
     static let podDisruptionBudgets = ResourceDeclaration(
-        .podDisruptionBudgets, shortNames: ["pdb"], hasStatus: true, hasGeneration: true)
+        .podDisruptionBudgets, shortNames: ["pdb"], hasStatus: true, hasGeneration: true,
+        allowsUnconditionalUpdate: false, columns: ControllerColumns.disruptionBudget)
 }

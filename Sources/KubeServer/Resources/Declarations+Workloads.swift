@@ -14,6 +14,10 @@ extension ResourceDeclaration {
     static let jobs: ResourceDeclaration = {
         var strategy = Strategy()
         strategy.prepareCreate = { job throws(StatusError) in JobRules.generateSelector(&job) }
+        strategy.orphansDependents = true
+        strategy.orphanWarning =
+            "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove "
+            + "them or set propagationPolicy=Orphan to suppress this warning"
         return ResourceDeclaration(
             .jobs, categories: ["all"], hasStatus: true, hasGeneration: true, columns: WorkloadColumns.job,
             selectableFields: [

@@ -33,6 +33,10 @@ package struct ResourceDeclaration: Sendable {
         package var prepareDelete: @Sendable (inout KubeObject, Timestamp) -> Void = { _, _ in }
         /// What follows a durable change before the client is answered: (server, new state, whether it is removed).
         package var didCommit: (@Sendable (APIServer, StoredObject, Bool) async -> Void)?
+        /// Whether dependents stay when a delete does not say what becomes of them.
+        package var orphansDependents = false
+        /// What such a client is told; empty for nothing.
+        package var orphanWarning = ""
         /// Hands out values that are unique among the objects.
         package var allocator: (any ResourceAllocator)?
     }

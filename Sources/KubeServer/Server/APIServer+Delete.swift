@@ -12,7 +12,12 @@ extension APIServer {
 
     func delete(_ call: ResourceCall) async throws(StatusError) -> KubeResponse {
         let options = try DeleteOptions(call.request, schema: schema)
-        return try await delete(call, options)
+        return try await delete(call, options).warning(warnings(call, options))
+    }
+
+    private func warnings(_ call: ResourceCall, _ options: DeleteOptions) -> [String] {
+        let warning = call.declaration.strategy.orphanWarning
+        return options.propagation == nil && !warning.isEmpty ? [warning] : []
     }
 
     /// Deletes an object, or marks it when something has to happen first.
@@ -46,7 +51,8 @@ extension APIServer {
         _ old: KubeObject, _ stored: StoredObject, _ call: ResourceCall, _ options: DeleteOptions
     ) async throws(StatusError) -> KubeResponse {
         var object = old
-        object.finalizers = options.finalizers(old.finalizers)
+        object.finalizers = options.finalizers(
+            old.finalizers, orphansByDefault: call.declaration.strategy.orphansDependents && !old.isBeingDeleted)
         mark(&object, old: old, call.declaration, options)
         if !old.isBeingDeleted { call.declaration.strategy.prepareDelete(&object, now()) }
         guard Self.mayBeRemoved(object) else {
@@ -125,6 +131,7 @@ extension APIServer {
             json: .object([
                 "kind": .string(call.resource.kind + "List"), "apiVersion": .string(call.resource.apiVersion),
                 "metadata": ["resourceVersion": .string(String(store.revision))], "items": .array(items),
-            ]))
+            ])
+        ).warning(warnings(call, options))
     }
 }

@@ -80,8 +80,13 @@ struct DeleteOptions {
     }
 
     /// The finalizers that an object has while its dependents are looked after.
-    func finalizers(_ present: [String]) -> [String] {
-        guard let propagation else { return present }
+    ///
+    /// `orphansByDefault`: whether dependents stay when neither the client nor a finalizer says otherwise.
+    func finalizers(_ present: [String], orphansByDefault: Bool = false) -> [String] {
+        guard let propagation else {
+            let isDecided = present.contains("foregroundDeletion") || present.contains("orphan")
+            return orphansByDefault && !isDecided ? present + ["orphan"] : present
+        }
         var finalizers = present.filter { $0 != "foregroundDeletion" && $0 != "orphan" }
         switch propagation {
         case .background: break
