@@ -65,12 +65,14 @@ struct JobReconciler: Reconciler {
             try await tracking.release(pods.owned(by: job.uid))
             return .done
         }
+        // Read before the pods: a pod leaves this set only once the copies show that it is let go.
+        let released = tracking.released
         let ownership = Ownership(
             owner: job, selector: try JobPod.selector(job), owned: pods.owned(by: job.uid),
             orphans: pods.orphans(in: key.namespace), finalizer: JobPod.finalizer)
         let owned = try await ownership.apply(.pods, owner: job, as: .jobs, client: client)
         if let wait = control.expectations.remaining(key) { return wakeups.result(key, after: wait) }
-        return try await carryOut(job, pods: owned)
+        return try await carryOut(job, pods: owned, released: released)
     }
 
     private func backoff(of job: KubeObject) -> JobBackoff {
@@ -80,12 +82,15 @@ struct JobReconciler: Reconciler {
         }
     }
 
-    private func carryOut(_ given: KubeObject, pods: [KubeObject]) async throws -> ReconcileResult {
+    private func carryOut(
+        _ given: KubeObject, pods: [KubeObject], released earlier: Set<String>
+    ) async throws -> ReconcileResult {
         var job = given
+        var released = earlier
         let timing = JobBackoff.Timing(base: configuration.jobBackoffBase, limit: configuration.jobBackoffLimit)
         while true {
             let plan = JobPlan(
-                job, pods: pods, released: tracking.released, backoff: backoff(of: job), timing: timing, now: .now())
+                job, pods: pods, released: released, backoff: backoff(of: job), timing: timing, now: .now())
             // What a Job decided is written before it is acted on, so that a restart comes to the same end.
             if plan.status != job.status {
                 var new = job
@@ -108,6 +113,7 @@ struct JobReconciler: Reconciler {
             // The last failed pod of an index carries the count that its successor takes over.
             try await create(plan, job)
             try await tracking.release(plan.releases)
+            released.formUnion(plan.releases.map(\.uid))
             try await delete(plan, job)
             // Finalizers that went let counts settle and, with nothing left to do, the end be declared.
             let isSettling = !plan.releases.isEmpty && plan.creations.isEmpty && plan.terminations.isEmpty
