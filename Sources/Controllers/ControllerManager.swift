@@ -23,6 +23,7 @@ package struct ControllerManager: Sendable {
         let replicaSet = ReplicaSetReconciler(context)
         let deployment = DeploymentReconciler(context)
         let endpoint = EndpointReconciler(context)
+        let mirror = EndpointMirrorReconciler(context)
         let namespace = NamespaceReconciler(context)
         let account = ServiceAccountReconciler(context)
         let node = NodeReconciler(context)
@@ -37,6 +38,7 @@ package struct ControllerManager: Sendable {
             controller("replicaset-controller", replicaSet.sources(informers), replicaSet),
             controller("deployment-controller", deployment.sources(informers), deployment),
             controller("endpointslice-controller", endpoint.sources(informers), endpoint),
+            controller(EndpointMirrorReconciler.name, mirror.sources(informers), mirror),
             controller("namespace-controller", namespace.sources(informers), namespace),
             controller("service-account-controller", account.sources, account),
             controller("node-controller", node.sources(informers), node),

@@ -59,6 +59,12 @@ package enum Defaults {
             object["volumeBindingMode"].setDefault("Immediate")
         case ("scheduling.k8s.io", "PriorityClass"): object["preemptionPolicy"].setDefault("PreemptLowerPriority")
         case ("networking.k8s.io", "NetworkPolicy"): networkPolicy(&object["spec"])
+        case ("networking.k8s.io", "IngressClass"):
+            if object["spec"]["parameters"].object != nil {
+                object["spec"]["parameters"]["scope"].setDefault("Cluster")
+            }
+        case ("resource.k8s.io", "ResourceClaim"): deviceClaim(&object["spec"]["devices"])
+        case ("resource.k8s.io", "ResourceClaimTemplate"): deviceClaim(&object["spec"]["spec"]["devices"])
         case ("authentication.k8s.io", "TokenRequest"): object["spec"]["expirationSeconds"].setDefault(3600)
         default: break
         }

@@ -176,6 +176,7 @@ package enum NameRules {
         case ("", "Namespace"): dns1123Label
         case ("", "Service"): dns1035Label
         case ("rbac.authorization.k8s.io", _): pathSegment
+        case ("networking.k8s.io", "IPAddress"): canonicalAddress
         default: dns1123Subdomain
         }
     }

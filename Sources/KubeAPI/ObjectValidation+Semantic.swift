@@ -36,6 +36,15 @@ extension ObjectValidation {
         case ("rbac.authorization.k8s.io", _): check.accessControl(kind)
         case ("autoscaling", "HorizontalPodAutoscaler"): check.autoscaler()
         case ("policy", "PodDisruptionBudget"): check.disruptionBudget()
+        case ("networking.k8s.io", "Ingress"): check.ingress()
+        case ("networking.k8s.io", "IngressClass"): check.ingressClass()
+        case ("networking.k8s.io", "NetworkPolicy"): check.networkPolicy()
+        case ("networking.k8s.io", "IPAddress"): check.ipAddress()
+        case ("networking.k8s.io", "ServiceCIDR"): check.serviceCIDR()
+        case ("resource.k8s.io", "DeviceClass"): check.deviceClass()
+        case ("resource.k8s.io", "ResourceClaim"): check.resourceClaim()
+        case ("resource.k8s.io", "ResourceClaimTemplate"): check.resourceClaimTemplate()
+        case ("resource.k8s.io", "ResourceSlice"): check.resourceSlice()
         default: break
         }
         return check.errors.causes

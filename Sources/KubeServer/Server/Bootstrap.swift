@@ -16,6 +16,7 @@ extension APIServer {
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
             try await ensureNamespace(name)
         }
+        try await ensureServiceNetwork()
         let labels = ["component": "apiserver", "provider": "kubernetes"]
         var service = KubeObject(.services, namespace: "default", name: "kubernetes")
         service.labels = labels
@@ -51,9 +52,29 @@ extension APIServer {
         try await ensure(KubeObject(.namespaces, name: name), .namespaces)
     }
 
+    /// The network that cluster IPs come from, as an object.
+    private func ensureServiceNetwork() async throws(StatusError) {
+        var network = KubeObject(.serviceCIDRs, name: "kubernetes")
+        network.spec["cidrs"] = [.string(configuration.serviceNetwork.text)]
+        try await ensure(network, .serviceCIDRs)
+        let now = now()
+        try await ensure(network, .serviceCIDRs, subresource: "status") { present in
+            guard present.status["conditions"].isEmpty else { return }
+            Conditions.set("Ready", "True", now: now, in: &present.status)
+            present.status["conditions"] = .array(
+                present.status["conditions"].elements.map { condition in
+                    var condition = condition
+                    condition["reason"] = "DefaultServiceCIDR"
+                    condition["message"] = "addresses of services come from this network"
+                    return condition
+                })
+        }
+    }
+
     /// Creates an object, or changes the one that is there.
     private func ensure(
-        _ object: KubeObject, _ resource: KubeResource, change: (inout KubeObject) -> Void = { _ in }
+        _ object: KubeObject, _ resource: KubeResource, subresource: String = "",
+        change: (inout KubeObject) -> Void = { _ in }
     ) async throws(StatusError) {
         guard let declaration = registry.declaration(resource) else { return }
         let call = ResourceCall(
@@ -63,6 +84,8 @@ extension APIServer {
             _ = try await create(object, call)
         } catch {
             guard error.isAlreadyExists || store.get(call.key) != nil else { throw error }
+            var call = call
+            call.subresource = subresource
             _ = try await modify(call) { old throws(StatusError) in
                 var new = old
                 change(&new)
