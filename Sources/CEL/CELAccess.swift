@@ -14,6 +14,8 @@ package struct CELAccessQuestion: Hashable, Sendable {
     package var serviceAccount: String?
     package var fieldSelector = ""
     package var labelSelector = ""
+
+    package init() {}
 }
 
 /// An answer to a question of access.
@@ -41,6 +43,11 @@ package struct CELAccess: Hashable, Sendable {
 
     package var step: Step
     package var question: CELAccessQuestion
+
+    package init(step: Step, question: CELAccessQuestion) {
+        self.step = step
+        self.question = question
+    }
 
     /// What an expression's `authorizer` is.
     package static let authorizer = CELAccess(step: .authorizer, question: CELAccessQuestion())

@@ -106,6 +106,11 @@ struct CELChecker {
         {
             return Checked(plan: .constant(.type(type)), type: .type(type), cost: CELEstimate())
         }
+        if let name = CELParser.qualifiedName(expression), let type = environment.variables[name],
+            !locals.contains(where: { $0.name == name.prefix { $0 != "." } })
+        {
+            return Checked(plan: .variable(name), type: type, cost: CELEstimate(cost: 1))
+        }
         var checked = check(operand)
         checked.type = self.field(of: checked.type, field, expression.offset)
         checked.plan = .select(checked.plan, field)
@@ -121,7 +126,7 @@ struct CELChecker {
             report(offset, "found no matching overload for '_[_]' applied to '(\(resolved(type)), string)'")
             return .dyn
         case .object(let object):
-            if let found = object.field(field) { return found.schema.type }
+            if let found = object.field(field) { return found.type }
             report(offset, "undefined field '\(field)'")
             return .dyn
         case .optional(let wrapped):
@@ -302,10 +307,10 @@ struct CELChecker {
                 report(field.offset, "undefined field '\(field.name)'")
                 continue
             }
-            if !types.assign(found, to: declared.schema.type) {
+            if !types.assign(found, to: declared.type) {
                 report(
                     field.offset,
-                    "expected type of field '\(field.name)' is '\(declared.schema.type)' but provided type is '\(resolved(found))'"
+                    "expected type of field '\(field.name)' is '\(declared.type)' but provided type is '\(resolved(found))'"
                 )
             }
         }

@@ -38,6 +38,18 @@ package enum CELNames {
         return escaped
     }
 
+    /// The property that a name in an expression stands for.
+    package static func unescape(_ name: String) -> String {
+        guard name.contains("__") else { return name }
+        if name.hasPrefix("__"), name.hasSuffix("__"), name.count > 4 {
+            let word = String(name.dropFirst(2).dropLast(2))
+            if keywords.contains(word) { return word }
+        }
+        var plain = name.replacing("__underscores__", with: "\u{0}")
+        for symbol in symbols { plain = plain.replacing("__\(symbol.escaped)__", with: String(symbol.plain)) }
+        return plain.replacing("\u{0}", with: "__")
+    }
+
     private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
     static func isWord(_ byte: UInt8) -> Bool {

@@ -87,10 +87,17 @@ package final class CELObjectType: Sendable, Hashable {
         /// The key in JSON, which ``CELNames`` may have escaped for expressions.
         package let key: String
         package let schema: CELSchema
+        /// The type that expressions see.
+        package let type: CELType
 
-        package init(key: String, schema: CELSchema) {
+        /// - Parameters:
+        ///   - key: in JSON.
+        ///   - schema: what is declared of it.
+        ///   - type: the type that expressions see; nil for the one of the schema.
+        package init(key: String, schema: CELSchema, type: CELType? = nil) {
             self.key = key
             self.schema = schema
+            self.type = type ?? schema.type
         }
     }
 

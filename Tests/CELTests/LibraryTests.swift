@@ -250,11 +250,12 @@ import Testing
         let program = try CELProgram(
             compiling: "authorizer.group('apps').resource('deployments').subresource('scale').namespace('n').name('d')"
                 + ".check('get').allowed()", environment: environment)
-        let asked = CELAccessQuestion(
-            verb: "get", group: "apps", resource: "deployments", subresource: "scale", namespace: "n", name: "d")
+        var asked = CELAccessQuestion()
+        (asked.verb, asked.group, asked.resource, asked.subresource) = ("get", "apps", "deployments", "scale")
+        (asked.namespace, asked.name) = ("n", "d")
         var budget = CELBudget()
         let values: [String: CELValue] = ["authorizer": .access(.authorizer)]
-        let allowing = CELActivation(values) { CELDecision(isAllowed: $0 == asked) }
+        let allowing = CELActivation(values) { [asked] in CELDecision(isAllowed: $0 == asked) }
         #expect(ExpressionTable.literal(try program.evaluate(allowing, budget: &budget)) == "true")
         #expect(budget.remaining < 10_000_000 - 350_000)
         let unknowing = CELActivation(values) { _ in nil }

@@ -83,6 +83,10 @@ extension CELFunction {
     }
 
     static let encodings: [CELFunction] = [
+        CELFunction("jsonpatch.escapeKey", ["string -> string"]) { arguments, _ throws(CELError) in
+            guard case .string(let key) = arguments[0] else { throw .noSuchOverload }
+            return .string(key.replacing("~", with: "~0").replacing("/", with: "~1"))
+        },
         CELFunction("base64.encode", ["bytes -> string"]) { arguments, _ throws(CELError) in
             guard case .bytes(let bytes) = arguments[0] else { throw .noSuchOverload }
             return .string(CELBase64.encode(bytes))

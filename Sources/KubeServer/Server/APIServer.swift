@@ -49,6 +49,7 @@ package final class APIServer: Sendable {
     let discovery: DiscoveryCache
     let metrics = ServerMetrics()
     let flow: FlowControl
+    let policies: PolicyIndex
     private let registryValue: Mutex<ResourceRegistry>
     /// The kinds that need no definition.
     private let builtIn: ResourceRegistry
@@ -82,6 +83,7 @@ package final class APIServer: Sendable {
         self.logger = logger
         self.now = now
         discovery = DiscoveryCache()
+        policies = PolicyIndex(store: store)
         flow = FlowControl(reads: configuration.readSeats, writes: configuration.writeSeats)
         let allocator = ServiceAllocator(network: configuration.serviceNetwork)
         let registry = ResourceRegistry.builtIn(services: allocator)

@@ -94,10 +94,12 @@ extension APIServer {
     /// Lets every step change the object.
     func admit(_ object: inout KubeObject, _ attributes: AdmissionAttributes) async throws(StatusError) {
         for plugin in admission { try await plugin.admit(&object, attributes) }
+        try changeByPolicies(&object, attributes)
     }
 
     /// Lets every step decide about the valid object.
     func decide(_ object: KubeObject, _ attributes: AdmissionAttributes) async throws(StatusError) {
+        try decideByPolicies(object, attributes)
         for plugin in admission { try await plugin.validate(object, attributes) }
     }
 }
