@@ -15,6 +15,7 @@ struct APIChannel: ServerChildChannel {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
+            try channel.syncOptions?.setOption(.allocator, value: LazyBuffers.allocator)
             try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
             try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
         }.flatMap {

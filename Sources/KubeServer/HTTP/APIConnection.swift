@@ -202,6 +202,13 @@ final class APIConnection: Sendable {
     ) async throws {
         var head = Self.head(response)
         head.headerFields[.connection] = "close"
+        if let watch = chunks as? WatchStream {
+            let body = ResponseBody { writer in
+                try await Self.send(watch, &writer, channel)
+                try await writer.finish(nil)
+            }
+            return try await writer.write(response: head, body: body)
+        }
         let body = ResponseBody { writer in
             let (closed, gate) = AsyncStream<Void>.makeStream()
             channel.closeFuture.whenComplete { _ in gate.finish() }
@@ -221,12 +228,24 @@ final class APIConnection: Sendable {
                     group.cancelAll()
                 }
             } onGracefulShutdown: {
-                // A watch says good-bye; anything else just ends.
-                if let watch = chunks as? WatchStream { watch.end() } else { gate.finish() }
+                gate.finish()
             }
             gate.finish()
             try await writer.finish(nil)
         }
         try await writer.write(response: head, body: body)
+    }
+
+    /// Sends the changes of a watch, in the connection's own task: there may be many thousands of them.
+    private static func send(
+        _ watch: WatchStream, _ writer: inout any ResponseBodyWriter, _ channel: any Channel
+    ) async throws {
+        channel.closeFuture.whenComplete { [weak watch] _ in watch?.cancel() }
+        try await withGracefulShutdownHandler {
+            for try await chunk in watch { try await writer.write(ByteBuffer(bytes: chunk)) }
+        } onGracefulShutdown: {
+            // The client is told where to go on.
+            watch.end()
+        }
     }
 }

@@ -84,6 +84,9 @@ final class WatchStream: AsyncSequence, Sendable {
         source?.watch.requestProgress()
     }
 
+    /// Ends the watch at once: nobody listens any more.
+    func cancel() { source?.watch.cancel() }
+
     func makeAsyncIterator() -> Iterator { Iterator(stream: self) }
 
     struct Iterator: AsyncIteratorProtocol {
