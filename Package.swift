@@ -109,7 +109,9 @@ let package = Package(
         module("ControllerRuntime", ["ApusCore", "KubeAPI", "KubeClient", .logging]),
         module(
             "Controllers",
-            ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", "AccessControl", .logging]),
+            [
+                "AccessControl", "AdmissionRules", "ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", .logging,
+            ]),
         module("Scheduler", ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", "SchedulerCore", .logging]),
         .target(name: "CProcessShim"),
         module("ContainerRuntimes", ["ApusCore", "CProcessShim", .logging, .nioPosix]),
@@ -157,6 +159,7 @@ let package = Package(
         tests("KubeAPI", ["ApusCore"]),
         tests("LinearRegex"),
         tests("CEL", ["ApusCore", "KubeAPI"]),
+        tests("AdmissionRules", ["ApusCore", "KubeAPI"]),
         tests("KubeStore", ["ApusCore", .grdb, .logging]),
         tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
         tests("ModelKit", ["ApusCore"]),

@@ -50,6 +50,7 @@ struct ControlPlane: Sendable {
         settings.serviceNetwork = network
         settings.readSeats = configuration.readSeats
         settings.writeSeats = configuration.writeSeats
+        settings.requiresServiceAccounts = true
         pki = try ClusterPKI(
             directory: configuration.pkiDir, names: [configuration.host, "\(configuration.servicePrefix).0.1"])
         server = APIServer(

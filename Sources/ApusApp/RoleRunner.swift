@@ -51,7 +51,7 @@ package struct RoleRunner: Sendable {
         let result: Result<Void, any Error>
         do {
             _ = try await KubeClient(transport: transport, userAgent: "apus").raw("/version")
-            let work = try client(of: transport)
+            let work = try client(of: transport, authority: config.certificateAuthority)
             result = .success(
                 try await untilSignal(signals) { group in
                     group.addTask {
@@ -84,15 +84,19 @@ package struct RoleRunner: Sendable {
         }
     }
 
-    private func client(of transport: HTTPTransport) throws -> @Sendable () async throws -> Void {
+    private func client(
+        of transport: HTTPTransport, authority: [UInt8]?
+    ) throws -> @Sendable () async throws -> Void {
         let logger = configuration.logger
         let client = KubeClient(transport: transport, userAgent: "apus-\(role.rawValue)")
         switch role {
         case .apiserver:
             throw PlatformError("the API server is no client")
         case .controllerManager:
+            var settings = ControllerConfiguration()
+            settings.rootCertificate = authority.map { String(decoding: $0, as: UTF8.self) }
             let manager = ControllerManager(
-                client: { KubeClient(transport: transport, userAgent: $0) }, logger: logger)
+                client: { KubeClient(transport: transport, userAgent: $0) }, logger: logger, configuration: settings)
             return { await manager.run() }
         case .scheduler:
             let scheduler = SchedulerLoop(client: client, logger: logger)

@@ -71,6 +71,9 @@ package struct Controller: Sendable {
         self.logger = logger
     }
 
+    /// Has an object reconciled for a reason that no source sees.
+    package func add(_ key: ObjectKey) { queue.add(key) }
+
     /// Works until cancelled.
     package func run() async {
         for source in sources { await source.informer.waitUntilSynced() }

@@ -8,6 +8,7 @@ package struct ControllerManager: Sendable {
     private let context: ControllerContext
     private var controllers: [Controller]
     private let garbageCollector: GarbageCollector
+    private let quotas: QuotaController
 
     /// - Parameters:
     ///   - client: makes a client whose user agent is the controller's name.
@@ -31,6 +32,7 @@ package struct ControllerManager: Sendable {
         let claims = ClaimBinder(context)
         let roles = ClusterRoleAggregator(context)
         garbageCollector = GarbageCollector(context)
+        quotas = QuotaController(context)
         func controller(_ name: String, _ sources: [Controller.Source], _ reconciler: any Reconciler) -> Controller {
             Controller(name: name, sources: sources, reconciler: reconciler, logger: logger)
         }
@@ -55,6 +57,7 @@ package struct ControllerManager: Sendable {
             group.addTask { await context.informers.run() }
             group.addTask { await context.runEvents() }
             group.addTask { await garbageCollector.run() }
+            group.addTask { await quotas.run() }
             for controller in controllers { group.addTask { await controller.run() } }
         }
     }

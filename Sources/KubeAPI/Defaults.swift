@@ -29,6 +29,7 @@ package enum Defaults {
             object["spec"]["volumeMode"].setDefault("Filesystem")
             object["status"]["phase"].setDefault("Pending")
             hostPath(&object["spec"])
+        case ("", "LimitRange"): limitRange(&object["spec"])
         case ("apps", "Deployment"): deployment(&object["spec"])
         case ("apps", "ReplicaSet"):
             object["spec"]["replicas"].setDefault(1)
@@ -75,7 +76,20 @@ package enum Defaults {
         if object["spec"]["selector"].isEmpty { object["spec"]["selector"] = labels }
         if object["metadata"]["labels"].isEmpty { object["metadata"]["labels"] = labels }
         object["spec"]["replicas"].setDefault(1)
+        guard !object["spec"]["template"].isNull else { return }
         podSpec(&object["spec"]["template"]["spec"])
+    }
+
+    /// What a container gets where it says nothing follows from its bounds, as far as that is not stated.
+    private static func limitRange(_ spec: inout JSONValue) {
+        spec["limits"].forEachElement { item in
+            guard item["type"] == "Container" else { return }
+            for (bound, filled) in [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")] {
+                for (name, amount) in item[bound].members where item[filled][name].isNull {
+                    item[filled][name] = amount
+                }
+            }
+        }
     }
 
     private static func service(_ spec: inout JSONValue) {

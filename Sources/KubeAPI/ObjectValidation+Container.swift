@@ -1,34 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
 
+/// What the containers of a pod have to know of it.
+struct PodScope {
+    /// The pod's volumes by name.
+    var volumes: [String: JSONValue] = [:]
+    /// Names of `spec.resourceClaims`.
+    var claims: Set<String> = []
+    var gracePeriod: Int?
+    var restartPolicy = ""
+    /// `spec.os.name`; nil where it is not said.
+    var system: String?
+    var sharesHostUsers = true
+}
+
 extension SemanticCheck {
-    mutating func container(_ path: FieldPath, _ container: JSONValue, volumes: Set<String>, isInit: Bool) {
+    /// What all sorts of containers have in common.
+    mutating func container(_ path: FieldPath, _ container: JSONValue, _ pod: PodScope) {
         errors.name(path["name"], container["name"], NameRules.dns1123Label)
-        let image = container["image"].string ?? ""
-        if image.isEmpty {
-            errors.required(path["image"])
-        } else if image.first?.isWhitespace == true || image.last?.isWhitespace == true {
-            errors.invalid(path["image"], .string(image), "must not have leading or trailing whitespace")
-        }
-        errors.oneOf(
-            path["imagePullPolicy"], container["imagePullPolicy"], ["Always", "IfNotPresent", "Never"])
-        errors.oneOf(
-            path["terminationMessagePolicy"], container["terminationMessagePolicy"], ["File", "FallbackToLogsOnError"])
+        if (container["image"].string ?? "").isEmpty { errors.required(path["image"]) }
+        errors.requiredOneOf(
+            path["terminationMessagePolicy"], container["terminationMessagePolicy"],
+            ["File", "FallbackToLogsOnError"])
         ports(path["ports"], container["ports"])
         environment(path["env"], container["env"])
-        mounts(path["volumeMounts"], container["volumeMounts"], volumes)
-        resources(path["resources"], container["resources"])
-        let isSidecar = isInit && container["restartPolicy"] == "Always"
-        for name in ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle"] where !container[name].isNull {
-            if isInit, !isSidecar {
-                errors.forbidden(path[name], "may not be set for init containers without restartPolicy=Always")
-            } else if name != "lifecycle" {
-                probe(path[name], container[name], mustSucceedOnce: name != "readinessProbe")
-            }
-        }
-        for name in ["postStart", "preStop"] where !container["lifecycle"][name].isNull {
-            handler(
-                path["lifecycle"][name], container["lifecycle"][name], ["exec", "httpGet", "tcpSocket", "sleep"])
+        environmentSources(path["envFrom"], container["envFrom"])
+        mounts(path["volumeMounts"], container, pod)
+        devices(path["volumeDevices"], container, pod)
+        errors.requiredOneOf(
+            path["imagePullPolicy"], container["imagePullPolicy"], ["Always", "IfNotPresent", "Never"])
+        resources(path["resources"], container["resources"], claims: pod.claims)
+        resizePolicy(path["resizePolicy"], container["resizePolicy"], pod)
+        containerSecurity(path["securityContext"], container["securityContext"], pod)
+    }
+
+    /// Pods only: templates may have had blanks around images for ever.
+    mutating func imageHasNoBlanks(_ path: FieldPath, _ container: JSONValue) {
+        let image = container["image"].string ?? ""
+        if image.first?.isWhitespace == true || image.last?.isWhitespace == true {
+            errors.invalid(path["image"], .string(image), "must not have leading or trailing whitespace")
         }
     }
 
@@ -47,7 +57,7 @@ extension SemanticCheck {
                 errors.port(path["containerPort"], port["containerPort"])
             }
             if port["hostPort"].int ?? 0 != 0 { errors.port(path["hostPort"], port["hostPort"]) }
-            errors.oneOf(path["protocol"], port["protocol"], ["SCTP", "TCP", "UDP"])
+            errors.requiredOneOf(path["protocol"], port["protocol"], ["SCTP", "TCP", "UDP"])
         }
     }
 
@@ -55,117 +65,186 @@ extension SemanticCheck {
         for (index, variable) in variables.elements.enumerated() {
             let path = path[index]
             errors.name(path["name"], variable["name"], NameRules.environmentName)
-            let source = variable["valueFrom"]
-            guard !source.isNull else { continue }
-            let path2 = path["valueFrom"]
-            switch source.members.count {
-            case 0:
-                errors.invalid(
-                    path2, "",
-                    "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`")
-            case 1: break
-            default: errors.invalid(path2, "", "may not have more than one field specified at a time")
+            if !variable["valueFrom"].isNull { source(path["valueFrom"], variable) }
+        }
+    }
+
+    /// What a pod may tell its containers of itself.
+    private static let environmentFields: Set<String> = [
+        "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+        "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
+    ]
+
+    private mutating func source(_ path: FieldPath, _ variable: JSONValue) {
+        let source = variable["valueFrom"]
+        var count = 0
+        if !source["fieldRef"].isNull {
+            count += 1
+            fieldReference(path["fieldRef"], source["fieldRef"], Self.environmentFields)
+        }
+        if !source["resourceFieldRef"].isNull {
+            count += 1
+            resourceReference(path["resourceFieldRef"], source["resourceFieldRef"], isVolume: false)
+        }
+        for reference in ["configMapKeyRef", "secretKeyRef"] where !source[reference].isNull {
+            count += 1
+            let name = source[reference]["name"].string ?? ""
+            errors.all(path[reference]["name"], .string(name), NameRules.dns1123Subdomain(name))
+            errors.name(path[reference]["key"], source[reference]["key"], NameRules.configKey)
+        }
+        if !source["fileKeyRef"].isNull {
+            count += 1
+            let file = source["fileKeyRef"]
+            errors.name(path["fileKeyRef"]["key"], file["key"], NameRules.environmentName)
+            errors.name(path["fileKeyRef"]["volumeName"], file["volumeName"], NameRules.dns1123Label)
+            if (file["path"].string ?? "").isEmpty {
+                errors.required(path["fileKeyRef"]["path"])
+            } else {
+                noBacksteps(path["fileKeyRef"]["path"], file["path"])
             }
-            if !(variable["value"].string ?? "").isEmpty {
-                errors.invalid(path2, "", "may not be specified when `value` is not empty")
+        }
+        if count == 0 {
+            errors.invalid(
+                path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`")
+        } else if !(variable["value"].string ?? "").isEmpty {
+            errors.invalid(path, "", "may not be specified when `value` is not empty")
+        } else if count > 1 {
+            errors.invalid(path, "", "may not have more than one field specified at a time")
+        }
+    }
+
+    private mutating func environmentSources(_ path: FieldPath, _ sources: JSONValue) {
+        for (index, source) in sources.elements.enumerated() {
+            if let prefix = source["prefix"].string, !prefix.isEmpty {
+                errors.all(path[index]["prefix"], .string(prefix), NameRules.environmentName(prefix))
             }
-            for reference in ["configMapKeyRef", "secretKeyRef"] where !source[reference].isNull {
-                errors.name(path2[reference]["key"], source[reference]["key"], NameRules.configKey)
+            let present = ["configMapRef", "secretRef"].filter { !source[$0].isNull }
+            for reference in present {
+                errors.name(
+                    path[index][reference]["name"], source[reference]["name"],
+                    { $0.hasSuffix("-") ? NameRules.dns1123Subdomain($0 + "a") : NameRules.dns1123Subdomain($0) })
             }
-            if !source["fieldRef"].isNull, (source["fieldRef"]["fieldPath"].string ?? "").isEmpty {
-                errors.required(path2["fieldRef"]["fieldPath"])
-            }
-            if !source["resourceFieldRef"].isNull, (source["resourceFieldRef"]["resource"].string ?? "").isEmpty {
-                errors.required(path2["resourceFieldRef"]["resource"])
+            if present.isEmpty {
+                errors.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
+            } else if present.count > 1 {
+                errors.invalid(path, "", "may not have more than one field specified at a time")
             }
         }
     }
 
-    private mutating func mounts(_ path: FieldPath, _ mounts: JSONValue, _ volumes: Set<String>) {
+    private mutating func mounts(_ path: FieldPath, _ container: JSONValue, _ pod: PodScope) {
         var places: Set<String> = []
-        for (index, mount) in mounts.elements.enumerated() {
-            let path = path[index]
+        let devices = container["volumeDevices"].elements
+        let deviceNames = Set(devices.compactMap { $0["name"].string })
+        let devicePaths = Set(devices.compactMap { $0["devicePath"].string })
+        for (index, mount) in container["volumeMounts"].elements.enumerated() {
+            let own = path[index]
             let name = mount["name"].string ?? ""
-            if name.isEmpty {
-                errors.required(path["name"])
-            } else if !volumes.contains(name) {
+            if name.isEmpty { errors.required(own["name"]) }
+            if pod.volumes[name] == nil { errors.notFound(own["name"], .string(name)) }
+            let place = mount["mountPath"].string ?? ""
+            if place.isEmpty { errors.required(own["mountPath"]) }
+            if !places.insert(place).inserted {
+                errors.invalid(own["mountPath"], .string(place), "must be unique")
+            }
+            if deviceNames.contains(name) {
+                errors.invalid(own["name"], .string(name), "must not already exist in volumeDevices")
+            }
+            if devicePaths.contains(place) {
+                errors.invalid(own["mountPath"], .string(place), "must not already exist as a path in volumeDevices")
+            }
+            // These are said of the list, as upstream does.
+            if let subPath = mount["subPath"].string, !subPath.isEmpty {
+                descendingPath(path["subPath"], mount["subPath"])
+            }
+            if let expression = mount["subPathExpr"].string, !expression.isEmpty {
+                if !(mount["subPath"].string ?? "").isEmpty {
+                    errors.invalid(
+                        own["subPathExpr"], mount["subPathExpr"], "subPathExpr and subPath are mutually exclusive")
+                }
+                descendingPath(path["subPathExpr"], mount["subPathExpr"])
+            }
+            propagation(path, mount, container)
+        }
+    }
+
+    private mutating func propagation(_ path: FieldPath, _ mount: JSONValue, _ container: JSONValue) {
+        let propagation = mount["mountPropagation"]
+        if !propagation.isNull {
+            errors.oneOf(path["mountPropagation"], propagation, ["Bidirectional", "HostToContainer", "None"])
+            if propagation == "Bidirectional", container["securityContext"]["privileged"] != true {
+                errors.forbidden(
+                    path["mountPropagation"],
+                    "Bidirectional mount propagation is available only to privileged containers")
+            }
+        }
+        switch mount["recursiveReadOnly"].string {
+        case nil, "Disabled"?: break
+        case "Enabled"?, "IfPossible"?:
+            if mount["readOnly"] != true {
+                errors.forbidden(path["recursiveReadOnly"], "may only be specified when readOnly is true")
+            }
+            if !propagation.isNull, propagation != "None" {
+                errors.forbidden(
+                    path["recursiveReadOnly"],
+                    "may only be specified when mountPropagation is None or not specified")
+            }
+        default:
+            errors.notSupported(
+                path["recursiveReadOnly"], mount["recursiveReadOnly"], ["Disabled", "Enabled", "IfPossible"])
+        }
+    }
+
+    private mutating func devices(_ path: FieldPath, _ container: JSONValue, _ pod: PodScope) {
+        var names: Set<String> = []
+        var places: Set<String> = []
+        let mounts = container["volumeMounts"].elements
+        let mountNames = Set(mounts.compactMap { $0["name"].string })
+        let mountPaths = Set(mounts.compactMap { $0["mountPath"].string })
+        for (index, device) in container["volumeDevices"].elements.enumerated() {
+            let path = path[index]
+            let name = device["name"].string ?? ""
+            let place = device["devicePath"].string ?? ""
+            if name.isEmpty { errors.required(path["name"]) }
+            if !name.isEmpty, !names.insert(name).inserted {
+                errors.invalid(path["name"], .string(name), "must be unique")
+            }
+            if let volume = pod.volumes[name] {
+                if volume["persistentVolumeClaim"].isNull, volume["ephemeral"].isNull {
+                    errors.invalid(
+                        path["name"], .string(name),
+                        "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode")
+                }
+            } else {
                 errors.notFound(path["name"], .string(name))
             }
-            let place = mount["mountPath"].string ?? ""
-            if place.isEmpty {
-                errors.required(path["mountPath"])
-            } else if !places.insert(place).inserted {
-                errors.invalid(path["mountPath"], .string(place), "must be unique")
+            if place.isEmpty { errors.required(path["devicePath"]) }
+            if places.contains(place) { errors.invalid(path["devicePath"], .string(place), "must be unique") }
+            if place.split(separator: "/").contains("..") {
+                errors.invalid(path["devicePath"], .string(place), "can not contain backsteps ('..')")
+            } else {
+                places.insert(place)
             }
-            if let subPath = mount["subPath"].string, !subPath.isEmpty {
-                if subPath.hasPrefix("/") {
-                    errors.invalid(path["subPath"], .string(subPath), "must be a relative path")
-                }
-                if subPath.split(separator: "/").contains("..") {
-                    errors.invalid(path["subPath"], .string(subPath), "must not contain '..'")
-                }
+            if mountNames.contains(name) {
+                errors.invalid(path["name"], .string(name), "must not already exist in volumeMounts")
             }
-        }
-    }
-
-    private mutating func resources(_ path: FieldPath, _ resources: JSONValue) {
-        for list in ["limits", "requests"] {
-            for (name, amount) in resources[list].members.sorted(by: { $0.key < $1.key }) {
-                let namePath = path[list].key(name)
-                let isStandard =
-                    ["cpu", "memory", "ephemeral-storage"].contains(name) || name.hasPrefix("hugepages-")
-                if name.contains("/") {
-                    errors.all(path[list], .string(name), NameRules.qualifiedName(name))
-                } else if !isStandard {
-                    errors.invalid(path[list], .string(name), "must be a standard resource for containers")
-                }
-                guard let quantity = Quantity(amount.string ?? "") else { continue }
-                if quantity < .zero { errors.invalid(namePath, amount, "must be greater than or equal to 0") }
-                guard list == "requests", let limit = Quantity(resources["limits"][name].string ?? "") else { continue }
-                let isOvercommittable = isStandard && !name.hasPrefix("hugepages-")
-                if limit < quantity {
-                    errors.invalid(
-                        path[list], amount,
-                        "must be less than or equal to \(name) limit of \(resources["limits"][name].string ?? "")")
-                } else if !isOvercommittable, limit != quantity {
-                    errors.invalid(
-                        path[list], amount,
-                        "must be equal to \(name) limit of \(resources["limits"][name].string ?? "")")
-                }
+            if mountPaths.contains(place) {
+                errors.invalid(path["devicePath"], .string(place), "must not already exist as a path in volumeMounts")
             }
         }
     }
 
-    private mutating func probe(_ path: FieldPath, _ probe: JSONValue, mustSucceedOnce: Bool) {
-        handler(path, probe, ["exec", "httpGet", "tcpSocket", "grpc"])
-        for field in [
-            "initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold",
-        ] {
-            errors.notNegative(path[field], probe[field])
-        }
-        if mustSucceedOnce, let threshold = probe["successThreshold"].int, threshold != 1 {
-            errors.invalid(path["successThreshold"], probe["successThreshold"], "must be 1")
-        }
-    }
-
-    private mutating func handler(_ path: FieldPath, _ handler: JSONValue, _ types: [String]) {
-        let present = types.filter { !handler[$0].isNull }
-        if present.isEmpty { errors.required(path, "must specify a handler type") }
-        for type in present.dropFirst() {
-            errors.forbidden(path[type], "may not specify more than 1 handler type")
-        }
-        guard let type = present.first else { return }
-        let action = handler[type]
-        switch type {
-        case "exec":
-            if action["command"].isEmpty { errors.required(path[type]["command"]) }
-        case "httpGet":
-            if (action["path"].string ?? "").isEmpty { errors.required(path[type]["path"]) }
-            errors.portOrName(path[type]["port"], action["port"])
-            errors.oneOf(path[type]["scheme"], action["scheme"], ["HTTP", "HTTPS"])
-        case "tcpSocket": errors.portOrName(path[type]["port"], action["port"])
-        case "grpc": errors.port(path[type]["port"], action["port"])
-        default: break
+    private mutating func resizePolicy(_ path: FieldPath, _ policies: JSONValue, _ pod: PodScope) {
+        var seen: Set<String> = []
+        for (index, policy) in policies.elements.enumerated() {
+            let resource = policy["resourceName"]
+            if !seen.insert(resource.string ?? "").inserted { errors.duplicate(path[index], resource) }
+            errors.requiredOneOf(path, resource, ["cpu", "memory"])
+            errors.requiredOneOf(path, policy["restartPolicy"], ["NotRequired", "RestartContainer"])
+            if pod.restartPolicy == "Never", policy["restartPolicy"] != "NotRequired" {
+                errors.invalid(
+                    path, policy["restartPolicy"], "must be 'NotRequired' when pod `restartPolicy` is 'Never'")
+            }
         }
     }
 }

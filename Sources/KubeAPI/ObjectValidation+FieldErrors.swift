@@ -25,6 +25,24 @@ package struct FieldErrors: Sendable {
 
     package init() {}
 
+    /// Whether nothing more is told: then texts need not be made either.
+    private var isFull: Bool { causes.count >= Self.limit }
+
+    /// The most of a value that is shown; what is longer is cut.
+    private static let longestValue = 2048
+    /// Lists and maps with more entries than this are not written out.
+    private static let mostEntries = 256
+
+    private static func shown(_ value: JSONValue) -> String {
+        switch value {
+        case .array(let elements) where elements.count > mostEntries: return "[… \(elements.count) elements]"
+        case .object(let members) where members.count > mostEntries: return "{… \(members.count) members}"
+        default: break
+        }
+        let text = value.text
+        return text.utf8.count > longestValue ? String(text.prefix(longestValue)) + "…" : text
+    }
+
     private mutating func add(_ reason: String, _ path: FieldPath, _ message: String) {
         guard causes.count < Self.limit else { return }
         causes.append(StatusCause(reason: "FieldValue\(reason)", field: path.description, message: message))
@@ -35,24 +53,30 @@ package struct FieldErrors: Sendable {
     }
 
     package mutating func invalid(_ path: FieldPath, _ value: JSONValue, _ detail: String) {
-        add("Invalid", path, "Invalid value: \(value.text): \(detail)")
+        guard !isFull else { return }
+        add("Invalid", path, "Invalid value: \(Self.shown(value)): \(detail)")
     }
 
     package mutating func notSupported(_ path: FieldPath, _ value: JSONValue, _ supported: [String]) {
+        guard !isFull else { return }
         let list = supported.map { "\"\($0)\"" }.joined(separator: ", ")
-        add("NotSupported", path, "Unsupported value: \((value.isNull ? "" : value).text): supported values: \(list)")
+        add(
+            "NotSupported", path,
+            "Unsupported value: \(Self.shown(value.isNull ? "" : value)): supported values: \(list)")
     }
 
-    package mutating func duplicate(_ path: FieldPath, _ value: JSONValue) {
-        add("Duplicate", path, "Duplicate value: \(value.text)")
+    package mutating func duplicate(_ path: FieldPath, _ value: JSONValue, _ detail: String = "") {
+        guard !isFull else { return }
+        add("Duplicate", path, "Duplicate value: \(Self.shown(value))" + (detail.isEmpty ? "" : ": \(detail)"))
     }
 
     package mutating func forbidden(_ path: FieldPath, _ detail: String) {
         add("Forbidden", path, "Forbidden: \(detail)")
     }
 
-    package mutating func notFound(_ path: FieldPath, _ value: JSONValue) {
-        add("NotFound", path, "Not found: \(value.text)")
+    package mutating func notFound(_ path: FieldPath, _ value: JSONValue, _ detail: String = "") {
+        guard !isFull else { return }
+        add("NotFound", path, "Not found: \(Self.shown(value))" + (detail.isEmpty ? "" : ": \(detail)"))
     }
 
     package mutating func tooMany(_ path: FieldPath, _ count: Int, _ limit: Int) {
@@ -64,6 +88,27 @@ package struct FieldErrors: Sendable {
     }
 
     // MARK: Checks that many fields share
+
+    /// A field that must be there, with one of a few strings.
+    package mutating func requiredOneOf(_ path: FieldPath, _ value: JSONValue, _ supported: [String]) {
+        if (value.string ?? "").isEmpty { required(path) } else { oneOf(path, value, supported) }
+    }
+
+    package mutating func ip(_ path: FieldPath, _ value: JSONValue) {
+        if NetworkAddress(address: value.string ?? "") == nil {
+            invalid(
+                path, value.isNull ? "" : value, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+        }
+    }
+
+    /// A network; returns whether it is one.
+    @discardableResult
+    package mutating func cidr(_ path: FieldPath, _ value: JSONValue) -> Bool {
+        if NetworkAddress(network: value.string ?? "") != nil { return true }
+        invalid(
+            path, value.isNull ? "" : value, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")
+        return false
+    }
 
     /// A field whose value is one of a few strings.
     package mutating func oneOf(_ path: FieldPath, _ value: JSONValue, _ supported: [String]) {
@@ -114,10 +159,12 @@ package struct FieldErrors: Sendable {
     }
 
     package mutating func labelSelector(_ path: FieldPath, _ selector: JSONValue) {
+        guard !selector.isEmpty else { return }
         labels(path["matchLabels"], selector["matchLabels"])
         for (index, requirement) in selector["matchExpressions"].elements.enumerated() {
             let path = path["matchExpressions"][index]
-            all(path["key"], requirement["key"], NameRules.qualifiedName(requirement["key"].string ?? ""))
+            let key = requirement["key"].string ?? ""
+            all(path["key"], .string(key), NameRules.qualifiedName(key))
             switch requirement["operator"].string ?? "" {
             case "In", "NotIn":
                 if requirement["values"].isEmpty {
@@ -127,7 +174,13 @@ package struct FieldErrors: Sendable {
                 if !requirement["values"].isEmpty {
                     forbidden(path["values"], "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
                 }
-            default: invalid(path["operator"], requirement["operator"], "not a valid selector operator")
+            default:
+                invalid(
+                    path["operator"], requirement["operator"].isNull ? "" : requirement["operator"],
+                    "not a valid selector operator")
+            }
+            for (index, value) in requirement["values"].elements.enumerated() {
+                all(path["values"][index], value, NameRules.labelValue(value.string ?? ""))
             }
         }
     }

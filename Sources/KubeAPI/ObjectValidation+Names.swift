@@ -148,6 +148,30 @@ package enum NameRules {
         return ["must have at most 253 characters and match regex ^(\(segment)[\\./])*\(segment)$"]
     }
 
+    /// A lowercase RFC 1123 subdomain in whose labels underscores are letters: search paths of DNS.
+    package static func dns1123SubdomainWithUnderscore(_ name: String) -> [String] {
+        let faults = tooLong(name, 253)
+        let isValid = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy {
+            matches($0, inner: "-_") { isLowerOrDigit($0) || $0 == UInt8(ascii: "_") }
+        }
+        if isValid { return faults }
+        let rule = """
+            a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-', '.' or '_', and \
+            must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+            '[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*')
+            """
+        return faults + [rule]
+    }
+
+    /// The name of an HTTP header.
+    package static func headerName(_ name: String) -> [String] {
+        if !name.isEmpty, name.utf8.allSatisfy({ isAlphanumeric($0) || $0 == UInt8(ascii: "-") }) { return [] }
+        return [
+            "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for "
+                + "validation is '[-A-Za-z0-9]+')"
+        ]
+    }
+
     /// The name of an environment variable (as since Kubernetes 1.30).
     package static func environmentName(_ name: String) -> [String] {
         if !name.isEmpty, name.utf8.allSatisfy({ (0x20...0x7E).contains($0) && $0 != UInt8(ascii: "=") }) { return [] }

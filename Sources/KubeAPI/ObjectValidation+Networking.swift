@@ -173,7 +173,7 @@ extension SemanticCheck {
     }
 
     private mutating func policyPort(_ path: FieldPath, _ port: JSONValue) {
-        if !port["protocol"].isNull { errors.oneOf(path["protocol"], port["protocol"], ["SCTP", "TCP", "UDP"]) }
+        if !port["protocol"].isNull { errors.oneOf(path["protocol"], port["protocol"], ["TCP", "UDP", "SCTP"]) }
         let end = port["endPort"]
         switch port["port"] {
         case .null:

@@ -14,7 +14,7 @@ extension ObjectValidation {
         // Reviews and token requests are answered, not stored: they need no name.
         if kind.group == "authentication.k8s.io" || kind.group == "authorization.k8s.io" { return [] }
         var check = SemanticCheck(object: object, old: old)
-        check.metadata(NameRules.objectName(kind))
+        check.metadata(NameRules.objectName(kind), isBuiltIn: Schema.builtIn.type(kind) != nil)
         switch (kind.group, kind.kind) {
         case ("", "Pod"): check.pod()
         case ("", "Service"): check.service()
@@ -25,7 +25,11 @@ extension ObjectValidation {
         case ("", "ReplicationController"), ("apps", "ReplicaSet"): check.replicaSet(kind)
         case ("", "Endpoints"): check.endpoints()
         case ("", "PodTemplate"):
-            check.podSpec("template.spec", object["template"]["spec"])
+            check.template("template", object["template"], restartPolicies: nil)
+        case ("", "ResourceQuota"): check.resourceQuota()
+        case ("", "LimitRange"): check.limitRange()
+        case ("", "Node"): check.node()
+        case ("", "Namespace"): check.namespace()
         case ("apps", "Deployment"): check.deployment()
         case ("apps", "StatefulSet"): check.statefulSet()
         case ("apps", "DaemonSet"): check.daemonSet()
@@ -33,6 +37,13 @@ extension ObjectValidation {
         case ("batch", "CronJob"): check.cronJob()
         case ("discovery.k8s.io", "EndpointSlice"): check.endpointSlice()
         case ("coordination.k8s.io", "Lease"): check.lease()
+        case ("storage.k8s.io", "StorageClass"): check.storageClass()
+        case ("storage.k8s.io", "VolumeAttributesClass"): check.volumeAttributesClass()
+        case ("storage.k8s.io", "CSIDriver"): check.csiDriver()
+        case ("storage.k8s.io", "CSINode"): check.csiNode()
+        case ("storage.k8s.io", "VolumeAttachment"): check.volumeAttachment()
+        case ("scheduling.k8s.io", "PriorityClass"): check.priorityClass()
+        case ("node.k8s.io", "RuntimeClass"): check.runtimeClass()
         case ("rbac.authorization.k8s.io", _): check.accessControl(kind)
         case ("autoscaling", "HorizontalPodAutoscaler"): check.autoscaler()
         case ("policy", "PodDisruptionBudget"): check.disruptionBudget()
@@ -67,7 +78,7 @@ struct SemanticCheck {
         self.old = old
     }
 
-    mutating func metadata(_ nameRule: (String) -> [String]) {
+    mutating func metadata(_ nameRule: (String) -> [String], isBuiltIn: Bool) {
         let metadata = object["metadata"]
         let path: FieldPath = "metadata"
         let name = metadata["name"].string ?? ""
@@ -89,9 +100,7 @@ struct SemanticCheck {
         }
         if bytes > Self.maxAnnotationBytes { errors.tooLong(path["annotations"], Self.maxAnnotationBytes) }
         owners(path["ownerReferences"], metadata["ownerReferences"])
-        for (index, finalizer) in metadata["finalizers"].elements.enumerated() {
-            errors.all(path["finalizers"][index], finalizer, NameRules.qualifiedName(finalizer.string ?? ""))
-        }
+        finalizers(path["finalizers"], metadata["finalizers"], isBuiltIn: isBuiltIn)
         if let old {
             for field in ["name", "namespace", "uid"] where !metadata[field].isNull {
                 errors.immutable(path[field], metadata[field], old["metadata"][field])
@@ -99,18 +108,36 @@ struct SemanticCheck {
         }
     }
 
+    private mutating func finalizers(_ path: FieldPath, _ finalizers: JSONValue, isBuiltIn: Bool) {
+        for (index, finalizer) in finalizers.elements.enumerated() {
+            finalizerName(path, finalizer)
+            if isBuiltIn { standardFinalizer(path[index], finalizer) }
+        }
+        if finalizers.elements.contains("orphan"), finalizers.elements.contains("foregroundDeletion") {
+            errors.invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
+        }
+    }
+
     private mutating func owners(_ path: FieldPath, _ owners: JSONValue) {
-        var hasController = false
+        var controller: String?
         for (index, owner) in owners.elements.enumerated() {
             for field in ["apiVersion", "kind", "name", "uid"] where (owner[field].string ?? "").isEmpty {
                 errors.invalid(
-                    path[index][field], "", field == "apiVersion" ? "version must not be empty" : "must not be empty")
+                    path[index][field], "",
+                    field == "apiVersion" ? "version must not be empty" : "must not be empty")
+            }
+            if owner["apiVersion"] == "v1", owner["kind"] == "Event" {
+                errors.invalid(path[index], owner, "/v1, Kind=Event is disallowed from being an owner")
             }
             guard owner["controller"] == true else { continue }
-            if hasController {
-                errors.invalid(path, owners, "Only one reference can have Controller set to true")
+            let name = "\(owner["kind"].string ?? "")/\(owner["name"].string ?? "")"
+            if let controller {
+                errors.invalid(
+                    path, owners,
+                    "Only one reference can have Controller set to true. Found \"true\" in references for "
+                        + "\(controller) and \(name)")
             }
-            hasController = true
+            controller = name
         }
     }
 }

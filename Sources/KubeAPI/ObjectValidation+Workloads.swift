@@ -76,10 +76,19 @@ extension SemanticCheck {
             "`selector` does not match template `labels`")
     }
 
-    mutating func template(_ path: FieldPath, _ template: JSONValue, restartPolicies: [String]) {
-        errors.labels(path["metadata"]["labels"], template["metadata"]["labels"])
+    /// A pod template; `restartPolicies` are those that its workload allows, nil for all.
+    mutating func template(_ path: FieldPath, _ template: JSONValue, restartPolicies: [String]?) {
+        // Upstream leaves `metadata` out of these two paths.
+        errors.labels(path["labels"], template["metadata"]["labels"])
+        for key in template["metadata"]["annotations"].members.keys.sorted() {
+            errors.all(path["annotations"], .string(key), NameRules.qualifiedName(key.lowercased()))
+        }
         let spec = template["spec"]
         podSpec(path["spec"], spec)
+        if !spec["ephemeralContainers"].isEmpty {
+            errors.forbidden(path["spec"]["ephemeralContainers"], "ephemeral containers not allowed in pod template")
+        }
+        guard let restartPolicies else { return }
         let policy = spec["restartPolicy"]
         let isKnown = ["Always", "OnFailure", "Never"].contains(policy.string ?? "")
         if isKnown { errors.oneOf(path["spec"]["restartPolicy"], policy, restartPolicies) }

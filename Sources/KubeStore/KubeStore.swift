@@ -89,12 +89,13 @@ package final class KubeStore: Sendable {
     ///   - resource: the resource to watch.
     ///   - namespace: the namespace; nil for all.
     ///   - revision: the last revision that the watcher knows.
+    ///   - bufferBytes: how many bytes of undelivered objects it may have; nil for the store's bound.
     /// - Returns: the registered watch; it holds events from now on, so read it or let go of it.
     /// - Throws: `.compacted` when the revision is out of the window, `.futureRevision` when it is not reached.
     package func watch(
-        resource: String, namespace: String? = nil, after revision: Int64
+        resource: String, namespace: String? = nil, after revision: Int64, bufferBytes: Int? = nil
     ) throws(StoreError) -> StoreWatch {
-        try live.watch(resource: resource, namespace: namespace, after: revision)
+        try live.watch(resource: resource, namespace: namespace, after: revision, bufferBytes: bufferBytes)
     }
 
     /// Ends the watches of a resource after what has happened until now; new ones may begin.

@@ -146,10 +146,13 @@ final class LiveState: Sendable {
 
     // MARK: Watches
 
-    func watch(resource: String, namespace: String?, after revision: Int64) throws(StoreError) -> StoreWatch {
+    func watch(
+        resource: String, namespace: String?, after revision: Int64, bufferBytes: Int?
+    ) throws(StoreError) -> StoreWatch {
         let scope = Scope(resource: resource, namespace: namespace)
         let buffer = WatchBuffer(
-            maximumEvents: configuration.watchBufferEvents, maximumBytes: configuration.watchBufferBytes)
+            maximumEvents: configuration.watchBufferEvents,
+            maximumBytes: bufferBytes ?? configuration.watchBufferBytes)
         // Registered and cut off from the window at one revision: nothing is missed and nothing comes twice.
         let registered = state.withLock { state -> Result<(Int64, ArraySlice<EventWindow.Chunk>), StoreError> in
             if state.closed { return .failure(Self.closed) }

@@ -30,6 +30,10 @@ package final class StoreWatch: AsyncSequence, Sendable {
         buffer.cancel()
     }
 
+    /// What has come since the last read, without waiting; empty when nothing has. For one reader that never iterates.
+    /// - Throws: when the watch has ended: list and watch again.
+    package func takeReady() throws(StoreError) -> [StoreWatchItem] { try buffer.takeReady() }
+
     package func makeAsyncIterator() -> Iterator { Iterator(watch: self) }
 
     /// Reads a watch.

@@ -104,6 +104,13 @@ final class WatchBuffer: Sendable {
         }
     }
 
+    /// Everything that is buffered, which may be nothing; throws at the end.
+    func takeReady() throws(StoreError) -> [StoreWatchItem] {
+        guard let ready = state.withLock({ Self.take(&$0) }) else { return [] }
+        guard let items = try ready.get() else { throw StoreError(.closed, "the watch has ended") }
+        return items
+    }
+
     /// What a reader gets without waiting; nil when it has to wait.
     private static func take(_ state: inout State) -> Result<[StoreWatchItem]?, StoreError>? {
         if !state.batches.isEmpty {

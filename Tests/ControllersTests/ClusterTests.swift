@@ -171,8 +171,14 @@ struct ClusterTests {
         try await TestCluster.run(configuration) { cluster in
             _ = try await cluster.client.create(.pods, pod("stays", tolerations: [["operator": "Exists"]]))
             let seconds: JSONValue = [
-                ["key": "node.kubernetes.io/unreachable", "operator": "Exists", "tolerationSeconds": 0],
-                ["key": "node.kubernetes.io/not-ready", "operator": "Exists", "tolerationSeconds": 0],
+                [
+                    "key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute",
+                    "tolerationSeconds": 0,
+                ],
+                [
+                    "key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute",
+                    "tolerationSeconds": 0,
+                ],
             ]
             _ = try await cluster.client.create(.pods, pod("leaves", tolerations: seconds))
             try await cluster.wait(.pods) { $0.allSatisfy(\.isReadyPod) }

@@ -133,7 +133,7 @@ import Testing
         Case(
             "NetworkPolicy",
             #"{"podSelector":{},"ingress":[{"ports":[{"protocol":"ICMP"},{"port":0},{"port":"http","endPort":9},{"endPort":9},{"port":80,"endPort":79}]}]}"#,
-            "spec.ingress[0].ports[0].protocol: Unsupported value: \"ICMP\": supported values: \"SCTP\", \"TCP\", \"UDP\"",
+            "spec.ingress[0].ports[0].protocol: Unsupported value: \"ICMP\": supported values: \"TCP\", \"UDP\", \"SCTP\"",
             "spec.ingress[0].ports[1].port: Invalid value: 0: must be between 1 and 65535, inclusive",
             "spec.ingress[0].ports[2].endPort: Invalid value: 9: may not be specified when `port` is non-numeric",
             "spec.ingress[0].ports[3].endPort: Invalid value: 9: may not be specified when `port` is not specified",

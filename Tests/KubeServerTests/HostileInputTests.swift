@@ -76,4 +76,113 @@ import Testing
         let value = try await cluster.call("GET", maps + "/a").json["data"]["k"].string
         #expect(value.map { Array($0.utf8) } == [0x65, 0xCC, 0x81])
     }
+
+    /// A second is far more than each takes and far less than what grows with the square of the input would.
+    private func isQuick(_ clock: ContinuousClock.Instant) -> Bool { clock.duration(to: .now) < .seconds(20) }
+
+    @Test func manyLabelsAndLongAnnotations() async throws {
+        let cluster = try await TestServer()
+        let begin = ContinuousClock.now
+        var labels: [String: JSONValue] = [:]
+        for index in 0..<10_000 { labels["k\(index)"] = "v" }
+        let many = try await cluster.call("POST", maps, ["metadata": ["name": "many", "labels": .object(labels)]])
+        #expect(many.status == 201)
+        #expect(many.object.labels.count == 10_000)
+        for index in 0..<10_000 { labels["k\(index)"] = "not a value" }
+        let bad = try await cluster.call("POST", maps, ["metadata": ["name": "bad", "labels": .object(labels)]])
+        #expect(bad.status == 422)
+        #expect(bad.json["details"]["causes"].elements.count == 100)
+        let long = try await cluster.call(
+            "POST", maps,
+            ["metadata": ["name": "long", "annotations": ["k": .string(String(repeating: "x", count: 1 << 20))]]])
+        #expect(long.status == 422)
+        #expect(
+            long.message
+                == "ConfigMap \"long\" is invalid: metadata.annotations: Too long: may not be more than 262144 bytes")
+        #expect(isQuick(begin))
+    }
+
+    /// Everything that a pod may have many of, by the tens of thousands, each entry at odds with the others.
+    @Test func podsOfManyParts() async throws {
+        let cluster = try await TestServer()
+        let begin = ContinuousClock.now
+        let pods = "/api/v1/namespaces/default/pods"
+        let count = 20_000
+        func list(_ element: (Int) -> JSONValue) -> JSONValue { .array((0..<count).map(element)) }
+        func container(_ more: JSONValue) -> JSONValue {
+            var container = more
+            container["name"] = "c"
+            container["image"] = "i"
+            return container
+        }
+        let specs: [JSONValue] = [
+            ["containers": list { ["name": .string("c\($0)"), "image": "i"] }],
+            ["containers": list { _ in ["name": "c"] }],
+            ["containers": [container(["env": list { ["name": .string("E\($0)"), "value": "$(E\($0 + 1))"] }])]],
+            ["containers": [container(["ports": list { _ in ["containerPort": 80, "hostPort": 80] }])]],
+            [
+                "containers": [
+                    container([
+                        "volumeMounts": list { ["name": .string("v\($0)"), "mountPath": .string("/\($0)")] },
+                        "volumeDevices": list { ["name": .string("v\($0)"), "devicePath": .string("/\($0)")] },
+                    ])
+                ]
+            ],
+            ["containers": [container([:])], "volumes": list { ["name": .string("v\($0)"), "emptyDir": [:]] }],
+            ["containers": [container([:])], "tolerations": list { ["key": .string("k\($0)"), "operator": "X"] }],
+            [
+                "containers": [container([:])],
+                "topologySpreadConstraints": list { _ in
+                    ["maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "DoNotSchedule"]
+                },
+            ],
+            [
+                "containers": [container([:])],
+                "affinity": [
+                    "podAffinity": [
+                        "requiredDuringSchedulingIgnoredDuringExecution": [
+                            [
+                                "topologyKey": "z", "labelSelector": [:], "matchLabelKeys": list { .string("k\($0)") },
+                                "mismatchLabelKeys": list { .string("k\($0)") },
+                            ]
+                        ]
+                    ]
+                ],
+            ],
+            [
+                "containers": [container([:])],
+                "dnsConfig": ["nameservers": list { _ in "x" }, "searches": list { _ in "a b" }],
+            ],
+            [
+                "containers": [container([:])],
+                "securityContext": ["sysctls": list { _ in ["name": "a.b", "value": "1"] }],
+            ],
+        ]
+        for spec in specs {
+            let answer = await cluster.respond(
+                "POST", pods, (["metadata": ["name": "p"], "spec": spec] as JSONValue).encoded)
+            #expect([201, 422].contains(answer.status))
+            guard case .bytes(let bytes) = answer.body else { continue }
+            #expect(answer.status == 201 || bytes.count < 1 << 20, "what is wrong is told in short")
+            try await cluster.call("DELETE", pods + "/p", ["gracePeriodSeconds": 0])
+        }
+        #expect(isQuick(begin))
+    }
+
+    @Test func quotasOfManyNames() async throws {
+        let cluster = try await TestServer()
+        let begin = ContinuousClock.now
+        let path = "/api/v1/namespaces/default/resourcequotas"
+        var hard: [String: JSONValue] = [:]
+        for index in 0..<20_000 { hard["count/k\(index).example.com"] = "1" }
+        let made = try await cluster.call("POST", path, ["metadata": ["name": "q"], "spec": ["hard": .object(hard)]])
+        #expect(made.status == 201)
+        try await cluster.configMap("a")
+        let scopes = JSONValue.array((0..<20_000).map { .string("s\($0)") })
+        for index in 0..<20_000 { hard["requests.x\(index)"] = "1" }
+        let bad = try await cluster.call(
+            "POST", path, ["metadata": ["name": "r"], "spec": ["hard": .object(hard), "scopes": scopes]])
+        #expect(bad.status == 422)
+        #expect(isQuick(begin))
+    }
 }

@@ -55,7 +55,10 @@ struct BindingTests {
             try await cluster.addNode("n1", cpu: "2")
             // A scheduler that starts knows all of them before its first decision.
             for (name, priority) in [("low", -1), ("none", 0), ("high", 10), ("higher", 1000)] {
-                try await cluster.addPod(name, ["priority": JSONValue(priority)], cpu: "1")
+                var priorityClass = KubeObject(.priorityClasses, name: name)
+                priorityClass["value"] = JSONValue(priority)
+                _ = try await cluster.client.create(.priorityClasses, priorityClass)
+                try await cluster.addPod(name, ["priorityClassName": .string(name)], cpu: "1")
             }
             try await cluster.scheduling {
                 for pod in ["none", "low"] {

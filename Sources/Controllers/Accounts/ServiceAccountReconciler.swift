@@ -41,25 +41,31 @@ struct ServiceAccountReconciler: Reconciler {
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
         guard let namespace = namespaces.get(key), !namespace.isBeingDeleted else { return .done }
+        // The certificate first: as soon as there is an account, pods are admitted that mount it.
+        try await publishCertificate(in: key.name)
         if accounts.get(ObjectKey(namespace: key.name, name: Self.account)) == nil {
             let account = KubeObject(.serviceAccounts, namespace: key.name, name: Self.account)
             try await create(.serviceAccounts, account)
         }
-        guard let rootCertificate else { return .done }
+        return .done
+    }
+
+    private func publishCertificate(in namespace: String) async throws {
+        guard let rootCertificate else { return }
         let data: JSONValue = ["ca.crt": .string(rootCertificate)]
-        if var map = configMaps.get(ObjectKey(namespace: key.name, name: Self.certificate)) {
-            guard map["data"] != data else { return .done }
+        if var map = configMaps.get(ObjectKey(namespace: namespace, name: Self.certificate)) {
+            guard map["data"] != data else { return }
             map["data"] = data
             _ = try await client.update(.configMaps, map)
         } else {
-            var map = KubeObject(.configMaps, namespace: key.name, name: Self.certificate)
+            var map = KubeObject(.configMaps, namespace: namespace, name: Self.certificate)
             map.annotations["kubernetes.io/description"] =
                 "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints "
-                + "such as the internal service IP or kubernetes.default.svc."
+                + "such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across "
+                + "distributions of Kubernetes clusters."
             map["data"] = data
             try await create(.configMaps, map)
         }
-        return .done
     }
 
     private func create(_ resource: KubeResource, _ object: KubeObject) async throws {

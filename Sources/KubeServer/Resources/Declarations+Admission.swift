@@ -3,8 +3,11 @@ import ApusCore
 import KubeAPI
 
 extension ResourceDeclaration {
-    static let resourceQuotas = ResourceDeclaration(.resourceQuotas, shortNames: ["quota"], hasStatus: true)
-    static let limitRanges = ResourceDeclaration(.limitRanges, shortNames: ["limits"])
-    static let priorityClasses = ResourceDeclaration(.priorityClasses, shortNames: ["pc"])
-    static let runtimeClasses = ResourceDeclaration(.runtimeClasses)
+    static let resourceQuotas = ResourceDeclaration(
+        .resourceQuotas, shortNames: ["quota"], hasStatus: true, columns: AdmissionColumns.resourceQuota)
+    static let limitRanges = ResourceDeclaration(
+        .limitRanges, shortNames: ["limits"], columns: AdmissionColumns.limitRange)
+    static let priorityClasses = ResourceDeclaration(
+        .priorityClasses, shortNames: ["pc"], columns: AdmissionColumns.priorityClass)
+    static let runtimeClasses = ResourceDeclaration(.runtimeClasses, columns: AdmissionColumns.runtimeClass)
 }

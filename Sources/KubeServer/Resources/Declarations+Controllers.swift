@@ -4,7 +4,7 @@ import KubeAPI
 
 extension ResourceDeclaration {
     static let replicationControllers: ResourceDeclaration = {
-        var strategy = Strategy()
+        var strategy = Strategy.counting("replicas")
         strategy.orphansDependents = true
         return ResourceDeclaration(
             .replicationControllers, shortNames: ["rc"], categories: ["all"], hasStatus: true, scale: Scale(),
@@ -14,11 +14,13 @@ extension ResourceDeclaration {
 
     static let statefulSets = ResourceDeclaration(
         .statefulSets, shortNames: ["sts"], categories: ["all"], hasStatus: true, scale: Scale(), hasGeneration: true,
-        columns: ControllerColumns.statefulSet)
+        columns: ControllerColumns.statefulSet, strategy: .counting("replicas", "availableReplicas"))
 
     static let daemonSets = ResourceDeclaration(
         .daemonSets, shortNames: ["ds"], categories: ["all"], hasStatus: true, hasGeneration: true,
-        columns: ControllerColumns.daemonSet)
+        columns: ControllerColumns.daemonSet,
+        strategy: .counting(
+            "currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"))
 
     static let controllerRevisions = ResourceDeclaration(
         .controllerRevisions, allowsUnconditionalUpdate: false, columns: ControllerColumns.controllerRevision)
@@ -32,5 +34,6 @@ extension ResourceDeclaration {
 
     static let podDisruptionBudgets = ResourceDeclaration(
         .podDisruptionBudgets, shortNames: ["pdb"], hasStatus: true, hasGeneration: true,
-        allowsUnconditionalUpdate: false, columns: ControllerColumns.disruptionBudget)
+        allowsUnconditionalUpdate: false, columns: ControllerColumns.disruptionBudget,
+        strategy: .counting("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"))
 }

@@ -9,7 +9,8 @@ extension ResourceDeclaration {
 
     static let replicaSets = ResourceDeclaration(
         .replicaSets, shortNames: ["rs"], categories: ["all"], hasStatus: true, scale: Scale(), hasGeneration: true,
-        columns: WorkloadColumns.replicaSet, selectableFields: [SelectableField("status.replicas", default: "0")])
+        columns: WorkloadColumns.replicaSet, selectableFields: [SelectableField("status.replicas", default: "0")],
+        strategy: .counting("replicas"))
 
     static let jobs: ResourceDeclaration = {
         var strategy = Strategy()
@@ -25,6 +26,17 @@ extension ResourceDeclaration {
             ],
             strategy: strategy)
     }()
+}
+
+extension ResourceDeclaration.Strategy {
+    /// New objects have these counts in their status: clients take them for granted.
+    static func counting(_ counts: String...) -> Self {
+        var strategy = Self()
+        strategy.prepareCreate = { object in
+            for count in counts { object.status[count] = 0 }
+        }
+        return strategy
+    }
 }
 
 /// What a new job gets.

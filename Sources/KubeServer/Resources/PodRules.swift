@@ -34,12 +34,19 @@ enum PodRules {
         for container in containers {
             let resources = container["resources"]
             for name in ["cpu", "memory"] {
-                let limit = resources["limits"][name]
-                let request = resources["requests"][name]
-                if !limit.isNull || !request.isNull { hasAny = true }
-                if limit.isNull || (!request.isNull && request != limit) { isGuaranteed = false }
+                let limit = amount(resources["limits"][name])
+                let request = amount(resources["requests"][name])
+                if limit != nil || request != nil { hasAny = true }
+                if limit == nil || request ?? limit != limit { isGuaranteed = false }
             }
         }
         return hasAny ? (isGuaranteed ? "Guaranteed" : "Burstable") : "BestEffort"
+    }
+
+    /// An amount above zero: none counts as not given.
+    private static func amount(_ value: JSONValue) -> Quantity? {
+        guard !value.isNull, let amount = Quantity(value.string ?? value.int.map(String.init) ?? ""), amount > .zero
+        else { return nil }
+        return amount
     }
 }

@@ -127,15 +127,40 @@ package final class ServiceAllocator: ResourceAllocator {
         return Reservation(commit: { self.free(gone) }, rollback: { self.free(new) })
     }
 
-    /// A change that does not name what was allocated keeps it.
+    /// A change that does not name what was allocated keeps it; what the new type does not have is let go, unless the
+    /// client has said something new about it: that is for validation to refuse.
     static func keep(_ object: inout KubeObject, old: KubeObject) {
-        guard object.spec["type"].string != "ExternalName", old.spec["type"].string != "ExternalName" else { return }
-        if object.spec["clusterIP"].string ?? "" == "" { object.spec["clusterIP"] = old.spec["clusterIP"] }
-        if object.spec["clusterIPs"].isEmpty { object.spec["clusterIPs"] = old.spec["clusterIPs"] }
-        // Without node ports those that were there are let go; others than those are for validation to refuse.
-        guard object.spec["type"].string ?? "ClusterIP" == "ClusterIP", old.spec["type"].string != "ClusterIP" else {
-            return
+        let isNamed = object.spec["type"] == "ExternalName"
+        if isNamed, old.spec["type"] != "ExternalName" {
+            for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]
+            where object.spec[field] == old.spec[field] { object.spec[field] = .null }
         }
+        if !isNamed, old.spec["type"] != "ExternalName" {
+            if object.spec["clusterIP"].string ?? "" == "" { object.spec["clusterIP"] = old.spec["clusterIP"] }
+            if object.spec["clusterIPs"].isEmpty { object.spec["clusterIPs"] = old.spec["clusterIPs"] }
+        }
+        dropNodePorts(&object, old)
+        func isBalanced(_ service: KubeObject) -> Bool { service.spec["type"] == "LoadBalancer" }
+        func isChecked(_ service: KubeObject) -> Bool {
+            isBalanced(service) && service.spec["externalTrafficPolicy"] == "Local"
+        }
+        func isReachable(_ service: KubeObject) -> Bool {
+            ["NodePort", "LoadBalancer"].contains(service.spec["type"].string ?? "")
+                || !service.spec["externalIPs"].isEmpty
+        }
+        for (fields, has) in [
+            (["allocateLoadBalancerNodePorts", "loadBalancerClass"], isBalanced),
+            (["healthCheckNodePort"], isChecked), (["externalTrafficPolicy"], isReachable),
+        ] where has(old) && !has(object) {
+            for field in fields where object.spec[field] == old.spec[field] { object.spec[field] = .null }
+        }
+    }
+
+    private static func dropNodePorts(_ object: inout KubeObject, _ old: KubeObject) {
+        func hasNodePorts(_ service: KubeObject) -> Bool {
+            ["NodePort", "LoadBalancer"].contains(service.spec["type"].string ?? "ClusterIP")
+        }
+        guard hasNodePorts(old), !hasNodePorts(object) else { return }
         let held = Values(old).ports
         for index in object.spec["ports"].elements.indices
         where held.contains(object.spec["ports"][index]["nodePort"].int ?? 0) {

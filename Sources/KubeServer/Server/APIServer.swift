@@ -32,6 +32,8 @@ package final class APIServer: Sendable {
         package var writeSeats = 200
         /// Further lines for `/metrics`, in the text format of Prometheus.
         package var furtherMetrics: (@Sendable () -> String)?
+        /// Whether pods need a service account that exists, and get its token: where a controller makes the accounts.
+        package var requiresServiceAccounts = false
 
         package init() {}
     }
@@ -59,7 +61,7 @@ package final class APIServer: Sendable {
     ///   - store: holds the objects; several servers may not share one.
     ///   - configuration: bounds and names.
     ///   - authorizer: decides who may do what; nil for the roles and bindings in the store.
-    ///   - admission: steps around every write, after the built-in ones.
+    ///   - admission: steps around every write, after the built-in ones and before quota.
     ///   - tokens: signs service account tokens; without it the `token` subresource is unavailable.
     ///   - nodes: reaches node agents for logs; without it the `log` subresource is unavailable.
     ///   - backends: reaches pods for the `proxy` subresources; without it they are unavailable.
@@ -76,7 +78,9 @@ package final class APIServer: Sendable {
         self.configuration = configuration
         self.schema = .builtIn
         self.authorizer = authorizer ?? RoleAuthorizer(store: store)
-        self.admission = admission
+        self.admission = BuiltInAdmission(
+            store, requiresAccounts: configuration.requiresServiceAccounts, now: now
+        ).plugins(around: admission)
         self.tokens = tokens
         self.nodes = nodes
         self.backends = backends

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import AdmissionRules
 import ApusCore
 package import KubeAPI
 import KubeStore
 
 extension APIServer {
-    /// Makes what every cluster has: the first namespaces, and the service `kubernetes` in front of the API server.
+    /// Makes what every cluster has: the first namespaces, the system's priority classes, and the service `kubernetes` in front of the API server.
     ///
     /// Idempotent. Call it once the server listens.
     /// - Parameters:
@@ -17,6 +18,12 @@ extension APIServer {
             try await ensureNamespace(name)
         }
         try await ensureServiceNetwork()
+        for system in PriorityRules.system {
+            var priorityClass = KubeObject(.priorityClasses, name: system.name)
+            priorityClass["value"] = JSONValue(system.value)
+            priorityClass["description"] = .string(system.description)
+            try await ensure(priorityClass, .priorityClasses)
+        }
         let labels = ["component": "apiserver", "provider": "kubernetes"]
         var service = KubeObject(.services, namespace: "default", name: "kubernetes")
         service.labels = labels
