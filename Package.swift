@@ -110,7 +110,8 @@ let package = Package(
         module(
             "Controllers",
             [
-                "AccessControl", "AdmissionRules", "ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", .logging,
+                "AccessControl", "AdmissionRules", "ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime",
+                "SchedulerCore", .logging,
             ]),
         module("Scheduler", ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", "SchedulerCore", .logging]),
         .target(name: "CProcessShim"),

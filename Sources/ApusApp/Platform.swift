@@ -42,7 +42,8 @@ package struct Platform: Sendable {
     package func run(_ work: @escaping Work) async throws {
         let nodes = LocalNodes()
         let control = try await ControlPlane(configuration, nodes: nodes)
-        let agent = nodeAgent(control.client(as: "node:\(Self.nodeName)"))
+        let agent = nodeAgent(
+            control.client(as: "node:\(Self.nodeName)"), storage: control.client(as: "local-path-provisioner"))
         nodes.add(agent, named: Self.nodeName)
         let result: Result<Void, any Error>
         do {
@@ -71,6 +72,7 @@ package struct Platform: Sendable {
                 return false
             }
             let serving = try await control.serve(in: &group)
+            try await DefaultStorage.ensure(control.client(as: "apus"))
             group.addTask {
                 await controllers.run()
                 return false
@@ -112,7 +114,7 @@ package struct Platform: Sendable {
     }
 
     /// The agent of this machine, with pods as host processes.
-    func nodeAgent(_ client: KubeClient) -> NodeAgent {
+    func nodeAgent(_ client: KubeClient, storage: KubeClient?) -> NodeAgent {
         let runtime = ProcessRuntime(
             root: Self.runtimeDir(dataDir: configuration.dataDir), shimCommand: [configuration.executable, "shim"],
             cgroupParent: nil, logger: logger)
@@ -121,7 +123,8 @@ package struct Platform: Sendable {
         settings.podAddressPrefix = configuration.podPrefix
         settings.version = APIServer.Configuration().gitVersion
         return NodeAgent(
-            client: client, nodeName: Self.nodeName, configuration: settings, runtime: runtime, logger: logger)
+            client: client, nodeName: Self.nodeName, configuration: settings, runtime: runtime,
+            storageClient: storage, logger: logger)
     }
 
     /// Returns once the node says that it is ready.

@@ -105,7 +105,7 @@ package struct RoleRunner: Sendable {
             let proxy = ServiceProxy(client: client, logger: logger)
             return { try await proxy.run() }
         case .nodeAgent:
-            let agent = Platform(configuration).nodeAgent(client)
+            let agent = Platform(configuration).nodeAgent(client, storage: client)
             return { try await agent.run() }
         }
     }

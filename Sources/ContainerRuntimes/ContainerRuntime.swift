@@ -29,6 +29,9 @@ package protocol ContainerRuntime: Sendable {
     /// The ids of containers whose state changed, from now on; any number of callers may listen.
     func events() -> AsyncStream<String>
 
+    /// What each running container has used, by id.
+    func usage() async -> [String: ContainerUsage]
+
     /// What of this description would not be enforced on this host.
     func notices(for spec: ContainerSpec) -> [RuntimeNotice]
 }

@@ -284,6 +284,17 @@ package final class ProcessRuntime: ContainerRuntime {
         return entries.sorted { $0.spec.id < $1.spec.id }
     }
 
+    /// Id, main process and cgroups of each container that runs.
+    func runningContainers() async -> [(id: String, process: ProcessIdentity, cgroups: [String])] {
+        await load()
+        return table.withLock { table in
+            table.entries.compactMap { id, entry in
+                guard case .running = entry.state, let process = entry.process else { return nil }
+                return (id, process, entry.file.cgroups)
+            }
+        }
+    }
+
     /// Sends a signal to the container's whole process group.
     package func signal(_ id: String, _ signal: Int32) async throws(RuntimeError) {
         await load()

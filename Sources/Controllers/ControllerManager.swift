@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerRuntime
+import KubeAPI
 package import KubeClient
 package import Logging
 
@@ -29,7 +30,6 @@ package struct ControllerManager: Sendable {
         let account = ServiceAccountReconciler(context)
         let node = NodeReconciler(context)
         let podCollector = PodCollector(context)
-        let claims = ClaimBinder(context)
         let roles = ClusterRoleAggregator(context)
         garbageCollector = GarbageCollector(context)
         quotas = QuotaController(context)
@@ -46,9 +46,9 @@ package struct ControllerManager: Sendable {
             controller("node-controller", node.sources(informers), node),
             controller("pod-garbage-collector", podCollector.sources(podIndex: context.podIndex), podCollector),
             controller(ClusterRoleAggregator.name, roles.sources, roles),
-            controller("persistentvolume-binder", [.objects(of: claims.claims)], claims),
         ]
         controllers += Self.workloads(context)
+        controllers += Self.storage(context)
     }
 
     /// Runs all controllers until cancelled.

@@ -58,6 +58,7 @@ package enum Defaults {
         case ("storage.k8s.io", "StorageClass"):
             object["reclaimPolicy"].setDefault("Delete")
             object["volumeBindingMode"].setDefault("Immediate")
+        case ("storage.k8s.io", "CSIDriver"): driver(&object["spec"])
         case ("scheduling.k8s.io", "PriorityClass"): object["preemptionPolicy"].setDefault("PreemptLowerPriority")
         case ("networking.k8s.io", "NetworkPolicy"): networkPolicy(&object["spec"])
         case ("networking.k8s.io", "IngressClass"):
@@ -140,6 +141,15 @@ package enum Defaults {
 
     static func hostPath(_ volume: inout JSONValue) {
         if case .object = volume["hostPath"], volume["hostPath"]["type"].isNull { volume["hostPath"]["type"] = "" }
+    }
+
+    private static func driver(_ spec: inout JSONValue) {
+        if spec["attachRequired"].isNull { spec["attachRequired"] = true }
+        for flag in ["podInfoOnMount", "storageCapacity", "requiresRepublish", "seLinuxMount"] where spec[flag].isNull {
+            spec[flag] = false
+        }
+        spec["fsGroupPolicy"].setDefault("ReadWriteOnceWithFSType")
+        if spec["volumeLifecycleModes"].isEmpty { spec["volumeLifecycleModes"] = ["Persistent"] }
     }
 
     private static func roleBinding(_ object: inout JSONValue) {

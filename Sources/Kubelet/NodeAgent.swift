@@ -27,6 +27,8 @@ package final class NodeAgent: Sendable {
     private let nodeName: String
     private let configuration: NodeAgentConfiguration
     private let runtime: any ContainerRuntime
+    private let storage: LocalPathVolumes?
+    let sampler: UsageSampler
     private let logger: Logger
     private let changes = Mailbox<InformerEvent>()
     private let events = Mailbox<PodEvent>()
@@ -38,15 +40,20 @@ package final class NodeAgent: Sendable {
     ///   - nodeName: name of the Node object.
     ///   - configuration: directories, addresses, intervals.
     ///   - runtime: runs the containers.
+    ///   - storageClient: makes and removes the local-path volumes of the node; nil: nobody does.
     ///   - logger: told of the agent's own life; pods are reported through events.
     package init(
         client: KubeClient, nodeName: String, configuration: NodeAgentConfiguration, runtime: any ContainerRuntime,
-        logger: Logger
+        storageClient: KubeClient? = nil, logger: Logger
     ) {
         self.client = client
         self.nodeName = nodeName
         self.configuration = configuration
         self.runtime = runtime
+        sampler = UsageSampler(runtime: runtime, interval: configuration.usageInterval)
+        storage = storageClient.map {
+            LocalPathVolumes(client: $0, nodeName: nodeName, root: configuration.rootDirectory, logger: logger)
+        }
         self.logger = logger
     }
 
@@ -86,7 +93,6 @@ package final class NodeAgent: Sendable {
         let pods = Informer(
             .pods, client: client, selection: .init(fields: "spec.nodeName=\(nodeName)"), logger: logger)
         let services = Informer(.services, client: client, logger: logger)
-        let claims = Informer(.persistentVolumeClaims, client: client, logger: logger)
         let watcher = ObjectWatcher(client: client, logger: logger)
         let node = NodeServices(
             client: client, nodeName: nodeName, configuration: configuration, runtime: runtime,
@@ -95,7 +101,9 @@ package final class NodeAgent: Sendable {
             events: events, logger: logger)
         let endings = runtime.events()
         await withDiscardingTaskGroup { group in
-            for informer in [pods, services, claims] { group.addTask { await informer.run() } }
+            for informer in [pods, services] { group.addTask { await informer.run() } }
+            if let storage { group.addTask { await storage.run() } }
+            group.addTask { await self.sampler.run() }
             group.addTask { await watcher.run() }
             group.addTask { await heartbeat.run(registered) }
             group.addTask { await self.writeEvents() }
@@ -103,9 +111,6 @@ package final class NodeAgent: Sendable {
             await services.waitUntilSynced()
             guard !Task.isCancelled else { return }
             let runs = await adopt(pods.list(), addresses, &group)
-            claims.onChange { event in
-                if case .deleted(let claim) = event { self.removeData(of: claim) }
-            }
             pods.onChange { self.changes.send($0) }
             group.addTask {
                 for await id in endings { await self.forward(id) }
@@ -223,27 +228,6 @@ package final class NodeAgent: Sendable {
         }
     }
 
-    /// Removes the data of a persistent volume claim that was deleted, as the reclaim policy `Delete` says; not while a
-    /// pod on the node uses them, whose data then stay.
-    private func removeData(of claim: KubeObject) {
-        guard !claim.uid.isEmpty, !claim.uid.contains("/") else { return }
-        let path = PodDirectory.claim(root: configuration.rootDirectory, uid: claim.uid)
-        let users = workers.withLock { $0.values.map(\.snapshot.pod) }.filter { pod in
-            pod.namespace == claim.namespace
-                && !["Succeeded", "Failed"].contains(pod.status["phase"].string ?? "")
-                && pod.spec["volumes"].elements.contains {
-                    $0["persistentVolumeClaim"]["claimName"].string == claim.name
-                }
-        }
-        guard users.isEmpty else {
-            logger.warning("data of deleted claim \(claim.key) stay in \(path): pod \(users[0].key) uses them")
-            return
-        }
-        NIOThreadPool.singleton.submit { state in
-            if case .active = state { try? FileManager.default.removeItem(atPath: path) }
-        }
-    }
-
     // MARK: - Stopping all
 
     /// Stops all containers of all pods: SIGTERM, then SIGKILL after `grace`. To be called after ``run()`` has ended;
@@ -278,6 +262,17 @@ package final class NodeAgent: Sendable {
     }
 
     // MARK: - For other parts of the agent
+
+    /// The running containers of each pod that has any: their names and the runtime's ids.
+    var runningContainers: [(pod: ObjectKey, containers: [(name: String, id: String)])] {
+        workers.withLock { Array($0.values) }.compactMap { worker in
+            let snapshot = worker.snapshot
+            let running = snapshot.records.filter(\.isRunning).map { record in
+                (record.plan.name, worker.id(record.plan.name, record.attempt))
+            }
+            return running.isEmpty ? nil : (snapshot.pod.key, running)
+        }
+    }
 
     /// The worker of a pod; the newest one where several pods of that name exist.
     /// The pods of this node as the agent knows them.

@@ -16,6 +16,8 @@ package struct NodeAgentConfiguration: Sendable {
     package var statusInterval: Duration = .seconds(300)
     /// How often the node's lease is renewed. Default 10 s; it is valid four times as long.
     package var leaseInterval: Duration = .seconds(10)
+    /// How often it is read what the node and its containers use. Default 15 s.
+    package var usageInterval: Duration = .seconds(15)
     /// How many pods are prepared, or containers started, at a time. Default 8.
     package var parallelStarts: Int = 8
     package var timing = PodTiming()

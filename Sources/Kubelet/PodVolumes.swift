@@ -49,8 +49,9 @@ package actor PodVolumes {
             try await NIOThreadPool.singleton.runIfActive { try PodDirectory.prepareHostPath(path, type: type) }
             return path
         }
-        if !volume["persistentVolumeClaim"].isNull {
-            return try await claim(volume["persistentVolumeClaim"], environment.pod.namespace)
+        let pod = environment.pod
+        if let claimName = VolumeAnnotations.claimName(of: volume, pod: pod.name) {
+            return try await claim(claimName, pod, isEphemeral: !volume["ephemeral"].isNull)
         }
         let path = directory.volume(name)
         if VolumeContent.isMade(volume) {
@@ -67,9 +68,9 @@ package actor PodVolumes {
         return path
     }
 
-    /// The directory of a claim; the claim is told to be bound.
-    private func claim(_ reference: JSONValue, _ namespace: String) async throws -> String {
-        let key = ObjectKey(namespace: namespace, name: reference["claimName"].string ?? "")
+    /// The folder of the volume that a claim is bound to.
+    private func claim(_ name: String, _ pod: KubeObject, isEphemeral: Bool) async throws -> String {
+        let key = ObjectKey(namespace: pod.namespace, name: name)
         let claim: KubeObject
         do {
             claim = try await client.get(.persistentVolumeClaims, key)
@@ -79,18 +80,51 @@ package actor PodVolumes {
         guard !claim.isBeingDeleted else {
             throw VolumeError("persistentvolumeclaim \"\(key.name)\" is being deleted")
         }
-        let path = PodDirectory.claim(root: directory.root, uid: claim.uid)
-        try await Self.makeDirectory(path)
-        if claim.status["phase"].string != "Bound" {
-            let status: JSONValue = [
-                "phase": "Bound", "accessModes": claim.spec["accessModes"],
-                "capacity": claim.spec["resources"]["requests"],
-            ]
-            _ = try await client.patch(
-                .persistentVolumeClaims, key, .merge, ["status": status], subresource: "status")
+        guard !isEphemeral || claim.controllerOwner?.uid == pod.uid else {
+            throw VolumeError("PVC \(key) was not created for pod \(pod.key) (pod is not owner)")
         }
-        return path
+        guard claim.status["phase"].string == "Bound", let volumeName = claim.spec["volumeName"].string else {
+            throw VolumeError("PersistentVolumeClaim is not bound: \"\(key)\"")
+        }
+        let volume = try await client.get(.persistentVolumes, ObjectKey(namespace: "", name: volumeName))
+        guard volume.spec["claimRef"]["uid"].string == claim.uid else {
+            throw VolumeError("PersistentVolume \"\(volumeName)\" is bound to another claim than \"\(key)\"")
+        }
+        guard volume.spec["volumeMode"].string != "Block" else {
+            throw VolumeError("block volumes are not supported by this node agent")
+        }
+        return try await folder(of: volume)
     }
+
+    private func folder(of volume: KubeObject) async throws -> String {
+        let spec = volume.spec
+        if !spec["hostPath"].isNull {
+            let path = spec["hostPath"]["path"].string ?? ""
+            let type = spec["hostPath"]["type"].string ?? ""
+            try await NIOThreadPool.singleton.runIfActive { try PodDirectory.prepareHostPath(path, type: type) }
+            return path
+        }
+        guard let recorded = spec["local"]["path"].string else {
+            let kind = spec.members.keys.filter { !Self.volumeMembers.contains($0) }.sorted().joined(separator: ", ")
+            throw VolumeError("persistent volumes of type \(kind) are not supported by this node agent")
+        }
+        var paths = [recorded]
+        if volume.annotations[VolumeAnnotations.provisionedBy] == VolumeAnnotations.localPath {
+            paths += [LocalPath.folder(volume, root: directory.root)].compactMap { $0 }
+        }
+        let candidates = paths
+        let found = try await NIOThreadPool.singleton.runIfActive {
+            candidates.first { FileManager.default.fileExists(atPath: $0) }
+        }
+        guard let found else { throw VolumeError("path \"\(recorded)\" does not exist") }
+        return found
+    }
+
+    /// Members of a PersistentVolume's spec that do not say what it is.
+    private static let volumeMembers: Set<String> = [
+        "accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy",
+        "storageClassName", "volumeAttributesClassName", "volumeMode",
+    ]
 
     /// The tokens of a projected volume; asked for again at 80 % of their life.
     private func tokens(for volume: JSONValue, _ name: String, _ pod: KubeObject) async throws -> [String: String] {

@@ -18,6 +18,8 @@ package final class SchedulerLoop: Sendable {
     private let nodes: Informer
     private let pods: Informer
     private let namespaces: Informer
+    private let storageClasses: Informer
+    private let volumeBinder: VolumeBinder
     private let state: Mutex<SchedulerState>
     private let wakes: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
@@ -38,6 +40,10 @@ package final class SchedulerLoop: Sendable {
         nodes = Informer(.nodes, client: client, logger: logger)
         pods = Informer(.pods, client: client, logger: logger)
         namespaces = Informer(.namespaces, client: client, logger: logger)
+        storageClasses = Informer(.storageClasses, client: client, logger: logger)
+        volumeBinder = VolumeBinder(
+            client: client, claims: Informer(.persistentVolumeClaims, client: client, logger: logger),
+            volumes: Informer(.persistentVolumes, client: client, logger: logger), bell: Bell())
         state = Mutex(SchedulerState(schedulerName: schedulerName))
         (wakes, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -57,14 +63,21 @@ package final class SchedulerLoop: Sendable {
             guard let self else { return }
             if let pod = state.withLock({ $0.apply(pod: event, now: self.now) }) { gatedContinuation.yield(pod) }
             wake.yield()
+            if case .deleted = event { volumeBinder.bell.ring() }
         }
+        volumeBinder.claims.onChange { [weak self] event in self?.volumesChanged { $0.apply(claim: event, now: $1) } }
+        volumeBinder.volumes.onChange { [weak self] event in self?.volumesChanged { $0.apply(volume: event, now: $1) } }
+        storageClasses.onChange { [weak self] event in
+            self?.volumesChanged { $0.apply(storageClass: event, now: $1) }
+        }
+        let informers = [nodes, pods, namespaces, storageClasses, volumeBinder.claims, volumeBinder.volumes]
         await withDiscardingTaskGroup { group in
-            for informer in [nodes, pods, namespaces] { group.addTask { await informer.run() } }
+            for informer in informers { group.addTask { await informer.run() } }
             group.addTask { [self] in
                 for await pod in gated { await reportGated(pod) }
             }
             group.addTask { [self] in
-                for informer in [nodes, pods, namespaces] { await informer.waitUntilSynced() }
+                for informer in informers { await informer.waitUntilSynced() }
                 await withDiscardingTaskGroup { timers in
                     await schedule(timers: &timers)
                     timers.cancelAll()
@@ -75,12 +88,23 @@ package final class SchedulerLoop: Sendable {
 
     private var now: Duration { ContinuousClock.now - start }
 
+    private func volumesChanged(_ apply: (inout SchedulerState, Duration) -> Void) {
+        state.withLock { apply(&$0, now) }
+        wake.yield()
+        volumeBinder.bell.ring()
+    }
+
     private func schedule(timers: inout DiscardingTaskGroup) async {
         var alarm: Duration?
         await withTaskGroup(of: Void.self) { requests in
             var inFlight = 0
             for await _ in wakes {
                 while !Task.isCancelled, let attempt = state.withLock({ $0.next(now: now) }) {
+                    if !attempt.volumes.isEmpty {
+                        // Volumes may take long to be made: they do not hold up other pods.
+                        timers.addTask { [self] in await act(on: attempt) }
+                        continue
+                    }
                     if inFlight >= maxRequestsInFlight {
                         await requests.next()
                         inFlight -= 1
@@ -104,9 +128,39 @@ package final class SchedulerLoop: Sendable {
         switch attempt.decision {
         case .node(let node, let scores):
             logger.trace("\(attempt.pod.key) goes to \(node), best of \(scores.count)")
+            if !attempt.volumes.isEmpty {
+                guard await bindVolumes(for: attempt, on: node) else { return }
+            }
             await bind(attempt.pod, to: node)
         case .unschedulable(let error):
             await report(error, about: attempt.pod)
+        }
+    }
+
+    /// Returns whether the pod can be bound now.
+    private func bindVolumes(for attempt: SchedulerState.Attempt, on node: String) async -> Bool {
+        let (pod, plan) = (attempt.pod, attempt.volumes)
+        do {
+            try await volumeBinder.bind(plan, to: node) { [self] in
+                guard pods.get(pod.key)?.uid == pod.uid else { return nil }
+                return state.withLock { $0.progress(of: pod.claims, node: node, provisioned: plan.provisions) }
+            }
+            return true
+        } catch {
+            guard !Task.isCancelled else { return false }
+            let isGone = error is CancellationError
+            state.withLock {
+                $0.release(plan)
+                $0.bindingFailed(pod, isFinal: isGone, now: now)
+            }
+            wake.yield()
+            if !isGone {
+                let why = (error as? StatusError)?.message ?? "\(error)"
+                await recorder.warning(
+                    reference(pod), reason: "FailedScheduling",
+                    "running PreBind plugin \"VolumeBinding\": binding volumes: \(why)")
+            }
+            return false
         }
     }
 

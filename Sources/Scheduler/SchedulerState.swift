@@ -4,12 +4,24 @@ import ControllerRuntime
 import KubeAPI
 import SchedulerCore
 
+/// How far binding the volumes of a pod is.
+enum VolumeProgress: Equatable {
+    case waiting
+    case bound
+    /// The node is not the one that a claim's volume is to be made for.
+    case unchosen(ObjectKey)
+    /// It will not come to an end on that node.
+    case failed(String)
+}
+
 /// What the scheduler knows: the cluster, the pods that wait, and the decisions that are not confirmed yet.
 struct SchedulerState: Sendable {
     /// A pod and what was decided for it.
     struct Attempt: Sendable {
         var pod: PodInfo
         var decision: SchedulingDecision
+        /// What is to be done for its claims before it is bound.
+        var volumes = VolumePlan()
     }
 
     /// How long a bound pod is counted before the API server has shown it bound.
@@ -111,13 +123,69 @@ struct SchedulerState: Sendable {
         expireAssumptions(now: now)
         guard let pod = queue.pop(now: now) else { return nil }
         let decision = algorithm.schedule(pod, on: cluster)
+        var volumes = VolumePlan()
         switch decision {
         case .node(let name, _):
+            if let filter = VolumeFilter(pod, on: cluster), let node = cluster.node(name) {
+                volumes = filter.plan(node.spec) ?? VolumePlan()
+                cluster.volumes.take(volumes)
+            }
             cluster.assume(pod, on: name)
         case .unschedulable(let error):
             queue.rejected(pod.key, uid: pod.uid, by: error.plugins, now: now)
         }
-        return Attempt(pod: pod, decision: decision)
+        return Attempt(pod: pod, decision: decision, volumes: volumes)
+    }
+
+    /// Takes in a change of a claim.
+    mutating func apply(claim event: InformerEvent, now: Duration) {
+        if case .deleted(let claim) = event {
+            cluster.volumes.removeClaim(claim.key)
+        } else {
+            cluster.volumes.set(ClaimInfo(event.object))
+            queue.changed(.volumeChanged, now: now)
+        }
+    }
+
+    /// Takes in a change of a volume.
+    mutating func apply(volume event: InformerEvent, now: Duration) {
+        if case .deleted(let volume) = event {
+            cluster.volumes.removeVolume(volume.name)
+        } else {
+            cluster.volumes.set(VolumeInfo(event.object))
+            queue.changed(.volumeChanged, now: now)
+        }
+    }
+
+    /// Takes in a change of a storage class.
+    mutating func apply(storageClass event: InformerEvent, now: Duration) {
+        if case .deleted(let storageClass) = event {
+            cluster.volumes.removeClass(storageClass.name)
+        } else {
+            cluster.volumes.set(StorageClassInfo(event.object))
+            queue.changed(.volumeChanged, now: now)
+        }
+    }
+
+    /// A plan for claims came to nothing.
+    mutating func release(_ plan: VolumePlan) { cluster.volumes.release(plan) }
+
+    /// How far the claims of a pod are, which is to go to a node.
+    func progress(of claims: [ObjectKey], node name: String, provisioned: [ObjectKey]) -> VolumeProgress {
+        guard let node = cluster.node(name) else { return .failed("node \"\(name)\" is gone") }
+        for key in claims {
+            guard let claim = cluster.volumes.claims[key] else {
+                return .failed("persistentvolumeclaim \"\(key.name)\" is gone")
+            }
+            if claim.isBound, let volume = cluster.volumes.volumes[claim.volumeName] {
+                guard volume.accepts(node.spec) else {
+                    return .failed("volume \"\(volume.name)\" of claim \"\(key.name)\" cannot be used on \(name)")
+                }
+                continue
+            }
+            return provisioned.contains(key) && claim.selectedNode != name ? .unchosen(key) : .waiting
+        }
+        return .bound
     }
 
     /// The API server has taken the binding.

@@ -15,6 +15,10 @@ package struct ClusterState: Sendable {
     package private(set) var nodes: [NodeInfo] = []
     /// Labels of the namespaces, for affinity terms with a namespace selector.
     package var namespaceLabels: [String: [String: String]] = [:]
+    /// Claims, volumes and storage classes.
+    package var volumes = VolumeState()
+    /// How many pods on nodes use each claim.
+    private(set) var claimUsers: [ObjectKey: Int] = [:]
     private var index: [String: Int] = [:]
     private var pods: [ObjectKey: Entry] = [:]
     /// Pods bound to nodes that are not known (yet).
@@ -77,7 +81,7 @@ package struct ClusterState: Sendable {
     /// Takes in a pod that is bound; confirms it when it was assumed.
     package mutating func setPod(_ pod: PodInfo) {
         if let old = pods[pod.key] { detach(old.pod) }
-        pods[pod.key] = Entry(pod: pod, isAssumed: false)
+        put(Entry(pod: pod, isAssumed: false))
         attach(pod)
     }
 
@@ -85,7 +89,7 @@ package struct ClusterState: Sendable {
     package mutating func assume(_ pod: PodInfo, on node: String) {
         if let old = pods[pod.key] { detach(old.pod) }
         let bound = PodInfo(pod, boundTo: node)
-        pods[pod.key] = Entry(pod: bound, isAssumed: true)
+        put(Entry(pod: bound, isAssumed: true))
         attach(bound)
     }
 
@@ -100,8 +104,21 @@ package struct ClusterState: Sendable {
     @discardableResult
     package mutating func removePod(_ key: ObjectKey) -> Bool {
         guard let entry = pods.removeValue(forKey: key) else { return false }
+        countClaims(of: entry.pod, -1)
         detach(entry.pod)
         return true
+    }
+
+    private mutating func put(_ entry: Entry) {
+        if let old = pods.updateValue(entry, forKey: entry.pod.key) { countClaims(of: old.pod, -1) }
+        countClaims(of: entry.pod, 1)
+    }
+
+    private mutating func countClaims(of pod: PodInfo, _ change: Int) {
+        for claim in pod.claims {
+            let count = (claimUsers[claim] ?? 0) + change
+            claimUsers[claim] = count > 0 ? count : nil
+        }
     }
 
     private mutating func attach(_ pod: PodInfo) {

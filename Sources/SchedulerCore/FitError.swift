@@ -15,18 +15,33 @@ package struct FitError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// One for each node.
     package let rejections: [NodeRejection]
+    /// What keeps the pod off all nodes alike; then the nodes were not looked at.
+    private let refusal: Rejection?
+    private let nodeCount: Int
 
-    package init(rejections: [NodeRejection]) { self.rejections = rejections }
+    package init(rejections: [NodeRejection]) {
+        self.rejections = rejections
+        refusal = nil
+        nodeCount = rejections.count
+    }
+
+    package init(refusal: Rejection, nodeCount: Int) {
+        rejections = []
+        self.refusal = refusal
+        self.nodeCount = nodeCount
+    }
 
     /// The filters that were in the way.
     package var plugins: FilterPlugins {
-        rejections.reduce(into: []) { plugins, node in
+        if let refusal { return refusal.plugin }
+        return rejections.reduce(into: []) { plugins, node in
             for reason in node.reasons { plugins.insert(reason.plugin) }
         }
     }
 
     /// Upstream's text: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {a: b}.`
     package var description: String {
+        if let refusal { return "0/\(nodeCount) nodes are available: \(refusal.summary)." }
         guard !rejections.isEmpty else { return "no nodes available to schedule pods" }
         var counts: [String: Int] = [:]
         for node in rejections {

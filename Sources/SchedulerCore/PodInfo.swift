@@ -28,6 +28,8 @@ package final class PodInfo: Sendable {
     package let spreadConstraints: [SpreadConstraint]
     /// UID of the controller that owns it; empty when there is none.
     package let ownerUID: String
+    /// The claims of its volumes.
+    package let claims: [ObjectKey]
 
     package init(_ pod: KubeObject) {
         let spec = pod.spec
@@ -77,6 +79,10 @@ package final class PodInfo: Sendable {
             SpreadConstraint(json: $0, labels: labels)
         }
         ownerUID = pod.controllerOwner?.uid ?? ""
+        let name = pod.name
+        claims = spec["volumes"].elements.compactMap { volume in
+            VolumeAnnotations.claimName(of: volume, pod: name).map { ObjectKey(namespace: namespace, name: $0) }
+        }
     }
 
     /// The same pod on a node.
@@ -98,6 +104,7 @@ package final class PodInfo: Sendable {
         preferredNodeTerms = pod.preferredNodeTerms
         spreadConstraints = pod.spreadConstraints
         ownerUID = pod.ownerUID
+        claims = pod.claims
     }
 
     package var labels: [String: String] { kind.labels }

@@ -15,6 +15,7 @@ package struct FilterPlugins: OptionSet, Hashable, Sendable {
     package static let nodeResourcesFit = FilterPlugins(rawValue: 1 << 5)
     package static let podTopologySpread = FilterPlugins(rawValue: 1 << 6)
     package static let interPodAffinity = FilterPlugins(rawValue: 1 << 7)
+    package static let volumeBinding = FilterPlugins(rawValue: 1 << 8)
 
     /// The changes after which a pod that these filters rejected may fit.
     package var relevantEvents: ClusterEvents {
@@ -24,6 +25,7 @@ package struct FilterPlugins: OptionSet, Hashable, Sendable {
         if !isDisjoint(with: [.podTopologySpread, .interPodAffinity]) {
             events.formUnion([.podAssigned, .podReleased, .nodeRemoved])
         }
+        if contains(.volumeBinding) { events.formUnion([.volumeChanged, .podReleased]) }
         return events
     }
 }
@@ -41,7 +43,9 @@ package struct ClusterEvents: OptionSet, Hashable, Sendable {
     package static let podAssigned = ClusterEvents(rawValue: 1 << 3)
     /// A pod ended or was deleted.
     package static let podReleased = ClusterEvents(rawValue: 1 << 4)
-    package static let all = ClusterEvents(rawValue: (1 << 5) - 1)
+    /// A claim, volume or storage class is new or has changed.
+    package static let volumeChanged = ClusterEvents(rawValue: 1 << 5)
+    package static let all = ClusterEvents(rawValue: (1 << 6) - 1)
 }
 
 /// Why a node does not take a pod.
@@ -59,6 +63,10 @@ package enum Rejection: Hashable, Sendable {
     case existingAntiAffinity
     case spread
     case spreadLabelMissing(String)
+    /// Something about the pod's claims that no node can help.
+    case claim(String)
+    case volumeNodeAffinity
+    case noVolumeToBind
 
     package var plugin: FilterPlugins {
         switch self {
@@ -70,6 +78,7 @@ package enum Rejection: Hashable, Sendable {
         case .insufficient, .tooManyPods: .nodeResourcesFit
         case .podAffinity, .podAntiAffinity, .existingAntiAffinity: .interPodAffinity
         case .spread, .spreadLabelMissing: .podTopologySpread
+        case .claim, .volumeNodeAffinity, .noVolumeToBind: .volumeBinding
         }
     }
 
@@ -88,6 +97,9 @@ package enum Rejection: Hashable, Sendable {
         case .existingAntiAffinity: "node(s) didn't satisfy existing pods anti-affinity rules"
         case .spread: "node(s) didn't match pod topology spread constraints"
         case .spreadLabelMissing: "node(s) didn't match pod topology spread constraints (missing required label)"
+        case .claim(let text): text
+        case .volumeNodeAffinity: "node(s) didn't match PersistentVolume's node affinity"
+        case .noVolumeToBind: "node(s) didn't find available persistent volumes to bind"
         }
     }
 
@@ -108,6 +120,9 @@ package enum Rejection: Hashable, Sendable {
         case .existingAntiAffinity: "anti-affinity of a pod there"
         case .spread: "topology spread would be exceeded"
         case .spreadLabelMissing(let key): "label \(key) missing for the topology spread"
+        case .claim(let text): text
+        case .volumeNodeAffinity: "a volume of the pod is elsewhere"
+        case .noVolumeToBind: "no volume for a claim of the pod"
         }
     }
 

@@ -36,6 +36,10 @@ package struct SchedulingAlgorithm: Sendable {
     package mutating func schedule(_ pod: PodInfo, on cluster: ClusterState) -> SchedulingDecision {
         let nodes = cluster.nodes
         guard !nodes.isEmpty else { return .unschedulable(FitError(rejections: [])) }
+        let volumes = VolumeFilter(pod, on: cluster)
+        if let refusal = volumes?.refusal {
+            return .unschedulable(FitError(refusal: refusal, nodeCount: nodes.count))
+        }
         let spread = TopologySpreadFilter(pod, on: cluster)
         let affinity = InterPodAffinityFilter(pod, on: cluster)
         let wanted = feasibleNodesToFind(of: nodes.count)
@@ -46,6 +50,7 @@ package struct SchedulingAlgorithm: Sendable {
         var visited = 0
         while visited < nodes.count, feasible.count < wanted {
             var reasons = Filters.check(pod, nodes[index])
+            if reasons.isEmpty, let volumes { reasons = volumes.check(nodes[index].spec).map { [$0] } ?? [] }
             if reasons.isEmpty, let spread { reasons = spread.check(index).map { [$0] } ?? [] }
             if reasons.isEmpty, let affinity { reasons = affinity.check(index).map { [$0] } ?? [] }
             if reasons.isEmpty {

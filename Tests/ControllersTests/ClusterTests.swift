@@ -131,18 +131,6 @@ struct ClusterTests {
         }
     }
 
-    @Test("a claim is bound")
-    func claim() async throws {
-        try await TestCluster.run { cluster in
-            var claim = KubeObject(.persistentVolumeClaims, namespace: "default", name: "data")
-            claim.spec = ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "1Gi"]]]
-            _ = try await cluster.client.create(.persistentVolumeClaims, claim)
-            let bound = try await cluster.wait(.persistentVolumeClaims, "data") { $0.status["phase"] == "Bound" }
-            #expect(bound.spec["volumeName"].string == "pvc-\(bound.uid)")
-            #expect(bound.status["capacity"]["storage"] == "1Gi")
-        }
-    }
-
     private func node(_ ready: String) -> KubeObject {
         var node = KubeObject(.nodes, name: "n1")
         node.status["conditions"] = [

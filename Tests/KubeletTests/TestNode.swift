@@ -18,6 +18,8 @@ struct TestNode: Sendable {
     let runtime: ProcessRuntime
     let agent: NodeAgent
     private let folder: String
+    /// The agent's own folder.
+    var root: String { folder + "/node" }
     private let logger: Logger
 
     /// Runs a test; everything that it started is gone afterwards.
@@ -51,7 +53,8 @@ struct TestNode: Sendable {
         var configuration = NodeAgentConfiguration(rootDirectory: folder + "/node", apusPath: folder + "/shim")
         configuration.podAddressPrefix = "127.79"
         agent = NodeAgent(
-            client: client, nodeName: "node", configuration: configuration, runtime: runtime, logger: logger)
+            client: client, nodeName: "node", configuration: configuration, runtime: runtime,
+            storageClient: client, logger: logger)
     }
 
     /// Another agent with another runtime on the same folder, as after the death of the first process.

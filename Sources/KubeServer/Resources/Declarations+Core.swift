@@ -83,17 +83,6 @@ extension ResourceDeclaration {
         ],
         returnsDeletedObject: true, columns: CoreColumns.serviceAccount)
 
-    static let persistentVolumeClaims: ResourceDeclaration = {
-        var strategy = Strategy()
-        strategy.prepareCreate = { claim throws(StatusError) in
-            claim.status = ["phase": "Pending"]
-            if claim.spec["volumeMode"].isNull { claim.spec["volumeMode"] = "Filesystem" }
-        }
-        return ResourceDeclaration(
-            .persistentVolumeClaims, shortNames: ["pvc"], hasStatus: true, returnsDeletedObject: true,
-            columns: CoreColumns.persistentVolumeClaim, strategy: strategy)
-    }()
-
     static let leases = ResourceDeclaration(
         .leases, allowsCreateOnUpdate: true, allowsUnconditionalUpdate: false, columns: CoreColumns.lease)
 }

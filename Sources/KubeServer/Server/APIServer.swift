@@ -80,7 +80,7 @@ package final class APIServer: Sendable {
         self.authorizer = authorizer ?? RoleAuthorizer(store: store)
         self.admission = BuiltInAdmission(
             store, requiresAccounts: configuration.requiresServiceAccounts, now: now
-        ).plugins(around: admission)
+        ).plugins(around: [StorageRules.admission(store)] + admission)
         self.tokens = tokens
         self.nodes = nodes
         self.backends = backends

@@ -43,34 +43,6 @@ enum CoreColumns {
         .age,
     ]
 
-    static let persistentVolumeClaim: [TableColumn] = [
-        .name,
-        .text("Status", description: "Phase of the claim.") {
-            $0.isBeingDeleted ? "Terminating" : $0.status["phase"].string ?? ""
-        },
-        .text("Volume", description: "Volume that backs the claim.") { $0.spec["volumeName"].string ?? "" },
-        .text("Capacity", description: "Actual resources of the volume.") {
-            $0.status["capacity"]["storage"].string ?? ""
-        },
-        .text("Access Modes", description: "Actual access modes of the volume.") { claim in
-            let short = [
-                "ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP",
-            ]
-            return claim.status["accessModes"].elements.compactMap { $0.string.flatMap { short[$0] } }
-                .joined(separator: ",")
-        },
-        .text("StorageClass", description: "Storage class of the claim.") {
-            $0.spec["storageClassName"].string ?? ""
-        },
-        .text("VolumeAttributesClass", description: "Volume attributes class of the claim.") {
-            $0.spec["volumeAttributesClassName"].string ?? "<unset>"
-        },
-        .age,
-        .text("VolumeMode", description: "Mode of the volume.", wide: true) {
-            $0.spec["volumeMode"].string ?? "<unset>"
-        },
-    ]
-
     static let event: [TableColumn] = [
         TableColumn("Last Seen", description: "When the event was seen last.") { event, now in
             .string(TableText.age(lastSeen(event), now: now))
