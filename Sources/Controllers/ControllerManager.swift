@@ -48,7 +48,7 @@ package struct ControllerManager: Sendable {
             controller(ClusterRoleAggregator.name, roles.sources, roles),
         ]
         controllers += Self.workloads(context)
-        controllers += Self.storage(context)
+        controllers += Self.resources(context)
     }
 
     /// Runs all controllers until cancelled.

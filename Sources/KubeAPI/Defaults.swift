@@ -44,15 +44,7 @@ package enum Defaults {
                 $0["protocol"].setDefault("TCP")
             }
         case ("autoscaling", "HorizontalPodAutoscaler"):
-            object["spec"]["minReplicas"].setDefault(1)
-            if kind.version == "v2", object["spec"]["metrics"].isEmpty {
-                object["spec"]["metrics"] = [
-                    [
-                        "type": "Resource",
-                        "resource": ["name": "cpu", "target": ["type": "Utilization", "averageUtilization": 80]],
-                    ]
-                ]
-            }
+            autoscaler(&object["spec"], version: kind.version)
         case ("rbac.authorization.k8s.io", "RoleBinding"), ("rbac.authorization.k8s.io", "ClusterRoleBinding"):
             roleBinding(&object)
         case ("storage.k8s.io", "StorageClass"):

@@ -153,22 +153,6 @@ extension SemanticCheck {
         if let old { errors.immutable("spec.selector", spec["selector"], old["spec"]["selector"]) }
     }
 
-    mutating func autoscaler() {
-        let target = spec["scaleTargetRef"]
-        for field in ["kind", "name"] where (target[field].string ?? "").isEmpty {
-            errors.required(FieldPath("spec.scaleTargetRef")[field])
-        }
-        let greatest = spec["maxReplicas"].int ?? 0
-        if let least = spec["minReplicas"].int, least < 1 {
-            errors.invalid("spec.minReplicas", spec["minReplicas"], "must be greater than or equal to 1")
-        }
-        if greatest < 1 { errors.invalid("spec.maxReplicas", spec["maxReplicas"], "must be greater than 0") }
-        if let least = spec["minReplicas"].int, greatest >= 1, greatest < least {
-            errors.invalid(
-                "spec.maxReplicas", spec["maxReplicas"], "must be greater than or equal to `minReplicas`")
-        }
-    }
-
     mutating func disruptionBudget() {
         for field in ["minAvailable", "maxUnavailable"] { amountOrPercent(FieldPath("spec")[field], spec[field]) }
         if !spec["minAvailable"].isNull, !spec["maxUnavailable"].isNull {

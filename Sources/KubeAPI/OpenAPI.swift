@@ -13,11 +13,16 @@ package struct OpenAPI: Sendable {
         package var subresources: [String]
         /// The type of a kind that is not built in.
         package var custom: CustomKind?
+        /// Whether its objects can only be read.
+        package var isReadOnly: Bool
 
-        package init(_ resource: KubeResource, subresources: [String] = [], custom: CustomKind? = nil) {
+        package init(
+            _ resource: KubeResource, subresources: [String] = [], custom: CustomKind? = nil, isReadOnly: Bool = false
+        ) {
             self.resource = resource
             self.subresources = subresources
             self.custom = custom
+            self.isReadOnly = isReadOnly
         }
     }
 
@@ -126,8 +131,10 @@ package struct OpenAPI: Sendable {
             let pathParameters = resource.isNamespaced ? ["namespace"] : []
             var collectionItem = pathItem(pathParameters)
             collectionItem["get"] = operation("list", kind, answer: listName)
-            collectionItem["post"] = operation("post", kind, answer: typeName, body: typeName)
-            collectionItem["delete"] = operation("deletecollection", kind, answer: Self.statusName)
+            if !served.isReadOnly {
+                collectionItem["post"] = operation("post", kind, answer: typeName, body: typeName)
+                collectionItem["delete"] = operation("deletecollection", kind, answer: Self.statusName)
+            }
             paths[collection] = collectionItem
             if resource.isNamespaced {
                 var everywhere = pathItem([])
@@ -135,6 +142,12 @@ package struct OpenAPI: Sendable {
                 paths["\(resource.apiPath)/\(resource.plural)"] = everywhere
             }
             var item = itemPath(kind, typeName, pathParameters + ["name"])
+            if served.isReadOnly {
+                item["put"] = .null
+                item["patch"] = .null
+                paths["\(collection)/{name}"] = item
+                continue
+            }
             item["delete"] = operation("delete", kind, answer: Self.statusName, body: Self.deleteOptionsName)
             paths["\(collection)/{name}"] = item
             for subresource in served.subresources where subresource == "status" || subresource == "scale" {

@@ -265,13 +265,16 @@ package final class NodeAgent: Sendable {
 
     /// The running containers of each pod that has any: their names and the runtime's ids.
     var runningContainers: [(pod: ObjectKey, containers: [(name: String, id: String)])] {
-        workers.withLock { Array($0.values) }.compactMap { worker in
+        var result: [(pod: ObjectKey, containers: [(name: String, id: String)])] = []
+        for worker in workers.withLock({ Array($0.values) }) {
             let snapshot = worker.snapshot
-            let running = snapshot.records.filter(\.isRunning).map { record in
-                (record.plan.name, worker.id(record.plan.name, record.attempt))
+            var running: [(name: String, id: String)] = []
+            for record in snapshot.records where record.isRunning {
+                running.append((record.plan.name, worker.id(record.plan.name, record.attempt)))
             }
-            return running.isEmpty ? nil : (snapshot.pod.key, running)
+            if !running.isEmpty { result.append((snapshot.pod.key, running)) }
         }
+        return result
     }
 
     /// The worker of a pod; the newest one where several pods of that name exist.

@@ -181,3 +181,38 @@ struct SplitMix: RandomNumberGenerator {
         return value ^ (value >> 31)
     }
 }
+
+@Suite struct UsageParserTests {
+    @Test func `lines of a process`() {
+        let line =
+            "42 (a) b (c) S 7 42 40 0 -1 4194560 100 0 0 0 11 22 33 44 20 0 1 0 12345 1000 10 18446744073709551615"
+        #expect(ProcessCensus.parse(line, pid: 42) == .init(pid: 42, parent: 7, session: 40, ticks: 110))
+        #expect(ProcessCensus.parse("42 (x) S 1 2", pid: 42) == nil)
+        #expect(ProcessCensus.parse("", pid: 42) == nil)
+    }
+
+    @Test func `processes belong to the session that they or an ancestor are in`() {
+        func process(_ pid: Int32, parent: Int32, session: Int32, ticks: UInt64) -> ProcessCensus.Process {
+            .init(pid: pid, parent: parent, session: session, ticks: ticks)
+        }
+        let census = ProcessCensus(
+            [
+                process(10, parent: 1, session: 10, ticks: 1), process(11, parent: 10, session: 10, ticks: 2),
+                // It has a session of its own, and its child is in it.
+                process(12, parent: 11, session: 12, ticks: 4), process(13, parent: 12, session: 12, ticks: 8),
+                process(20, parent: 1, session: 20, ticks: 16), process(30, parent: 1, session: 30, ticks: 32),
+                // A loop, which a changing table can show, ends.
+                process(40, parent: 41, session: 40, ticks: 64), process(41, parent: 40, session: 40, ticks: 64),
+            ], leaders: [10, 20])
+        #expect(census.members(of: 10) == [10, 11, 12, 13])
+        #expect(census.ticks(of: 10) == 15)
+        #expect(census.members(of: 20) == [20])
+        #expect(census.members(of: 30).isEmpty)
+    }
+
+    @Test func `counters of groups`() {
+        let stat = "usage_usec 1500\nuser_usec 1000\n"
+        #expect(CgroupManager.number("usage_usec", stat) == 1500)
+        #expect(CgroupManager.number("usage", stat) == nil)
+    }
+}

@@ -16,13 +16,14 @@ struct TestCluster: Sendable {
 
     /// Runs a test on a cluster of its own.
     static func run(
-        _ configuration: ControllerConfiguration = ControllerConfiguration(),
+        _ configuration: ControllerConfiguration = ControllerConfiguration(), nodes: (any NodeConnector)? = nil,
         _ test: @escaping @Sendable (TestCluster) async throws -> Void
     ) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let quiet = logger
-        let server = APIServer(store: try KubeStore(inMemory: StoreConfiguration(), logger: quiet), logger: quiet)
+        let server = APIServer(
+            store: try KubeStore(inMemory: StoreConfiguration(), logger: quiet), nodes: nodes, logger: quiet)
         let client = { @Sendable (name: String) in
             KubeClient(transport: InProcessTransport(server: server), userAgent: name)
         }

@@ -23,7 +23,9 @@ struct TestNode: Sendable {
     private let logger: Logger
 
     /// Runs a test; everything that it started is gone afterwards.
-    static func run(_ body: (TestNode) async throws -> Void) async throws {
+    static func run(
+        usageInterval: Duration = .seconds(15), _ body: (TestNode) async throws -> Void
+    ) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let folder = NSTemporaryDirectory() + "node-" + RandomID.uuid()
@@ -33,7 +35,7 @@ struct TestNode: Sendable {
         let server = APIServer(store: store, logger: logger)
         try await server.bootstrap(host: "127.0.0.1", port: 6443)
         let client = KubeClient(transport: InProcessTransport(server: server), userAgent: "test")
-        let node = TestNode(client: client, folder: folder, logger: logger)
+        let node = TestNode(client: client, folder: folder, usageInterval: usageInterval, logger: logger)
         let result: Result<Void, any Error>
         do {
             result = .success(try await body(node))
@@ -45,20 +47,23 @@ struct TestNode: Sendable {
         try result.get()
     }
 
-    private init(client: KubeClient, folder: String, logger: Logger) {
+    private init(client: KubeClient, folder: String, usageInterval: Duration, logger: Logger) {
         self.client = client
         self.folder = folder
         self.logger = logger
         runtime = ProcessRuntime(root: folder + "/runtime", shimCommand: [folder + "/shim"], logger: logger)
         var configuration = NodeAgentConfiguration(rootDirectory: folder + "/node", apusPath: folder + "/shim")
         configuration.podAddressPrefix = "127.79"
+        configuration.usageInterval = usageInterval
         agent = NodeAgent(
             client: client, nodeName: "node", configuration: configuration, runtime: runtime,
             storageClient: client, logger: logger)
     }
 
     /// Another agent with another runtime on the same folder, as after the death of the first process.
-    func restarted() throws -> TestNode { TestNode(client: client, folder: folder, logger: logger) }
+    func restarted() throws -> TestNode {
+        TestNode(client: client, folder: folder, usageInterval: .seconds(15), logger: logger)
+    }
 
     /// Runs the agent beside `body`, and ends it after it. Gives up after 60 s.
     func whileAgentRuns(_ body: @escaping @Sendable () async throws -> Void) async throws {

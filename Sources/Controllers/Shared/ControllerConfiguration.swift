@@ -20,6 +20,14 @@ package struct ControllerConfiguration: Sendable {
     package var namespaceRetry: Duration = .seconds(1)
     /// How often the garbage collector looks for new resources.
     package var discoveryInterval: Duration = .seconds(30)
+    /// How often each HorizontalPodAutoscaler looks at its metrics.
+    package var autoscalerSyncPeriod: Duration = .seconds(15)
+    /// For how long an autoscaler keeps to its highest recommendation on the way down.
+    package var autoscalerDownscaleStabilization: Duration = .seconds(300)
+    /// For so long after its start a pod's CPU counts only while it is ready.
+    package var autoscalerCPUInitialization: Duration = .seconds(300)
+    /// A pod that is not ready and never was longer than so after its start is still starting.
+    package var autoscalerInitialReadinessDelay: Duration = .seconds(30)
     /// PEM of the cluster's CA: published as ConfigMap `kube-root-ca.crt` in each namespace; nil publishes nothing.
     package var rootCertificate: String?
 

@@ -91,7 +91,8 @@ struct DiscoveryDocuments {
     }
 
     private func verbs(_ declaration: ResourceDeclaration) -> [String] {
-        declaration.resource == .namespaces ? Self.verbs.filter { $0 != "deletecollection" } : Self.verbs
+        if declaration.provider != nil { return ["get", "list"] }
+        return declaration.resource == .namespaces ? Self.verbs.filter { $0 != "deletecollection" } : Self.verbs
     }
 
     private func subresources(_ declaration: ResourceDeclaration) -> [Subresource] {

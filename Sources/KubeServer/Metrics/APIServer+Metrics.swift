@@ -133,7 +133,8 @@ extension APIServer {
     private func appendObjects(to text: inout Exposition) {
         let counts = store.counts
         // What is stored under another kind's name is counted once, for the kind that owns the name.
-        let rows = registry.declarations.filter { $0.storage == nil }.map(\.resource).map { resource in
+        let rows = registry.declarations.filter { $0.storage == nil && $0.provider == nil }.map(\.resource).map {
+            resource in
             (resource, counts[resource.qualifiedName] ?? 0)
         }
         text.family(

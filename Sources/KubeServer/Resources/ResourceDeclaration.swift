@@ -70,6 +70,8 @@ package struct ResourceDeclaration: Sendable {
     package var strategy: Strategy
     /// The resource under which objects are stored, where it is not this one, with the conversion from and to it.
     package var storage: StorageConversion?
+    /// Gives the objects of a kind that is not stored, which can only be read; nil for a kind that is stored.
+    package var provider: ObjectProvider?
 
     package init(
         _ resource: KubeResource, singular: String? = nil, shortNames: [String] = [], categories: [String] = [],
@@ -77,7 +79,8 @@ package struct ResourceDeclaration: Sendable {
         subresources: [Subresource] = [], hasGeneration: Bool = false, allowsCreateOnUpdate: Bool = false,
         allowsUnconditionalUpdate: Bool = true, returnsDeletedObject: Bool = false,
         columns: [TableColumn] = [.name, .age], selectableFields: [SelectableField] = [],
-        strategy: Strategy = Strategy(), storage: StorageConversion? = nil
+        strategy: Strategy = Strategy(), storage: StorageConversion? = nil,
+        provider: ObjectProvider? = nil
     ) {
         self.resource = resource
         self.singular = singular ?? resource.kind.lowercased()
@@ -95,6 +98,7 @@ package struct ResourceDeclaration: Sendable {
         self.selectableFields = selectableFields
         self.strategy = strategy
         self.storage = storage
+        self.provider = provider
     }
 
     /// The name under which the store keeps its objects.

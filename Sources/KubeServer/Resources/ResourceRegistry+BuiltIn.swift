@@ -12,12 +12,14 @@ extension ResourceRegistry {
                 .eventsInGroup, .persistentVolumes, .podTemplates, .replicationControllers, .resourceQuotas,
                 .limitRanges,
                 .statefulSets, .daemonSets, .controllerRevisions, .cronJobs, .horizontalPodAutoscalers,
+                .horizontalPodAutoscalersV1,
                 .podDisruptionBudgets, .roles, .roleBindings, .clusterRoles, .clusterRoleBindings, .storageClasses,
                 .csiDrivers, .csiNodes, .csiStorageCapacities, .volumeAttachments, .volumeAttributesClasses,
                 .priorityClasses, .runtimeClasses, .ingresses, .ingressClasses, .networkPolicies, .ipAddresses,
                 .serviceCIDRs, .certificateSigningRequests, .deviceClasses, .resourceClaims, .resourceClaimTemplates,
                 .resourceSlices, .validatingAdmissionPolicies, .validatingAdmissionPolicyBindings,
                 .mutatingAdmissionPolicies, .mutatingAdmissionPolicyBindings, .customResourceDefinitions,
+                .nodeMetrics, .podMetrics,
             ],
             reviews: [.selfSubject, .token, .selfAccess, .selfRules, .access, .localAccess])
     }

@@ -51,7 +51,8 @@ extension APIServer {
             if declaration.hasStatus { subresources.append("status") }
             if declaration.scale != nil { subresources.append("scale") }
             return OpenAPI.Resource(
-                declaration.resource, subresources: subresources, custom: declaration.reading?.published())
+                declaration.resource, subresources: subresources, custom: declaration.reading?.published(),
+                isReadOnly: declaration.provider != nil)
         }
         return (stored + registry.reviews.map { OpenAPI.Resource($0.resource) }).filter { isIncluded($0.resource) }
     }

@@ -46,6 +46,7 @@ extension APIServer {
     }
 
     private func answer(_ call: ResourceCall, hasName: Bool) async throws(StatusError) -> KubeResponse {
+        if let provider = call.declaration.provider { return try await provided(call, provider) }
         if !call.subresource.isEmpty { return try await subresource(call) }
         switch (call.request.method, hasName) {
         case ("GET", true), ("HEAD", true): return try await get(call)

@@ -35,9 +35,15 @@ package protocol NodeConnector: Sendable {
     func agentRequest(
         node: String, method: String, path: String, query: [(name: String, value: String)]
     ) async throws -> KubeResponse
+
+    /// What the nodes that can be reached use, without asking them anything that takes time.
+    func usage() async -> [NodeUsage]
 }
 
 extension NodeConnector {
+    /// Nodes of which nothing is known.
+    package func usage() async -> [NodeUsage] { [] }
+
     /// An agent that has no paths of its own.
     package func agentRequest(
         node: String, method: String, path: String, query: [(name: String, value: String)]

@@ -3,8 +3,8 @@ import ControllerRuntime
 import KubeAPI
 
 extension ControllerManager {
-    /// The controllers of volumes and claims.
-    static func storage(_ context: ControllerContext) -> [Controller] {
+    /// The controllers of volumes, claims and autoscalers.
+    static func resources(_ context: ControllerContext) -> [Controller] {
         let informers = context.informers
         let pods = informers.informer(.pods)
         let index = VolumeIndexes(
@@ -15,6 +15,7 @@ extension ControllerManager {
         let claimProtection = VolumeProtection.claims(context, index)
         let volumeProtection = VolumeProtection.volumes(context)
         let ephemeralClaims = EphemeralClaims(context)
+        let autoscaler = AutoscalerReconciler(context)
         func controller(_ name: String, _ sources: [Controller.Source], _ reconciler: any Reconciler) -> Controller {
             Controller(name: name, sources: sources, reconciler: reconciler, logger: context.logger)
         }
@@ -24,6 +25,7 @@ extension ControllerManager {
             controller("pvc-protection-controller", claimProtection.sources(pods: pods), claimProtection),
             controller("pv-protection-controller", volumeProtection.sources(), volumeProtection),
             controller("ephemeral-volume-controller", ephemeralClaims.sources, ephemeralClaims),
+            controller("horizontal-pod-autoscaler", autoscaler.sources, autoscaler),
         ]
     }
 }
