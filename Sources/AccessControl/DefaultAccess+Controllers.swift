@@ -123,6 +123,16 @@ extension DefaultAccess {
                 "patch,update core pods/status",
             ]
         ),
+        // No controller of upstream: what its local-path provisioners do elsewhere.
+        (
+            "local-path-provisioner",
+            [
+                "create,delete,get,list,patch,update,watch core persistentvolumes",
+                "get,list,patch,update,watch core persistentvolumeclaims",
+                "patch,update core persistentvolumeclaims/status", "read storage.k8s.io storageclasses",
+                "read core nodes",
+            ]
+        ),
         (
             "namespace-controller",
             [

@@ -66,6 +66,7 @@ extension DefaultAccess {
                 "read networking.k8s.io ingresses,ingresses/status,networkpolicies",
                 "read resource.k8s.io resourceclaims,resourceclaims/status,resourceclaimtemplates",
             ]),
+        Role("system:aggregated-metrics-reader", gatheredBy: "view", ["read metrics.k8s.io nodes,pods"]),
         Role("system:auth-delegator", review),
         Role(
             "system:basic-user",

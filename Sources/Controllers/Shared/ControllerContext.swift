@@ -26,9 +26,9 @@ final class ControllerContext: Sendable {
         replicaSetIndex = .byOwner(informers.informer(.replicaSets))
     }
 
-    /// Where a controller tells its events.
-    func events(_ component: String) -> EventSink {
-        let sink = EventSink(EventRecorder(client: client(component), component: component))
+    /// Where a controller tells its events; `account` names its client where the events name another component.
+    func events(_ component: String, account: String? = nil) -> EventSink {
+        let sink = EventSink(EventRecorder(client: client(account ?? component), component: component))
         sinks.withLock { $0.append(sink) }
         return sink
     }

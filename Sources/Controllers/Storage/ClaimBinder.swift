@@ -24,7 +24,7 @@ struct ClaimBinder: Reconciler {
         classes = context.informers.informer(.storageClasses)
         pods = context.informers.informer(.pods)
         self.index = index
-        events = context.events("persistentvolume-controller")
+        events = context.events("persistentvolume-controller", account: "persistentvolume-binder")
     }
 
     var sources: [Controller.Source] {

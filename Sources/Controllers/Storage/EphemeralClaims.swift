@@ -17,7 +17,7 @@ struct EphemeralClaims: Reconciler {
         client = context.client("ephemeral-volume-controller")
         pods = context.informers.informer(.pods)
         claims = context.informers.informer(.persistentVolumeClaims)
-        events = context.events("ephemeral_volume")
+        events = context.events("ephemeral_volume", account: "ephemeral-volume-controller")
     }
 
     var sources: [Controller.Source] {

@@ -17,7 +17,7 @@ struct VolumeKeeper: Reconciler {
         client = context.client("persistentvolume-binder")
         claims = context.informers.informer(.persistentVolumeClaims)
         volumes = context.informers.informer(.persistentVolumes)
-        events = context.events("persistentvolume-controller")
+        events = context.events("persistentvolume-controller", account: "persistentvolume-binder")
     }
 
     func sources(_ index: VolumeIndexes) -> [Controller.Source] {
