@@ -61,6 +61,7 @@ package struct Platform: Sendable {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         var settings = ControllerConfiguration()
         settings.rootCertificate = control.authority
+        settings.autoscalerSyncPeriod = configuration.autoscalerSyncPeriod
         let controllers = ControllerManager(
             client: { control.client(as: $0) }, logger: logger, configuration: settings)
         let scheduler = SchedulerLoop(client: control.client(as: "kube-scheduler"), logger: logger)
@@ -122,6 +123,7 @@ package struct Platform: Sendable {
             rootDirectory: configuration.nodeDir, apusPath: configuration.executable)
         settings.podAddressPrefix = configuration.podPrefix
         settings.version = APIServer.Configuration().gitVersion
+        settings.usageInterval = configuration.metricResolution
         return NodeAgent(
             client: client, nodeName: Self.nodeName, configuration: settings, runtime: runtime,
             storageClient: storage, logger: logger)

@@ -21,6 +21,10 @@ package struct PlatformConfiguration: Sendable {
     /// The most requests that read, and that write, that are worked on at a time.
     package var readSeats = 64
     package var writeSeats = 200
+    /// How often it is read what nodes and containers use. Default 15 s.
+    package var metricResolution: Duration = .seconds(15)
+    /// How often each autoscaler looks at its metrics. Default 15 s.
+    package var autoscalerSyncPeriod: Duration = .seconds(15)
 
     /// - Throws: ``PlatformError`` when `network` is not the one that the data were made with.
     package init(

@@ -23,6 +23,10 @@ struct UpCommand: AsyncParsableCommand {
     var maxRequestsInflight: Int?
     @Option(help: "The most requests that write and are worked on at a time; others wait in turn. (default: 200)")
     var maxMutatingRequestsInflight: Int?
+    @Option(help: "Seconds between two readings of what nodes and containers use. (default: 15)")
+    var metricResolution: Int?
+    @Option(help: "Seconds between two looks of an autoscaler at its metrics. (default: 15)")
+    var horizontalPodAutoscalerSyncPeriod: Int?
 
     func run() async throws {
         let settings = try Settings()
@@ -61,6 +65,15 @@ struct UpCommand: AsyncParsableCommand {
         }
         configuration.readSeats = reads ?? configuration.readSeats
         configuration.writeSeats = writes ?? configuration.writeSeats
+        let resolution = try settings.integer("metric-resolution", metricResolution) ?? 15
+        let period =
+            try settings.integer("horizontal-pod-autoscaler-sync-period", horizontalPodAutoscalerSyncPeriod) ?? 15
+        guard resolution > 0, period > 0 else {
+            throw ValidationError(
+                "--metric-resolution and --horizontal-pod-autoscaler-sync-period must be at least 1")
+        }
+        configuration.metricResolution = .seconds(resolution)
+        configuration.autoscalerSyncPeriod = .seconds(period)
         return configuration
     }
 
@@ -72,6 +85,9 @@ struct UpCommand: AsyncParsableCommand {
             "--log-level", configuration.logger.logLevel.rawValue, "--log-format", log.logFormat ?? "text",
             "--max-requests-inflight", String(configuration.readSeats),
             "--max-mutating-requests-inflight", String(configuration.writeSeats),
+            "--metric-resolution", String(configuration.metricResolution.components.seconds),
+            "--horizontal-pod-autoscaler-sync-period",
+            String(configuration.autoscalerSyncPeriod.components.seconds),
         ]
     }
 }
