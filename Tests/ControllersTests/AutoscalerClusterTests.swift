@@ -90,10 +90,10 @@ struct AutoscalerClusterTests {
             #expect(measured["current"]["averageUtilization"] == 100)
             usage.set(bytes: 10 << 20)
             try await cluster.wait(.deployments, "web") { $0.spec["replicas"].int == 2 }
-            let down = try await cluster.wait(.horizontalPodAutoscalers, "web") {
+            try await cluster.wait(.horizontalPodAutoscalers, "web") {
                 $0.status["desiredReplicas"].int == 2 && $0.status["currentReplicas"].int == 2
+                    && condition("AbleToScale", $0) == "True ReadyForNewScale"
             }
-            #expect(condition("AbleToScale", down) == "True ReadyForNewScale")
             let events = try await cluster.wait(.events) { events in
                 events.count { $0["reason"] == "SuccessfulRescale" } > 1
             }

@@ -88,6 +88,51 @@ struct ClusterDecisionTests {
         #expect(Set(text(taints).dropFirst()) == Set(expected))
     }
 
+    @Test("taints follow the other conditions, and cordoning; people's own taints stay")
+    func conditionTaints() {
+        var node = machine(ready: "True")
+        let pressure = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"]
+        for type in pressure { Conditions.set(type, "True", now: TestObjects.start, in: &node.status) }
+        node.spec["unschedulable"] = true
+        node.spec["taints"] = [["key": "node.kubernetes.io/not-ready", "effect": "PreferNoSchedule"]]
+        let taints = NodeHealth.taints(node, now: TestObjects.start) ?? []
+        let keys = taints.map { "\($0["key"].string ?? ""):\($0["effect"].string ?? "")" }
+        #expect(
+            keys == [
+                "node.kubernetes.io/not-ready:PreferNoSchedule", "node.kubernetes.io/memory-pressure:NoSchedule",
+                "node.kubernetes.io/disk-pressure:NoSchedule", "node.kubernetes.io/network-unavailable:NoSchedule",
+                "node.kubernetes.io/pid-pressure:NoSchedule", "node.kubernetes.io/unschedulable:NoSchedule",
+            ])
+        node.spec["taints"] = .array(taints)
+        #expect(NodeHealth.taints(node, now: TestObjects.start + .seconds(5)) == nil)
+        node.spec["unschedulable"] = .null
+        for type in pressure { Conditions.set(type, "False", now: TestObjects.start, in: &node.status) }
+        #expect(NodeHealth.taints(node, now: TestObjects.start)?.count == 1)
+    }
+
+    @Test("a taint that says no time counts from when it was first seen, until it goes")
+    func memory() {
+        let memory = EvictionMemory()
+        let taint: JSONValue = ["key": "k", "value": "v", "effect": "NoExecute"]
+        var node = machine(ready: "True", taints: [taint, ["key": "s", "effect": "NoSchedule"]])
+        let start = TestObjects.start
+        memory.note(node, now: start)
+        memory.note(node, now: start + .seconds(9))
+        #expect(memory.firstSeen(taint, of: "n1") == start)
+        #expect(memory.firstSeen(["key": "s"], of: "n1") == nil)
+        node.spec["taints"] = nil
+        memory.note(node, now: start + .seconds(10))
+        node.spec["taints"] = [taint]
+        memory.note(node, now: start + .seconds(20))
+        #expect(memory.firstSeen(taint, of: "n1") == start + .seconds(20))
+        #expect(memory.plan(["a", "b"], on: "n1").isEmpty)
+        #expect(memory.plan(["b"], on: "n1") == ["a"])
+        let status = NodeHealth.disruptedStatus(TestObjects.pod("a"), now: start)
+        #expect(Conditions.find("DisruptionTarget", in: status)["reason"] == "DeletionByTaintManager")
+        memory.forget("n1")
+        #expect(memory.plan([], on: "n1").isEmpty)
+    }
+
     @Test("a silent node's conditions are unknown, once")
     func silence() {
         var node = machine(ready: "True")
@@ -123,8 +168,9 @@ struct ClusterDecisionTests {
             if let seconds = test.tolerationSeconds { toleration["tolerationSeconds"] = JSONValue(seconds) }
             pod.spec["tolerations"] = .array([toleration])
         }
-        let time = NodeHealth.evictionTime(
-            of: pod, node: node, defaultSeconds: 300, now: TestObjects.start + .seconds(1))
+        let time = NodeHealth.evictionTime(of: pod, node: node, defaultSeconds: 300) { _ in
+            TestObjects.start + .seconds(1)
+        }
         #expect(time == test.expected.map { TestObjects.start + .seconds($0) })
     }
 

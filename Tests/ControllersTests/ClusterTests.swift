@@ -187,6 +187,33 @@ struct ClusterTests {
         }
     }
 
+    @Test("a taint of people's own evicts at once, after a time, or not at all")
+    func ownTaint() async throws {
+        try await TestCluster.run { cluster in
+            var node = try await cluster.client.create(.nodes, node("True"))
+            node.status = self.node("True").status
+            _ = try await cluster.client.updateStatus(.nodes, node)
+            func tolerations(_ seconds: Int?) -> JSONValue {
+                var toleration: JSONValue = ["key": "gone", "operator": "Exists", "effect": "NoExecute"]
+                if let seconds { toleration["tolerationSeconds"] = JSONValue(seconds) }
+                return [toleration]
+            }
+            _ = try await cluster.client.create(.pods, pod("now", tolerations: []))
+            _ = try await cluster.client.create(.pods, pod("soon", tolerations: tolerations(1)))
+            _ = try await cluster.client.create(.pods, pod("never", tolerations: tolerations(nil)))
+            _ = try await cluster.client.create(.pods, pod("late", tolerations: tolerations(600)))
+            try await cluster.wait(.pods) { $0.count == 4 && $0.allSatisfy(\.isReadyPod) }
+            let taints: JSONValue = ["spec": ["taints": [["key": "gone", "effect": "NoExecute"]]]]
+            _ = try await cluster.client.patch(.nodes, ObjectKey(namespace: "", name: "n1"), .merge, taints)
+            try await cluster.wait(.pods) { pods in pods.map(\.name).sorted() == ["late", "never"] }
+            _ = try await cluster.client.patch(
+                .nodes, ObjectKey(namespace: "", name: "n1"), .merge, .object(["spec": .object(["taints": .null])]))
+            try await cluster.wait(.events) { events in
+                events.contains { $0["message"].string == "Cancelling deletion of Pod default/late" }
+            }
+        }
+    }
+
     @Test("taints go when the node is ready")
     func recovery() async throws {
         try await TestCluster.run { cluster in

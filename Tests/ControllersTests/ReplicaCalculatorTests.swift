@@ -93,7 +93,7 @@ import Testing
             [Pod(used: 900, request: "900m"), Pod(used: 1000), Pod(used: 1100, request: "1100m")], "3 100%"),
         Row(
             "the sum counts, not the mean of the shares", 2, target: 50,
-            [Pod(used: 100, request: "100m"), Pod(used: 400, request: "1900m")], "2 25%"
+            [Pod(used: 100, request: "100m"), Pod(used: 400, request: "1900m")], "1 25%"
         ),
         Row(
             "unready pods count as nothing on the way up", 3, target: 30,
@@ -179,7 +179,7 @@ import Testing
         Row(
             "pending pods count as nothing on the way up", 3, target: 15_000,
             [Pod(used: 50_000), Pod(used: 10_000), Pod(used: nil, phase: "Pending")], "4 30000", resource: ""),
-        Row("missing, at the target", 2, target: 1000, used(1000, nil), "2 1000", resource: ""),
+        Row("missing counts as nothing at the target", 2, target: 1000, used(1000, nil), "1 1000", resource: ""),
         Row("missing, up", 2, target: 1000, used(5000, nil), "5 5000", resource: ""),
         Row("missing, turned round", 2, target: 1000, used(1900, nil), "2 1900", resource: ""),
         Row("missing, down", 4, target: 1000, used(100, 100, 100, nil), "2 100", resource: ""),

@@ -74,9 +74,10 @@ def test_burning_pod_scales_out_and_back(cluster, namespace):
     assert "lastScaleTime" in found["status"]
     events = cluster.kubectl("-n", namespace, "get", "events", "--field-selector", "reason=SuccessfulRescale")
     assert "reason: cpu resource utilization (percentage of request) above target" in events
-    header, row = cluster.kubectl("-n", namespace, "get", "hpa").splitlines()
+    header = cluster.kubectl("-n", namespace, "get", "hpa").splitlines()[0]
     assert header.split() == ["NAME", "REFERENCE", "TARGETS", "MINPODS", "MAXPODS", "REPLICAS", "AGE"]
-    assert re.match(r"burn +Deployment/burn +cpu: \d+%/100% +1 +3 +3 ", row)
+    wait_for(lambda: re.match(r"burn +Deployment/burn +cpu: \d+%/100% +1 +3 +3 ", cluster.kubectl(
+        "-n", namespace, "get", "hpa", "--no-headers")), 30, "the row to show 3 replicas")
     assert "ValidMetricFound" in cluster.kubectl("-n", namespace, "describe", "hpa", "burn")
 
     def top():
@@ -131,7 +132,7 @@ spec:
     patch = json.dumps({"spec": {"metrics": new["spec"]["metrics"] + metrics, "behavior": {"scaleDown": {
         "stabilizationWindowSeconds": 10}}}})
     cluster.kubectl("-n", namespace, "patch", "hpa", "old", "--type=merge", "-p", patch)
-    old = cluster.get("-n", namespace, "hpa.v1.autoscaling", "old")
+    old = cluster.get("-n", namespace, "horizontalpodautoscalers.v1.autoscaling", "old")
     assert old["apiVersion"] == "autoscaling/v1" and old["spec"]["targetCPUUtilizationPercentage"] == 70
     annotations = old["metadata"]["annotations"]
     assert json.loads(annotations["autoscaling.alpha.kubernetes.io/metrics"]) == [
@@ -139,7 +140,7 @@ spec:
     behavior = json.loads(annotations["autoscaling.alpha.kubernetes.io/behavior"])
     assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 10
     assert behavior["scaleUp"]["policies"][0] == {"type": "Pods", "value": 4, "periodSeconds": 15}
-    cluster.kubectl("-n", namespace, "label", "hpa.v1.autoscaling", "old", "touched=yes")
+    cluster.kubectl("-n", namespace, "label", "horizontalpodautoscalers.v1.autoscaling", "old", "touched=yes")
     kept = cluster.get("-n", namespace, "hpa", "old")
     assert [metric["type"] for metric in kept["spec"]["metrics"]] == ["Resource", "Pods"]
     assert kept["spec"]["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 10

@@ -112,7 +112,7 @@ spec:
     assert cluster.get("-n", namespace, "pvc", "data")["status"]["capacity"] == {"storage": "5Gi"}
     cluster.apply(POD % ("reader", "cat $APUS_VOLUME_DATA/file", "data"), "-n", namespace)
     wait_phase(cluster, namespace, "pod", "reader", "Succeeded")
-    assert cluster.kubectl("-n", namespace, "logs", "reader") == "mine"
+    assert cluster.kubectl("-n", namespace, "logs", "reader").strip() == "mine"
     cluster.kubectl("-n", namespace, "delete", "pod/reader", "pvc/data")
     wait_phase(cluster, namespace, "pv", name, "Released")
     refused = cluster.kubectl("patch", "pv", name, "-p", '{"spec":{"hostPath":{"path":"/etc"}}}', check=False)

@@ -25,24 +25,45 @@ enum NodeHealth {
         return status
     }
 
-    /// The node's taints as its Ready condition wants them; nil when they are so.
+    /// Conditions, and the taint of effect NoSchedule that a node has while they have that status.
+    ///
+    /// Source: Kubernetes "Taints and Tolerations", section "Taint Nodes by Condition".
+    private static let conditionTaints: [(condition: String, status: String, key: String)] = [
+        ("Ready", "False", notReady), ("Ready", "Unknown", unreachable),
+        ("MemoryPressure", "True", "node.kubernetes.io/memory-pressure"),
+        ("DiskPressure", "True", "node.kubernetes.io/disk-pressure"),
+        ("NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable"),
+        ("PIDPressure", "True", "node.kubernetes.io/pid-pressure"),
+    ]
+    private static let unschedulable = "node.kubernetes.io/unschedulable"
+
+    /// The node's taints as its conditions and `spec.unschedulable` want them; nil when they are so.
     static func taints(_ node: KubeObject, now: Timestamp) -> [JSONValue]? {
-        let wanted: String? =
-            switch Conditions.find("Ready", in: node.status)["status"].string {
-            case "True": nil
-            case "False": notReady
-            default: unreachable
-            }
-        let old = node.spec["taints"].elements
-        var new = old.filter { taint in
-            let key = taint["key"].string
-            return (key != notReady && key != unreachable) || key == wanted
+        func status(_ condition: String) -> String {
+            Conditions.find(condition, in: node.status)["status"].string ?? (condition == "Ready" ? "Unknown" : "False")
         }
-        if let wanted {
-            for effect in ["NoSchedule", "NoExecute"]
-            where !new.contains(where: { $0["key"].string == wanted && $0["effect"].string == effect }) {
-                new.append(["key": .string(wanted), "effect": .string(effect), "timeAdded": .string(now.rfc3339)])
+        var wanted: [(key: String, effect: String)] = []
+        for (condition, value, key) in conditionTaints where status(condition) == value {
+            wanted.append((key, "NoSchedule"))
+            if condition == "Ready" { wanted.append((key, "NoExecute")) }
+        }
+        if node.spec["unschedulable"].bool == true { wanted.append((unschedulable, "NoSchedule")) }
+        func isManaged(_ taint: JSONValue) -> Bool {
+            let key = taint["key"].string ?? ""
+            switch taint["effect"].string {
+            case "NoSchedule": return key == unschedulable || conditionTaints.contains { $0.key == key }
+            case "NoExecute": return key == notReady || key == unreachable
+            default: return false
             }
+        }
+        func isWanted(_ taint: JSONValue) -> Bool {
+            wanted.contains { $0.key == taint["key"].string && $0.effect == taint["effect"].string }
+        }
+        let old = node.spec["taints"].elements
+        var new = old.filter { !isManaged($0) || isWanted($0) }
+        for (key, effect) in wanted
+        where !new.contains(where: { $0["key"].string == key && $0["effect"].string == effect }) {
+            new.append(["key": .string(key), "effect": .string(effect), "timeAdded": .string(now.rfc3339)])
         }
         return new == old ? nil : new
     }
@@ -50,11 +71,19 @@ enum NodeHealth {
     /// When a pod must leave its node; nil when it may stay.
     ///
     /// Pods that say nothing about a node that is not ready stay for `defaultSeconds`.
-    static func evictionTime(of pod: KubeObject, node: KubeObject, defaultSeconds: Int, now: Timestamp) -> Timestamp? {
+    /// - Parameters:
+    ///   - pod: the pod.
+    ///   - node: its node.
+    ///   - defaultSeconds: for pods that say nothing.
+    ///   - firstSeen: since when a taint is there that does not say so itself.
+    /// - Returns: the moment.
+    static func evictionTime(
+        of pod: KubeObject, node: KubeObject, defaultSeconds: Int, firstSeen: (JSONValue) -> Timestamp
+    ) -> Timestamp? {
         let tolerations = pod.spec["tolerations"].elements
         return node.spec["taints"].elements.compactMap { taint -> Timestamp? in
             guard taint["effect"].string == "NoExecute" else { return nil }
-            let added = taint["timeAdded"].string.flatMap(Timestamp.init(rfc3339:)) ?? now
+            let added = taint["timeAdded"].string.flatMap(Timestamp.init(rfc3339:)) ?? firstSeen(taint)
             let matching = tolerations.filter { tolerates($0, taint) }
             if !matching.isEmpty {
                 let bounds = matching.compactMap { $0["tolerationSeconds"].int }
@@ -63,6 +92,15 @@ enum NodeHealth {
             let isHealth = taint["key"].string == notReady || taint["key"].string == unreachable
             return isHealth ? added + .seconds(defaultSeconds) : added
         }.min()
+    }
+
+    /// The status of a pod that is deleted because of a taint.
+    static func disruptedStatus(_ pod: KubeObject, now: Timestamp) -> JSONValue {
+        var status = pod.status
+        Conditions.set(
+            "DisruptionTarget", "True", reason: "DeletionByTaintManager",
+            message: "Taint manager: deleting due to NoExecute taint", now: now, in: &status)
+        return status
     }
 
     /// Whether a toleration matches a taint (core/v1 Toleration).

@@ -17,6 +17,7 @@ struct NodeReconciler: Reconciler {
     let configuration: ControllerConfiguration
     private let wakeups = Wakeups()
     private let heard: Heartbeats
+    private let memory = EvictionMemory()
 
     /// When each node was last heard of.
     private final class Heartbeats: Sendable {
@@ -85,6 +86,7 @@ struct NodeReconciler: Reconciler {
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
         guard var node = nodes.get(key) else {
             heard.forget(key.name)
+            memory.forget(key.name)
             wakeups.forget(key)
             return .done
         }
@@ -131,24 +133,43 @@ struct NodeReconciler: Reconciler {
 
     /// Deletes pods whose time on the node is over; returns when the next one's is.
     private func evict(from node: KubeObject, now: Timestamp) async throws -> Duration? {
+        memory.note(node, now: now)
         var next: Duration?
-        for pod in pods.all(onNode: node.name) where !pod.isBeingDeleted && !pod.isFinishedPod {
-            guard
-                let time = NodeHealth.evictionTime(
-                    of: pod, node: node, defaultSeconds: configuration.defaultTolerationSeconds, now: now)
-            else { continue }
+        var planned: Set<String> = []
+        let present = pods.all(onNode: node.name).filter { !$0.isBeingDeleted && !$0.isFinishedPod }
+        for pod in present {
+            let time = NodeHealth.evictionTime(
+                of: pod, node: node, defaultSeconds: configuration.defaultTolerationSeconds
+            ) { memory.firstSeen($0, of: node.name) ?? now }
+            guard let time else { continue }
             guard time <= now else {
+                planned.insert(pod.uid)
                 next = min(next ?? (time - now), time - now)
                 continue
             }
             events.normal(
                 pod, reason: "TaintManagerEviction", "Marking for deletion Pod \(pod.namespace)/\(pod.name)")
-            do {
-                try await client.delete(.pods, pod.key, .init(uid: pod.uid))
-            } catch let error as StatusError where error.isNotFound {
-                continue
-            }
+            try await delete(pod, now: now)
+        }
+        let spared = memory.plan(planned, on: node.name)
+        for pod in present where spared.contains(pod.uid) && !planned.contains(pod.uid) {
+            events.normal(
+                pod, reason: "TaintManagerEviction", "Cancelling deletion of Pod \(pod.namespace)/\(pod.name)")
         }
         return next
+    }
+
+    private func delete(_ pod: KubeObject, now: Timestamp) async throws {
+        do {
+            var new = pod
+            new.status = NodeHealth.disruptedStatus(pod, now: now)
+            if new.status != pod.status {
+                // The condition tells the pod's controller why; without it the pod goes all the same.
+                _ = try? await client.updateStatus(.pods, new)
+            }
+            try await client.delete(.pods, pod.key, .init(uid: pod.uid))
+        } catch let error as StatusError where error.isNotFound {
+            return
+        }
     }
 }
