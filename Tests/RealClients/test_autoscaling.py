@@ -166,3 +166,52 @@ spec:
         "spec.behavior.scaleUp.stabilizationWindowSeconds: Invalid value: 4000: must be less than or equal to 3600",
     ]:
         assert text in result.stderr
+
+
+def test_custom_resource(cluster, namespace):
+    """Anything with a scale subresource is scaled: here a kind of a CustomResourceDefinition."""
+    cluster.apply("""
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: fleets.scaling.example.com}
+spec:
+  group: scaling.example.com
+  scope: Namespaced
+  names: {plural: fleets, singular: fleet, kind: Fleet}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      subresources:
+        status: {}
+        scale: {specReplicasPath: .spec.size, statusReplicasPath: .status.size, labelSelectorPath: .status.selector}
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec: {type: object, properties: {size: {type: integer}}}
+            status: {type: object, properties: {size: {type: integer}, selector: {type: string}}}
+""")
+    try:
+        cluster.kubectl("wait", "crd/fleets.scaling.example.com", "--for=condition=Established", "--timeout=20s")
+        cluster.apply("apiVersion: scaling.example.com/v1\nkind: Fleet\nmetadata: {name: f}\nspec: {size: 1}\n",
+                      "-n", namespace)
+        cluster.apply("""
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: f}
+spec:
+  scaleTargetRef: {apiVersion: scaling.example.com/v1, kind: Fleet, name: f}
+  minReplicas: 3
+  maxReplicas: 5
+  metrics: [{type: External, external: {metric: {name: lag}, target: {type: AverageValue, averageValue: "5"}}}]
+""", "-n", namespace)
+        wait_for(lambda: cluster.get("-n", namespace, "fleet", "f")["spec"]["size"] == 3, 30, "the fleet to have 3")
+        wait_for(lambda: condition(cluster.get("-n", namespace, "hpa", "f"), "ScalingActive")
+                 == "False InvalidSelector", 30, "the autoscaler to miss a selector")
+        cluster.kubectl("-n", namespace, "patch", "fleet", "f", "--subresource=status", "--type=merge", "-p",
+                        '{"status":{"selector":"app=f","size":3}}')
+        wait_for(lambda: condition(cluster.get("-n", namespace, "hpa", "f"), "ScalingActive")
+                 == "False FailedGetExternalMetric", 30, "the autoscaler to miss the metric")
+    finally:
+        cluster.kubectl("delete", "crd", "fleets.scaling.example.com", "--wait=false")

@@ -167,3 +167,23 @@ def test_kill_keeps_data(own_cluster):
     cluster.apply(POD % ("reader", "cat $APUS_VOLUME_DATA/file", "data"))
     wait_for(lambda: phase(cluster, "default", "pod", "reader") == "Succeeded", 60, "the reader to end")
     assert cluster.kubectl("logs", "reader") == "kept\n"
+
+
+def test_claim_of_an_earlier_version(cluster, namespace):
+    """A claim that was bound to a folder when there were no volumes gets one, and its data stay."""
+    cluster.apply((CLAIM % ("old", "1Gi")) + "  storageClassName: \"\"\n", "-n", namespace)
+    uid = cluster.get("-n", namespace, "pvc", "old")["metadata"]["uid"]
+    folder = cluster.data / "node" / "volumes" / uid
+    folder.mkdir(parents=True)
+    (folder / "file").write_text("kept\n")
+    cluster.kubectl("-n", namespace, "patch", "pvc", "old", "--type=merge", "-p", json.dumps({
+        "metadata": {"annotations": {"pv.kubernetes.io/bind-completed": "yes",
+                                     "pv.kubernetes.io/bound-by-controller": "yes"}},
+        "spec": {"volumeName": f"pvc-{uid}"}}))
+    wait_phase(cluster, namespace, "pv", f"pvc-{uid}", "Bound")
+    wait_phase(cluster, namespace, "pvc", "old", "Bound")
+    cluster.apply(POD % ("reader", "cat $APUS_VOLUME_DATA/file", "old"), "-n", namespace)
+    wait_phase(cluster, namespace, "pod", "reader", "Succeeded")
+    assert cluster.kubectl("-n", namespace, "logs", "reader") == "kept\n"
+    cluster.kubectl("-n", namespace, "delete", "pod/reader", "pvc/old")
+    wait_for(lambda: not folder.exists(), what="the folder to go with its claim")
