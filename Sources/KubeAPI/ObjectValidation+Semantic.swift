@@ -17,6 +17,7 @@ extension ObjectValidation {
         check.metadata(NameRules.objectName(kind), isBuiltIn: Schema.builtIn.type(kind) != nil)
         switch (kind.group, kind.kind) {
         case ("", "Pod"): check.pod()
+        case ("", "Node"): check.node()
         case ("", "Service"): check.service()
         case ("", "ConfigMap"): check.configMap()
         case ("", "Secret"): check.secret()

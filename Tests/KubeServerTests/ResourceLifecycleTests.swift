@@ -89,6 +89,12 @@ import Testing
             finished.spec["finalizers"] = .null
             #expect(try await cluster.call("PUT", path + "/finalize", finished.json).status == 200)
         }
+        if resource == .persistentVolumeClaims {
+            // The part of the controller that sees that no pod uses it.
+            #expect(deleted.object.finalizers == ["kubernetes.io/pvc-protection"])
+            let release: JSONValue = .object(["metadata": .object(["finalizers": .null])])
+            #expect(try await cluster.call("PATCH", path, release, contentType: Self.merge).status == 200)
+        }
         let gone = try await cluster.call("GET", path)
         #expect(gone.status == 404)
         #expect(gone.message == "\(resource.qualifiedName) \"seed\" not found")

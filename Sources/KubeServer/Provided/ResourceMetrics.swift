@@ -51,9 +51,8 @@ enum ResourceMetrics {
     static func provideNodes(
         _ selection: ProvidedSelection, _ server: APIServer
     ) async throws(StatusError) -> [KubeObject] {
-        guard let connector = server.nodes else { throw unavailable }
         var result: [KubeObject] = []
-        for usage in await connector.usage() where selection.name.isEmpty || selection.name == usage.node {
+        for usage in await server.nodes?.usage() ?? [] where selection.name.isEmpty || selection.name == usage.node {
             let key = StoreKey(resource: KubeResource.nodes.qualifiedName, namespace: "", name: usage.node)
             guard let total = usage.total, let node = server.store.get(key) else { continue }
             var object = KubeObject(nodes, name: usage.node)
@@ -69,9 +68,8 @@ enum ResourceMetrics {
     static func providePods(
         _ selection: ProvidedSelection, _ server: APIServer
     ) async throws(StatusError) -> [KubeObject] {
-        guard let connector = server.nodes else { throw unavailable }
         var result: [KubeObject] = []
-        for usage in await connector.usage() {
+        for usage in await server.nodes?.usage() ?? [] {
             for (key, containers) in usage.pods {
                 guard selection.namespace.isEmpty || selection.namespace == key.namespace,
                     selection.name.isEmpty || selection.name == key.name,
@@ -91,9 +89,6 @@ enum ResourceMetrics {
         return result
     }
 
-    private static let unavailable = StatusError.unavailable(
-        "this server is not connected to node agents, so it has no metrics")
-
     private static func describe(_ object: inout KubeObject, _ usage: ResourceUsage) {
         object.metadata["creationTimestamp"] = .string(usage.timestamp.rfc3339)
         object["timestamp"] = .string(usage.timestamp.rfc3339)
@@ -103,6 +98,12 @@ enum ResourceMetrics {
     private static func amounts(_ usage: ResourceUsage) -> JSONValue {
         ["cpu": .string("\(usage.cpuNanoCores)n"), "memory": .string("\(usage.memoryBytes / 1024)Ki")]
     }
+
+    /// The kinds, for a server that reaches node agents; others have no such group, as clusters without metrics-server.
+    static let declarations = [
+        ResourceDeclaration(nodes, singular: "", columns: columns, provider: provideNodes),
+        ResourceDeclaration(pods, singular: "", columns: columns, provider: providePods),
+    ]
 
     // MARK: Columns
 
@@ -118,12 +119,4 @@ enum ResourceMetrics {
         .text("Memory", description: "Memory used.") { "\(sum($0, "memory").value >> 20)Mi" },
         .text("Window", description: "The time over which CPU is averaged.") { $0["window"].string ?? "" },
     ]
-}
-
-extension ResourceDeclaration {
-    static let nodeMetrics = ResourceDeclaration(
-        ResourceMetrics.nodes, singular: "", columns: ResourceMetrics.columns,
-        provider: ResourceMetrics.provideNodes)
-    static let podMetrics = ResourceDeclaration(
-        ResourceMetrics.pods, singular: "", columns: ResourceMetrics.columns, provider: ResourceMetrics.providePods)
 }

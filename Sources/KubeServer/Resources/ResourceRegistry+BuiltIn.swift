@@ -19,7 +19,6 @@ extension ResourceRegistry {
                 .serviceCIDRs, .certificateSigningRequests, .deviceClasses, .resourceClaims, .resourceClaimTemplates,
                 .resourceSlices, .validatingAdmissionPolicies, .validatingAdmissionPolicyBindings,
                 .mutatingAdmissionPolicies, .mutatingAdmissionPolicyBindings, .customResourceDefinitions,
-                .nodeMetrics, .podMetrics,
             ],
             reviews: [.selfSubject, .token, .selfAccess, .selfRules, .access, .localAccess])
     }

@@ -90,7 +90,8 @@ package final class APIServer: Sendable {
         policies = PolicyIndex(store: store)
         flow = FlowControl(reads: configuration.readSeats, writes: configuration.writeSeats)
         let allocator = ServiceAllocator(network: configuration.serviceNetwork)
-        let registry = ResourceRegistry.builtIn(services: allocator)
+        var registry = ResourceRegistry.builtIn(services: allocator)
+        if nodes != nil { for declaration in ResourceMetrics.declarations { registry.add(declaration) } }
         registryValue = Mutex(registry)
         builtIn = registry
         restoreAllocations(registry)
