@@ -17,7 +17,6 @@ extension ObjectValidation {
         check.metadata(NameRules.objectName(kind), isBuiltIn: Schema.builtIn.type(kind) != nil)
         switch (kind.group, kind.kind) {
         case ("", "Pod"): check.pod()
-        case ("", "Node"): check.node()
         case ("", "Service"): check.service()
         case ("", "ConfigMap"): check.configMap()
         case ("", "Secret"): check.secret()
@@ -40,8 +39,13 @@ extension ObjectValidation {
         case ("coordination.k8s.io", "Lease"): check.lease()
         case ("storage.k8s.io", "StorageClass"): check.storageClass()
         case ("storage.k8s.io", "VolumeAttributesClass"): check.volumeAttributesClass()
-        case ("storage.k8s.io", "CSIDriver"): check.csiDriver()
-        case ("storage.k8s.io", "CSINode"): check.csiNode()
+        case ("storage.k8s.io", "CSIDriver"):
+            check.csiDriver()
+            check.csiTokens()
+        case ("storage.k8s.io", "CSINode"):
+            check.csiNode()
+            check.csiNodeUpdate()
+        case ("storage.k8s.io", "CSIStorageCapacity"): check.csiStorageCapacity()
         case ("storage.k8s.io", "VolumeAttachment"): check.volumeAttachment()
         case ("scheduling.k8s.io", "PriorityClass"): check.priorityClass()
         case ("node.k8s.io", "RuntimeClass"): check.runtimeClass()
