@@ -81,6 +81,7 @@ let package = Package(
         // Optimised in debug builds too: it calls itself, and frames of code that is not optimised fill the stack.
         module("CEL", ["ApusCore", "KubeAPI", "LinearRegex"], settings: optimised),
         module("ServerSideApply", ["ApusCore", "KubeAPI"]),
+        module("YAMLFormat", ["ApusCore", .yams]),
         module("AccessControl", ["ApusCore", "KubeAPI"]),
         module("AdmissionRules", ["ApusCore", "KubeAPI"]),
         module("CustomResources", ["ApusCore", "KubeAPI", "CEL", "LinearRegex"]),
@@ -97,13 +98,14 @@ let package = Package(
             "KubeServer",
             [
                 "ApusCore", "KubeAPI", "KubeStore", "LinearRegex", "CEL", "ServerSideApply", "AccessControl",
-                "AdmissionRules", "CustomResources", "CZlib", .asyncHTTPClient, .crypto, .httpTypes, .hummingbird,
+                "AdmissionRules", "CustomResources", "CZlib", "YAMLFormat", .asyncHTTPClient, .crypto, .httpTypes,
+                .hummingbird,
                 .hummingbirdCore, .jwtKit, .logging, .nioCore, .nioHTTP1, .nioSSL, .serviceLifecycle, .swiftASN1,
                 .x509,
             ]),
         module(
             "KubeClient",
-            ["ApusCore", "KubeAPI", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .yams]),
+            ["ApusCore", "KubeAPI", "YAMLFormat", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
 
         // 4 Control
         module("ControllerRuntime", ["ApusCore", "KubeAPI", "KubeClient", .logging]),
@@ -137,7 +139,8 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusApp", "ApusCore", "KubeAPI", "KubeClient", "CProcessShim", .argumentParser, .logging,
+                "ApusApp", "ApusCore", "KubeAPI", "KubeClient", "YAMLFormat", "CProcessShim", .argumentParser,
+                .logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -161,6 +164,8 @@ let package = Package(
         tests("LinearRegex"),
         tests("CEL", ["ApusCore", "KubeAPI"]),
         tests("AdmissionRules", ["ApusCore", "KubeAPI"]),
+        tests("ServerSideApply", ["ApusCore", "KubeAPI"]),
+        tests("YAMLFormat", ["ApusCore"]),
         tests("KubeStore", ["ApusCore", .grdb, .logging]),
         tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
         tests("ModelKit", ["ApusCore"]),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerRuntime
+import Controllers
 import Foundation
 import KubeAPI
 import KubeClient
@@ -64,7 +65,18 @@ struct ControlPlane: Sendable {
 
     /// A client inside this process, known to the server as `system:NAME`.
     func client(as name: String) -> KubeClient {
-        KubeClient(transport: InProcessTransport(server: server, user: .component(name)), userAgent: name)
+        KubeClient(
+            transport: InProcessTransport(server: server, user: .component(name)), userAgent: Self.program(name))
+    }
+
+    /// The program that a component is part of upstream: the manager of the fields that it writes.
+    private static func program(_ name: String) -> String {
+        switch name {
+        case _ where name.hasPrefix("node:"): "kubelet"
+        case "kube-scheduler", "kube-proxy", "apus": name
+        case "apiserver": "kube-apiserver"
+        default: ControllerManager.program
+        }
     }
 
     /// Starts to serve as a task of `group`, and returns once it accepts connections, its own objects are there and

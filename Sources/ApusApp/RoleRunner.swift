@@ -88,7 +88,14 @@ package struct RoleRunner: Sendable {
         of transport: HTTPTransport, authority: [UInt8]?
     ) throws -> @Sendable () async throws -> Void {
         let logger = configuration.logger
-        let client = KubeClient(transport: transport, userAgent: "apus-\(role.rawValue)")
+        let program =
+            switch role {
+            case .scheduler: "kube-scheduler"
+            case .serviceProxy: "kube-proxy"
+            case .nodeAgent: "kubelet"
+            case .apiserver, .controllerManager: "apus"
+            }
+        let client = KubeClient(transport: transport, userAgent: program)
         switch role {
         case .apiserver:
             throw PlatformError("the API server is no client")
@@ -96,7 +103,8 @@ package struct RoleRunner: Sendable {
             var settings = ControllerConfiguration()
             settings.rootCertificate = authority.map { String(decoding: $0, as: UTF8.self) }
             let manager = ControllerManager(
-                client: { KubeClient(transport: transport, userAgent: $0) }, logger: logger, configuration: settings)
+                client: { _ in KubeClient(transport: transport, userAgent: ControllerManager.program) }, logger: logger,
+                configuration: settings)
             return { await manager.run() }
         case .scheduler:
             let scheduler = SchedulerLoop(client: client, logger: logger)

@@ -23,6 +23,25 @@ package struct JSONParser {
     private var index = 0
     private var path: [Step] = []
     private var duplicates: [String] = []
+    private var cut: Cut?
+    private var cutText: Range<Int>?
+
+    /// A member that is passed over: its text is wanted, not its value.
+    package struct Cut: Sendable {
+        let parent: String
+        let member: String
+        let depth: Int
+
+        /// - Parameters:
+        ///   - member: key of what is left out.
+        ///   - parent: key of the object that it is a member of.
+        ///   - depth: how many steps from the top that object is at most.
+        package init(_ member: String, of parent: String, depth: Int = 1) {
+            self.parent = parent
+            self.member = member
+            self.depth = depth
+        }
+    }
 
     private enum Step {
         case key(String)
@@ -63,6 +82,61 @@ package struct JSONParser {
     /// Parses one document held in a string.
     package static func parse(_ text: String, maxDepth: Int = defaultMaxDepth) throws(JSONError) -> JSONValue {
         try parse(text.utf8, maxDepth: maxDepth)
+    }
+
+    /// Parses a document of our own without one of its members, whose text is given back; empty when there is none.
+    /// What is left out is not checked, only its end is found.
+    package static func parse(_ bytes: [UInt8], leavingOut cut: Cut) throws(JSONError) -> (
+        value: JSONValue, text: [UInt8]
+    ) {
+        try bytes.withUnsafeBufferPointer { buffer -> Result<(JSONValue, [UInt8]), JSONError> in
+            var parser = JSONParser(buffer, maxDepth: defaultMaxDepth)
+            parser.cut = cut
+            do throws(JSONError) {
+                let value = try parser.document()
+                return .success((value, parser.cutText.map { Array(buffer[$0]) } ?? []))
+            } catch {
+                return .failure(error)
+            }
+        }.get()
+    }
+
+    /// Whether the member that comes next is passed over.
+    private func isCut(_ key: String) -> Bool {
+        guard let cut, path.count <= cut.depth, key == cut.member, case .key(cut.parent)? = path.last else {
+            return false
+        }
+        return true
+    }
+
+    /// Passes over a value by its brackets and strings.
+    private mutating func skipValue() throws(JSONError) {
+        var depth = 0
+        repeat {
+            guard index < bytes.count else { throw fail("unexpected end of input") }
+            switch bytes[index] {
+            case UInt8(ascii: "\""):
+                index += 1
+                while index < bytes.count, bytes[index] != UInt8(ascii: "\"") {
+                    index += bytes[index] == UInt8(ascii: "\\") ? 2 : 1
+                }
+                guard index < bytes.count else { throw fail("string without an end") }
+                index += 1
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                depth += 1
+                index += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                depth -= 1
+                index += 1
+            default:
+                if depth == 0 {
+                    _ = try value(depth: 0)
+                } else {
+                    index += 1
+                }
+            }
+        } while depth > 0
+        guard depth == 0 else { throw fail("expected a value") }
     }
 
     private func fail(_ reason: String) -> JSONError { JSONError(reason: reason, offset: index) }
@@ -121,12 +195,18 @@ package struct JSONParser {
             skipSpace()
             guard take(UInt8(ascii: ":")) else { throw fail("expected ':' after key \"\(key.prefix(64))\"") }
             skipSpace()
-            path.append(.key(key))
-            let value = try self.value(depth: depth)
-            if members.updateValue(value, forKey: key) != nil, duplicates.count < 100 {
-                duplicates.append(pathText)
+            if cut != nil, isCut(key) {
+                let start = index
+                try skipValue()
+                cutText = start..<index
+            } else {
+                path.append(.key(key))
+                let value = try self.value(depth: depth)
+                if members.updateValue(value, forKey: key) != nil, duplicates.count < 100 {
+                    duplicates.append(pathText)
+                }
+                path.removeLast()
             }
-            path.removeLast()
             skipSpace()
             if take(UInt8(ascii: ",")) { continue }
             if take(UInt8(ascii: "}")) { return .object(members) }

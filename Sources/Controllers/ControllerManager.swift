@@ -6,13 +6,16 @@ package import Logging
 
 /// Kubernetes' core controllers, sharing one copy of the cluster. Each is a client of the API and of nothing else.
 package struct ControllerManager: Sendable {
+    /// The program that the controllers are upstream: the manager of the fields that they write.
+    package static let program = "kube-controller-manager"
+
     private let context: ControllerContext
     private var controllers: [Controller]
     private let garbageCollector: GarbageCollector
     private let quotas: QuotaController
 
     /// - Parameters:
-    ///   - client: makes a client whose user agent is the controller's name.
+    ///   - client: makes a client with the rights of the controller of that name.
     ///   - logger: where failures of reconciliations are told.
     ///   - configuration: timing and limits.
     package init(

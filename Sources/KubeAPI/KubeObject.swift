@@ -24,8 +24,19 @@ package struct ObjectKey: Hashable, Comparable, Sendable, CustomStringConvertibl
 package struct KubeObject: Hashable, Sendable {
     /// The whole object.
     package var json: JSONValue
+    /// `metadata.managedFields` as JSON text, where it is kept apart from ``json``: inside the API server, which writes
+    /// it with every change and reads it seldom. Empty for none.
+    package var managedFields: [UInt8] = []
 
     package init(_ json: JSONValue) { self.json = json }
+
+    /// ``json`` with what is kept apart.
+    package var complete: JSONValue {
+        guard !managedFields.isEmpty, let managers = try? JSONParser.parse(managedFields) else { return json }
+        var json = json
+        json["metadata"]["managedFields"] = managers
+        return json
+    }
 
     /// An object with type and name only.
     package init(_ resource: KubeResource, namespace: String = "", name: String) {

@@ -97,6 +97,7 @@ extension OpenAPI {
         var definition: JSONValue = ["type": "object"]
         if !properties.isEmpty { definition["properties"] = .object(properties) }
         if !required.isEmpty { definition["required"] = JSONValue(required) }
+        if type.isAtomic { definition["x-kubernetes-map-type"] = "atomic" }
         if !kinds.isEmpty {
             let sorted = Set(kinds).sorted { ($0.group, $0.version, $0.kind) < ($1.group, $1.version, $1.kind) }
             definition["x-kubernetes-group-version-kind"] = .array(sorted.map(Self.extensionValue))

@@ -62,6 +62,8 @@ package struct SchemaMessage: Sendable {
     package let name: String
     /// Whether its objects carry `apiVersion` and `kind`.
     package let isTyped: Bool
+    /// Whether server-side apply owns and replaces it as a whole.
+    package let isAtomic: Bool
     package internal(set) var fields: [SchemaField]
     /// The fields of the JSON object: those of inlined structs take the place of the struct.
     package internal(set) var jsonFields: [SchemaField] = []

@@ -225,7 +225,7 @@ expression 1 string o
 M admissionregistration.v1.MatchCondition
 name 1 string r
 expression 2 string r
-M admissionregistration.v1.MatchResources
+M admissionregistration.v1.MatchResources a
 namespaceSelector 1 *meta.v1.LabelSelector o
 objectSelector 2 *meta.v1.LabelSelector o
 resourceRules 3 [].NamedRuleWithOperations o l=atomic
@@ -259,13 +259,13 @@ M admissionregistration.v1.Mutation
 patchType 2 string:.PatchType r
 applyConfiguration 3 *.ApplyConfiguration o
 jsonPatch 4 *.JSONPatch o
-M admissionregistration.v1.NamedRuleWithOperations
+M admissionregistration.v1.NamedRuleWithOperations a
 resourceNames 1 []string o l=atomic
 ruleWithOperations 2 .RuleWithOperations i
-M admissionregistration.v1.ParamKind
+M admissionregistration.v1.ParamKind a
 apiVersion 1 string o
 kind 2 string o
-M admissionregistration.v1.ParamRef
+M admissionregistration.v1.ParamRef a
 name 1 string o
 namespace 2 string o
 selector 3 *meta.v1.LabelSelector o
@@ -315,7 +315,7 @@ expression 1 string r
 message 2 string o
 reason 3 *string:meta.v1.StatusReason o
 messageExpression 4 string o
-M admissionregistration.v1.Variable
+M admissionregistration.v1.Variable a
 name 1 string r
 expression 2 string r
 M apiextensions.v1.CustomResourceColumnDefinition
@@ -709,7 +709,7 @@ resourceRules 1 [].ResourceRule r l=atomic
 nonResourceRules 2 [].NonResourceRule r l=atomic
 incomplete 3 bool r
 evaluationError 4 string o
-M autoscaling.v1.CrossVersionObjectReference
+M autoscaling.v1.CrossVersionObjectReference a
 kind 1 string r
 name 2 string r
 apiVersion 3 string o
@@ -1065,7 +1065,7 @@ binaryData 3 {}bytes o
 M core.v1.ConfigMapEnvSource
 localObjectReference 1 .LocalObjectReference i
 optional 2 *bool o
-M core.v1.ConfigMapKeySelector
+M core.v1.ConfigMapKeySelector a
 localObjectReference 1 .LocalObjectReference i
 key 2 string r
 optional 3 *bool o
@@ -1189,12 +1189,12 @@ M core.v1.EmptyDirVolumeSource
 medium 1 string:.StorageMedium o
 sizeLimit 2 *quantity o
 mode 3 *int32 o
-M core.v1.EndpointAddress
+M core.v1.EndpointAddress a
 ip 1 string r
 hostname 3 string o
 nodeName 4 *string o
 targetRef 2 *.ObjectReference o
-M core.v1.EndpointPort
+M core.v1.EndpointPort a
 name 1 string o
 port 2 int32 r
 protocol 3 string:.Protocol o
@@ -1279,7 +1279,7 @@ lastObservedTime 2 microTime o
 M core.v1.EventSource
 component 1 string o
 host 2 string o
-M core.v1.EvictionResponder
+M core.v1.EvictionResponder a
 name 1 string r
 priority 2 *int32 r
 M core.v1.ExecAction
@@ -1290,7 +1290,7 @@ lun 2 *int32 o
 fsType 3 string o
 readOnly 4 bool o
 wwids 5 []string o l=atomic
-M core.v1.FileKeySelector
+M core.v1.FileKeySelector a
 volumeName 1 string r
 path 2 string r
 key 3 string r
@@ -1419,7 +1419,7 @@ ipMode 3 *string:.LoadBalancerIPMode o
 ports 4 [].PortStatus o l=atomic
 M core.v1.LoadBalancerStatus
 ingress 1 [].LoadBalancerIngress o l=atomic
-M core.v1.LocalObjectReference
+M core.v1.LocalObjectReference a
 name 1 string o d=""
 M core.v1.LocalVolumeSource
 path 1 string r
@@ -1500,13 +1500,13 @@ features 2 *.NodeRuntimeHandlerFeatures o
 M core.v1.NodeRuntimeHandlerFeatures
 recursiveReadOnlyMounts 1 *bool o
 userNamespaces 2 *bool o
-M core.v1.NodeSelector
+M core.v1.NodeSelector a
 nodeSelectorTerms 1 [].NodeSelectorTerm r l=atomic
 M core.v1.NodeSelectorRequirement
 key 1 string r
 operator 2 string:.NodeSelectorOperator r
 values 3 []string o l=atomic
-M core.v1.NodeSelectorTerm
+M core.v1.NodeSelectorTerm a
 matchExpressions 1 [].NodeSelectorRequirement o l=atomic
 matchFields 2 [].NodeSelectorRequirement o l=atomic
 M core.v1.NodeSpec
@@ -1547,10 +1547,10 @@ kubeProxyVersion 8 string r
 operatingSystem 9 string r
 architecture 10 string r
 swap 11 *.NodeSwapStatus o
-M core.v1.ObjectFieldSelector
+M core.v1.ObjectFieldSelector a
 apiVersion 1 string o
 fieldPath 2 string r
-M core.v1.ObjectReference
+M core.v1.ObjectReference a
 kind 1 string o
 namespace 2 string o
 name 3 string o
@@ -1886,7 +1886,7 @@ conditions 6 [].ReplicationControllerCondition o p=merge k=type l=map lk=type
 M core.v1.ResourceClaim
 name 1 string r
 request 2 string o
-M core.v1.ResourceFieldSelector
+M core.v1.ResourceFieldSelector a
 containerName 1 string o
 resource 2 string r
 divisor 3 quantity o
@@ -1942,7 +1942,7 @@ storageMode 7 string o d="ThinProvisioned"
 volumeName 8 string o
 fsType 9 string o d="xfs"
 readOnly 10 bool o
-M core.v1.ScopeSelector
+M core.v1.ScopeSelector a
 matchExpressions 1 [].ScopedResourceSelectorRequirement o l=atomic
 M core.v1.ScopedResourceSelectorRequirement
 scopeName 1 string:.ResourceQuotaScope r
@@ -1960,7 +1960,7 @@ type 3 string:.SecretType o
 M core.v1.SecretEnvSource
 localObjectReference 1 .LocalObjectReference i
 optional 2 *bool o
-M core.v1.SecretKeySelector
+M core.v1.SecretKeySelector a
 localObjectReference 1 .LocalObjectReference i
 key 2 string r
 optional 3 *bool o
@@ -1971,7 +1971,7 @@ M core.v1.SecretProjection
 localObjectReference 1 .LocalObjectReference i
 items 2 [].KeyToPath o l=atomic
 optional 4 *bool o
-M core.v1.SecretReference
+M core.v1.SecretReference a
 name 1 string o
 namespace 2 string o
 M core.v1.SecretVolumeSource
@@ -2080,7 +2080,7 @@ tolerationSeconds 5 *int64 o
 M core.v1.TopologySelectorLabelRequirement
 key 1 string r
 values 2 []string r l=atomic
-M core.v1.TopologySelectorTerm
+M core.v1.TopologySelectorTerm a
 matchLabelExpressions 1 [].TopologySelectorLabelRequirement o l=atomic
 M core.v1.TopologySpreadConstraint
 maxSkew 1 int32 r
@@ -2091,7 +2091,7 @@ minDomains 5 *int32 o
 nodeAffinityPolicy 6 *string:.NodeInclusionPolicy o
 nodeTaintsPolicy 7 *string:.NodeInclusionPolicy o
 matchLabelKeys 8 []string o l=atomic
-M core.v1.TypedLocalObjectReference
+M core.v1.TypedLocalObjectReference a
 apiGroup 1 *string
 kind 2 string r
 name 3 string r
@@ -2202,7 +2202,7 @@ terminating 3 *bool o
 M discovery.v1.EndpointHints
 forZones 1 [].ForZone o l=atomic
 forNodes 2 [].ForNode o l=atomic
-M discovery.v1.EndpointPort
+M discovery.v1.EndpointPort a
 name 1 *string o
 protocol 2 *string:core.v1.Protocol o
 port 3 *int32 o
@@ -2342,7 +2342,7 @@ M meta.v1.FieldSelectorRequirement
 key 1 string r
 operator 2 string:.FieldSelectorOperator r
 values 3 []string o l=atomic
-M meta.v1.LabelSelector
+M meta.v1.LabelSelector a
 matchLabels 1 {}string o
 matchExpressions 2 [].LabelSelectorRequirement o l=atomic
 M meta.v1.LabelSelectorRequirement
@@ -2379,7 +2379,7 @@ annotations 12 {}string o
 ownerReferences 13 [].OwnerReference o p=merge k=uid l=map lk=uid
 finalizers 14 []string o p=merge l=set
 managedFields 17 [].ManagedFieldsEntry o l=atomic
-M meta.v1.OwnerReference
+M meta.v1.OwnerReference a
 apiVersion 5 string r
 kind 1 string r
 name 3 string r
@@ -2528,7 +2528,7 @@ group 1 string o
 resource 2 string o r
 namespace 3 string o
 name 4 string o r
-M networking.v1.ServiceBackendPort
+M networking.v1.ServiceBackendPort a
 name 1 string o
 number 2 int32 o
 M networking.v1.ServiceCIDR t
@@ -2613,11 +2613,11 @@ items 2 [].RoleBinding r
 M rbac.v1.RoleList t
 metadata 1 meta.v1.ListMeta o
 items 2 [].Role r
-M rbac.v1.RoleRef
+M rbac.v1.RoleRef a
 apiGroup 1 string
 kind 2 string r
 name 3 string r
-M rbac.v1.Subject
+M rbac.v1.Subject a
 kind 1 string r
 apiGroup 2 string o
 name 3 string r

@@ -33,8 +33,10 @@ struct SchemaTableParser {
         case "M":
             let name = String(words[1])
             let index = self.index(of: name)
-            let isTyped = words.count > 2 && words[2] == "t"
-            messages[index] = SchemaMessage(name: name, isTyped: isTyped, fields: isTyped ? Self.typeMeta : [])
+            let isTyped = words.dropFirst(2).contains("t")
+            messages[index] = SchemaMessage(
+                name: name, isTyped: isTyped, isAtomic: words.dropFirst(2).contains("a"),
+                fields: isTyped ? Self.typeMeta : [])
             current = (index, String(name[..<(name.lastIndex(of: ".") ?? name.endIndex)]))
         default:
             guard let current, words.count >= 3, let number = Int(words[1]) else { return }
@@ -53,7 +55,7 @@ struct SchemaTableParser {
     private mutating func index(of name: String) -> Int {
         if let index = indices[name] { return index }
         indices[name] = messages.count
-        messages.append(SchemaMessage(name: name, isTyped: false, fields: []))
+        messages.append(SchemaMessage(name: name, isTyped: false, isAtomic: false, fields: []))
         return messages.count - 1
     }
 

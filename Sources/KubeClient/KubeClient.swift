@@ -79,7 +79,9 @@ package struct KubeClient: Sendable {
         return KubeObject(try await call("GET", path))
     }
 
-    /// Lists one page; `namespace` empty means all.
+    private static let managedFields = JSONParser.Cut("managedFields", of: "metadata", depth: 3)
+
+    /// Lists one page, the managers of fields left out; `namespace` empty means all.
     package func list(
         _ resource: KubeResource, namespace: String = "", selection: Selection = Selection(), limit: Int? = nil,
         continueToken: String = ""
@@ -87,7 +89,8 @@ package struct KubeClient: Sendable {
         var query = selection.query
         if let limit { query.append(("limit", String(limit))) }
         if !continueToken.isEmpty { query.append(("continue", continueToken)) }
-        let json = try await call("GET", resource.path(namespace: namespace), query: query)
+        let page = try await bytes(request("GET", resource.path(namespace: namespace), query: query))
+        let json = try JSONParser.parse(page, leavingOut: Self.managedFields).value
         let items = json["items"].elements.map { item in
             var object = KubeObject(item)
             if object["kind"].isNull {

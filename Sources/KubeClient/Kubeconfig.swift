@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
 import Foundation
-import Yams
+import YAMLFormat
 
 /// Why a kubeconfig cannot be used.
 package struct KubeconfigError: Error, Equatable, Sendable, CustomStringConvertible {

@@ -2,6 +2,7 @@
 import ApusCore
 import Foundation
 package import KubeAPI
+import YAMLFormat
 
 /// Why manifests cannot be read.
 package struct ManifestError: Error, Equatable, Sendable, CustomStringConvertible {

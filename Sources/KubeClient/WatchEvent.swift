@@ -10,9 +10,11 @@ package enum WatchEvent: Sendable {
     /// All changes up to this resource version were sent.
     case bookmark(resourceVersion: String)
 
-    /// Decodes one line; an ERROR event is thrown as its status.
+    private static let managedFields = JSONParser.Cut("managedFields", of: "metadata", depth: 2)
+
+    /// Decodes one line, the managers of fields left out; an ERROR event is thrown as its status.
     package static func decode(_ line: [UInt8]) throws -> WatchEvent {
-        let json = try JSONParser.parse(line)
+        let json = try JSONParser.parse(line, leavingOut: managedFields).value
         let object = KubeObject(json["object"])
         switch json["type"].string {
         case "ADDED": return .added(object)

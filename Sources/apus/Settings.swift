@@ -3,6 +3,7 @@ import ApusCore
 import ArgumentParser
 import Foundation
 import KubeClient
+import YAMLFormat
 
 /// Finds the value of an option: command line, else `APUS_…` in the environment, else the configuration file.
 struct Settings {

@@ -2,6 +2,7 @@
 package import ApusCore
 package import KubeAPI
 package import KubeStore
+package import ServerSideApply
 
 /// Everything that the server has to know about one kind; adding a kind is writing one of these.
 package struct ResourceDeclaration: Sendable {
@@ -72,6 +73,8 @@ package struct ResourceDeclaration: Sendable {
     package var storage: StorageConversion?
     /// Gives the objects of a kind that is not stored, which can only be read; nil for a kind that is stored.
     package var provider: ObjectProvider?
+    /// How server-side apply merges objects; nil for a built-in kind, which has its own, and for kinds without schema.
+    package var mergeType: MergeType?
 
     package init(
         _ resource: KubeResource, singular: String? = nil, shortNames: [String] = [], categories: [String] = [],

@@ -10,10 +10,14 @@ extension APIServer {
         return object
     }
 
-    /// A stored object as a value, in the call's kind.
+    private static let managedFields = JSONParser.Cut("managedFields", of: "metadata")
+
+    /// A stored object as a value, in the call's kind, its managers apart.
     func decode(_ stored: StoredObject, _ declaration: ResourceDeclaration) throws(StatusError) -> KubeObject {
         do {
-            let object = KubeObject(try JSONParser.parse(stored.bytes))
+            let parsed = try JSONParser.parse(stored.bytes, leavingOut: Self.managedFields)
+            var object = KubeObject(parsed.value)
+            object.managedFields = parsed.text
             guard let storage = declaration.storage, !storage.isServed(stored) else { return object }
             return storage.fromStored(object)
         } catch {
@@ -26,7 +30,7 @@ extension APIServer {
         guard let storage = declaration.storage, !storage.isServed(stored),
             let object = try? decode(stored, declaration)
         else { return stored.bytes }
-        return object.json.encoded
+        return object.complete.encoded
     }
 
     /// The answer with a stored object in the form that the client asked for.
@@ -43,9 +47,9 @@ extension APIServer {
     /// The answer with an object in the form that the client asked for.
     func answer(_ object: KubeObject, _ call: ResourceCall, status: Int = 200) -> KubeResponse {
         switch call.form {
-        case .object: return KubeResponse(status: status, json: object.json)
+        case .object: return KubeResponse(status: status, json: object.complete)
         case .partialMetadata, .partialMetadataList:
-            return KubeResponse(status: status, json: TableRenderer.partialMetadata(object))
+            return KubeResponse(status: status, json: TableRenderer.partialMetadata(KubeObject(object.complete)))
         case .table:
             let renderer = TableRenderer(call, now: now())
             return KubeResponse(

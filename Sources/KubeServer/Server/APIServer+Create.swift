@@ -3,6 +3,7 @@ import ApusCore
 import KubeAPI
 import KubeStore
 import Logging
+import ServerSideApply
 
 extension APIServer {
     /// How often a generated name is tried when it is taken.
@@ -16,8 +17,10 @@ extension APIServer {
         return response
     }
 
-    /// Creates an object that was decoded.
-    func create(_ given: KubeObject, _ call: ResourceCall) async throws(StatusError) -> KubeResponse {
+    /// Creates an object that was decoded; `managers` of its fields are given where they are not all the caller.
+    func create(
+        _ given: KubeObject, _ call: ResourceCall, managers: ManagedFields? = nil
+    ) async throws(StatusError) -> KubeResponse {
         let declaration = call.declaration
         if declaration.resource.isNamespaced, call.namespace.isEmpty {
             throw .badRequest("an empty namespace may not be set during creation")
@@ -32,7 +35,7 @@ extension APIServer {
         for attempt in 1... {
             if !prefix.isEmpty { object.name = ObjectMeta.generatedName(prefix) }
             do throws(StatusError) {
-                return try await createNamed(object, call)
+                return try await createNamed(object, call, managers)
             } catch {
                 guard !prefix.isEmpty, error.isAlreadyExists, attempt < Self.nameAttempts else { throw error }
             }
@@ -40,11 +43,15 @@ extension APIServer {
         throw .internalError("no name was free")
     }
 
-    private func createNamed(_ given: KubeObject, _ call: ResourceCall) async throws(StatusError) -> KubeResponse {
+    private func createNamed(
+        _ given: KubeObject, _ call: ResourceCall, _ managers: ManagedFields?
+    ) async throws(StatusError) -> KubeResponse {
         let declaration = call.declaration
         var object = given
         try declaration.strategy.prepareCreate(&object)
         Defaults.apply(&object.json, GroupVersionKind(apiVersion: object.apiVersion, kind: object.kind))
+        // What admission adds is nobody's.
+        object.managedFields = managers.map { $0.isEmpty ? [] : $0.bytes } ?? managersOfNew(object, call)
         let attributes = attributes(.create, old: nil, call)
         defer { attributes.notes.end() }
         try await admit(&object, attributes)

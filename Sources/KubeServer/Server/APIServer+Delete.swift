@@ -125,7 +125,7 @@ extension APIServer {
             } catch {
                 guard error.isNotFound else { throw error }
             }
-            items.append(try decode(stored, call.declaration).json)
+            items.append(try decode(stored, call.declaration).complete)
         }
         return KubeResponse(
             json: .object([

@@ -134,7 +134,7 @@ extension APIServer {
             return KubeResponse(
                 json: TableRenderer(call, now: now()).table(objects, metadata: selected.metadata))
         case .partialMetadata, .partialMetadataList:
-            let objects = selected.objects.compactMap { try? decode($0, call.declaration) }
+            let objects = selected.objects.compactMap { try? KubeObject(decode($0, call.declaration).complete) }
             return KubeResponse(
                 json: [
                     "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",

@@ -40,7 +40,7 @@ extension APIServer {
         let call = ResourceCall(
             request: request, user: user, declaration: declaration, namespace: path.namespace, name: path.name ?? "",
             subresource: path.subresource ?? "", form: isProxied ? .object : try AnswerForm(accept: request.accept),
-            isDryRun: isProxied ? false : try Self.isDryRun(request))
+            isDryRun: isProxied ? false : try WriteOptions(request).isDryRun)
         let response = try await answer(call, hasName: path.name != nil)
         return declaration.warning.isEmpty ? response : response.warning([declaration.warning])
     }
@@ -67,17 +67,6 @@ extension APIServer {
             return try list(narrowed)
         }
         return answer(try stored(call), call)
-    }
-
-    private static func isDryRun(_ request: KubeRequest) throws(StatusError) -> Bool {
-        guard let value = request.parameter("dryRun"), !value.isEmpty else { return false }
-        guard value == "All" else {
-            throw StatusError(
-                code: 422, reason: "Invalid",
-                message: "\"\" is invalid: dryRun: Unsupported value: \"\(value.prefix(64))\": supported values: "
-                    + "\"All\"")
-        }
-        return true
     }
 
     private func answer(

@@ -73,12 +73,13 @@ extension APIServer {
         case "PUT":
             var decoder = try BodyDecoder(call.request, schema: schema)
             let wanted = try decoder.object(call.request, apiVersion: "autoscaling/v1", kind: "Scale")
-            response = try await modify(parent) { old throws(StatusError) in try changed(old, wanted) }
+            response = try await modify(parent, as: "scale") { old throws(StatusError) in try changed(old, wanted) }
+        case "PATCH" where WriteRules.isApply(call.request): response = try await applyScale(call, parent, scale)
         case "PATCH":
             try WriteRules.checkPatchType(call.request)
             let decoder = try BodyDecoder(call.request, schema: schema)
             let kind = GroupVersionKind(group: "autoscaling", version: "v1", kind: "Scale")
-            response = try await modify(parent) { old throws(StatusError) in
+            response = try await modify(parent, as: "scale") { old throws(StatusError) in
                 let present = Self.scaleObject(old, scale)
                 let patched = try WriteRules.patch(call.request, present, kind: kind, schema: schema)
                 var attempt = decoder

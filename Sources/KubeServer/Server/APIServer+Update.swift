@@ -33,12 +33,14 @@ extension APIServer {
 
     func patch(_ call: ResourceCall) async throws(StatusError) -> KubeResponse {
         try WriteRules.checkPatchType(call.request, isCustom: call.declaration.reading != nil)
+        if WriteRules.isApply(call.request) { return try await apply(call) }
         let decoder = try BodyDecoder(call.request, schema: schema)
         let kind = GroupVersionKind(apiVersion: call.resource.apiVersion, kind: call.resource.kind)
         let schema = schema
         var warnings: [(name: String, value: String)] = []
         var response = try await modify(call) { old throws(StatusError) in
-            let patched = try WriteRules.patch(call.request, old.json, kind: kind, schema: schema)
+            let present = WriteRules.mayReadManagers(call.request) ? old.complete : old.json
+            let patched = try WriteRules.patch(call.request, present, kind: kind, schema: schema)
             var attempt = decoder
             let object = try attempt.typed(patched, call.declaration)
             warnings = attempt.warningHeaders
@@ -52,19 +54,36 @@ extension APIServer {
     ///
     /// - Parameters:
     ///   - call: which object; its subresource `status` confines the change.
-    ///   - change: makes the new object from the present one.
+    ///   - subresource: as what the changed fields are noted, where it is not the call's.
+    ///   - make: makes the new object from the present one.
     /// - Returns: the answer with the new object.
-    /// - Throws: 404 when there is none, 409 when it is another than was meant, and what `change` throws.
+    /// - Throws: 404 when there is none, 409 when it is another than was meant, and what `make` throws.
     func modify(
-        _ call: ResourceCall, _ change: (KubeObject) throws(StatusError) -> KubeObject
+        _ call: ResourceCall, as subresource: String? = nil,
+        _ make: (KubeObject) throws(StatusError) -> KubeObject
+    ) async throws(StatusError) -> KubeResponse {
+        try await change(call, as: subresource) { old throws(StatusError) in
+            var object = try make(old)
+            let given = object.metadata["managedFields"]
+            if !given.isNull { object.metadata["managedFields"] = .null }
+            return (object, .updated(given: given))
+        }
+    }
+
+    /// ``modify(_:as:_:)`` for changes that say who manages the fields then.
+    func change(
+        _ call: ResourceCall, as subresource: String? = nil,
+        _ make: (KubeObject) throws(StatusError) -> (KubeObject, FieldOwnership)
     ) async throws(StatusError) -> KubeResponse {
         for attempt in 1... {
             let stored = try stored(call)
             let old = try decode(stored, call.declaration)
-            var object = try change(old)
+            var (object, ownership) = try make(old)
             let isPinned = !object.resourceVersion.isEmpty && object.resourceVersion != old.resourceVersion
             guard !isPinned else { throw .staleVersion(call.resource, call.name) }
             try prepare(&object, old: old, call)
+            // What admission adds is nobody's.
+            object.managedFields = managers(ownership, from: old, to: object, call, subresource: subresource)
             let attributes = attributes(.update, old: old, call)
             defer { attributes.notes.end() }
             try await admit(&object, attributes)
@@ -72,7 +91,7 @@ extension APIServer {
             let causes = problems(object, old: old, call.declaration)
             guard causes.isEmpty else { throw .invalid(call.resource, call.name, causes) }
             // Equal strings may still differ in bytes (Unicode's canonical equivalence).
-            if object == old, object.json.encoded == old.json.encoded {
+            if object == old, object.managedFields == old.managedFields, object.json.encoded == old.json.encoded {
                 return answer(stored, call).warning(attributes.notes.warnings)
             }
             do throws(StatusError) {

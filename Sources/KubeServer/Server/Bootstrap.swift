@@ -85,7 +85,8 @@ extension APIServer {
     ) async throws(StatusError) {
         guard let declaration = registry.declaration(resource) else { return }
         let call = ResourceCall(
-            request: KubeRequest(method: "POST", path: ""), user: .component("apiserver"), declaration: declaration,
+            request: KubeRequest(method: "POST", path: "", userAgent: "kube-apiserver"), user: .component("apiserver"),
+            declaration: declaration,
             namespace: object.namespace, name: object.name, subresource: "", form: .object, isDryRun: false)
         do throws(StatusError) {
             _ = try await create(object, call)

@@ -48,15 +48,36 @@ enum WriteRules {
         // A strategic patch needs the Go types of the kind.
         let accepted =
             [JSONPatch.mediaType, MergePatch.mediaType] + (isCustom ? [] : [StrategicMergePatch.mediaType])
-        let type = BodyDecoder.mediaType(request.contentType)
-        guard !accepted.contains(type) else { return }
-        if type == "application/apply-patch+yaml" {
-            throw .unsupportedMediaType(
-                "server-side apply (application/apply-patch+yaml) is not supported by this server: use client-side "
-                    + "apply, or one of \(accepted.joined(separator: ", "))")
-        }
+            + [WriteOptions.applyMediaType]
+        guard !accepted.contains(BodyDecoder.mediaType(request.contentType)) else { return }
         throw .unsupportedMediaType(
             "the body of the request was in an unknown format - accepted media types include: "
                 + accepted.joined(separator: ", "))
+    }
+
+    /// Whether a patch is a server-side apply.
+    static func isApply(_ request: KubeRequest) -> Bool {
+        BodyDecoder.mediaType(request.contentType) == WriteOptions.applyMediaType
+    }
+
+    /// Whether a patch may have to do with the managers of fields, which are kept apart otherwise: it names them, moves
+    /// or replaces what they are in, or hides what it names behind escapes.
+    static func mayReadManagers(_ request: KubeRequest) -> Bool {
+        if BodyDecoder.mediaType(request.contentType) == JSONPatch.mediaType { return true }
+        return request.body.contains(UInt8(ascii: "\\")) || request.body.contains(text: "managedFields")
+            || request.body.contains(text: "\"$patch\"") || request.body.contains(text: "\"$retainKeys\"")
+    }
+}
+
+extension [UInt8] {
+    fileprivate func contains(text: StaticString) -> Bool {
+        let length = text.utf8CodeUnitCount
+        guard count >= length else { return false }
+        return withUnsafeBufferPointer { bytes in
+            (0...bytes.count - length).contains { start in
+                bytes[start] == text.utf8Start[0]
+                    && (1..<length).allSatisfy { bytes[start + $0] == text.utf8Start[$0] }
+            }
+        }
     }
 }

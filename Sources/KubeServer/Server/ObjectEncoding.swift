@@ -15,10 +15,16 @@ struct ObjectEncoding: Sendable {
         members["metadata"] = nil
         // Metadata comes first and the resource version ends it, so that the gap is known.
         metadata["resourceVersion"] = .null
+        if !object.managedFields.isEmpty { metadata["managedFields"] = .null }
         writer.append(raw: "\"metadata\":".utf8)
         var bytes = metadata.encoded
         bytes.removeLast()
         writer.append(raw: bytes)
+        if !object.managedFields.isEmpty {
+            writer.append(raw: bytes.count > 1 ? ",\"managedFields\":".utf8 : "\"managedFields\":".utf8)
+            writer.append(raw: object.managedFields)
+            bytes.append(UInt8(ascii: ","))
+        }
         writer.append(raw: bytes.count > 1 ? ",\"resourceVersion\":\"".utf8 : "\"resourceVersion\":\"".utf8)
         head = writer.bytes
         var rest = JSONValue.object(members).encoded

@@ -45,7 +45,7 @@ struct TableRenderer: Sendable {
         switch inclusion {
         case .none: return ["cells": cells]
         case .metadata: return ["cells": cells, "object": Self.partialMetadata(object)]
-        case .object: return ["cells": cells, "object": object.json]
+        case .object: return ["cells": cells, "object": object.complete]
         }
     }
 
