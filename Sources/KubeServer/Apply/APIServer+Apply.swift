@@ -59,7 +59,8 @@ extension APIServer {
             "apiVersion": .string(call.resource.apiVersion), "kind": .string(call.resource.kind),
             "metadata": ["name": .string(call.name), "namespace": .string(call.namespace)],
         ]
-        if !given["spec"]["replicas"].isNull { configuration["spec"] = [scale.specReplicas: given["spec"]["replicas"]] }
+        let replicas = given["spec"]["replicas"]
+        if !replicas.isNull { configuration.set(replicas, at: scale.specReplicas[...]) }
         let warnings = try body.warnings(decoder.strictness)
         let response = try await change(parent, as: "scale") { old throws(StatusError) in
             try applied(configuration, to: old, parent, options, as: "scale")

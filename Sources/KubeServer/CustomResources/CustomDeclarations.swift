@@ -3,6 +3,7 @@ import ApusCore
 import CustomResources
 import KubeAPI
 import KubeStore
+import ServerSideApply
 
 /// Makes the declarations of the kinds that a definition defines.
 struct CustomDeclarations {
@@ -38,6 +39,7 @@ struct CustomDeclarations {
             selectableFields: selectable.map { SelectableField($0) }, strategy: strategy(version, resource))
         declaration.reading = ObjectReading(
             read: { Self.read($0, schema) }, published: { [source] in Self.published(source, resource, self.names) })
+        declaration.mergeType = schema.map { MergeType(object: $0.mergeShape) }
         declaration.warning = version.warning ?? ""
         let stored = self.resource(storage.name)
         var conversion = StorageConversion(
