@@ -25,6 +25,8 @@ extension FieldManager {
     ///   - request: who applies.
     ///   - force: whether fields of others are taken over.
     ///   - scope: the configuration's part that this request may write.
+    /// - Returns: the object with its managers.
+    /// - Throws: what is wrong with the configuration, or who else manages what it would change.
     package func apply(
         _ given: JSONValue, to live: JSONValue?, _ managers: ManagedFields, _ request: Request, force: Bool,
         scope: (JSONValue) -> JSONValue = { $0 }

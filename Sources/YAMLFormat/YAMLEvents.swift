@@ -30,6 +30,7 @@ struct YAMLEvents: ~Copyable {
     private let parser: UnsafeMutablePointer<yaml_parser_t>
 
     /// - Parameter input: must outlive this.
+    /// - Throws: when there is no memory.
     init(_ input: UnsafeBufferPointer<UInt8>) throws(YAMLDocumentError) {
         parser = .allocate(capacity: 1)
         guard yaml_parser_initialize(parser) == 1 else {
