@@ -213,6 +213,6 @@ extension APIServer {
             changed = try PolicyPatch.typed(changed, declaration, kind, schema)
         }
         Defaults.apply(&changed, kind)
-        object = KubeObject(changed)
+        object.json = changed
     }
 }
