@@ -32,7 +32,7 @@ struct MergeTableBuilder {
         case .object(let fields, let others, let isAtomic):
             var node = MergeNode(kind: .object, isAtomic: isAtomic)
             for (name, field) in fields {
-                node.fields[name] = MergeNode.Field(type: add(field), presence: .absent)
+                node.fields[name] = MergeNode.Field(name, type: add(field), presence: .absent)
             }
             node.others = others.map { add($0) }
             return append(node)
@@ -64,7 +64,8 @@ struct MergeTableBuilder {
         messages[index] = position
         var fields: [String: MergeNode.Field] = [:]
         for field in message.jsonFields {
-            fields[field.name] = MergeNode.Field(type: type(of: field), presence: Self.presence(of: field))
+            fields[field.name] = MergeNode.Field(
+                field.name, type: type(of: field), presence: Self.presence(of: field))
         }
         nodes[position].fields = fields
         return position

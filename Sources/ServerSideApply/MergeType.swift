@@ -66,8 +66,16 @@ struct MergeNode: Sendable {
     }
 
     struct Field: Sendable {
-        var type: Int
-        var presence: EmptyPresence
+        let type: Int
+        let presence: EmptyPresence
+        /// The step to the field, made once.
+        let element: PathElement
+
+        init(_ name: String, type: Int, presence: EmptyPresence) {
+            self.type = type
+            self.presence = presence
+            element = .field(name)
+        }
     }
 
     var kind: Kind
@@ -83,6 +91,9 @@ struct MergeNode: Sendable {
 
     /// The type of the member with this key.
     func member(_ key: String) -> Int? { fields[key]?.type ?? others }
+
+    /// The step to the member with this key.
+    func step(_ key: String) -> PathElement { fields[key]?.element ?? .field(key) }
 }
 
 /// Types by index: they may refer to each other and to themselves.

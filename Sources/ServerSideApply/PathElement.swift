@@ -8,7 +8,7 @@ package struct PathElement: Hashable, Comparable, Sendable {
     package let text: String
 
     /// A member of an object.
-    package static func field(_ name: String) -> PathElement { PathElement(text: "f:\(name)") }
+    package static func field(_ name: String) -> PathElement { PathElement(text: "f:" + name) }
 
     /// An element of a list of objects, by the members that tell it apart.
     package static func key(_ members: [String: JSONValue]) -> PathElement {

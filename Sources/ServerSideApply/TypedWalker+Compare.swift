@@ -101,11 +101,11 @@ extension TypedWalker {
         var found = Collector()
         for (key, value) in new {
             let type = node.member(key) ?? MergeTable.deduced
-            found.take(compare(old[key], value, type), at: .field(key))
+            found.take(compare(old[key], value, type), at: node.step(key))
         }
         for (key, value) in old where new[key] == nil {
             let type = node.member(key) ?? MergeTable.deduced
-            found.take(compare(value, nil, type), at: .field(key))
+            found.take(compare(value, nil, type), at: node.step(key))
         }
         return found.comparison
     }
@@ -170,7 +170,7 @@ extension TypedWalker {
                     member, field?.type ?? node.others ?? MergeTable.deduced,
                     isFromNothing ? field?.presence ?? .absent : .absent)
                 let entry = FieldSet.Entry(
-                    element: .field(key), isMember: below.isMember, children: below.children)
+                    element: field?.element ?? .field(key), isMember: below.isMember, children: below.children)
                 if !entry.isEmpty { entries.append(entry) }
             }
         case .list(let node):

@@ -50,7 +50,7 @@ extension TypedWalker {
                 var isMember = node.fields[key] == nil || member.isNull
                 if case .object(let members) = member, members.isEmpty { isMember = true }
                 if case .leaf = form(member, type) { isMember = true }
-                let entry = FieldSet.Entry(element: .field(key), isMember: isMember, children: children)
+                let entry = FieldSet.Entry(element: node.step(key), isMember: isMember, children: children)
                 if !entry.isEmpty { entries.append(entry) }
             }
         case .list(let node):
