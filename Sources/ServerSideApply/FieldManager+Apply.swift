@@ -34,7 +34,7 @@ extension FieldManager {
         guard given["metadata"]["managedFields"].isNull else {
             throw .badRequest("metadata.managedFields must be nil")
         }
-        var managers = managers
+        var managers = reconciled(managers, request)
         if let live, managers.isEmpty {
             // What is there without a manager is somebody's.
             var before = request

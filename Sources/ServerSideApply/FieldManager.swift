@@ -88,7 +88,7 @@ package struct FieldManager: Sendable {
         guard !managers.isEmpty else { return managers }
         let comparison = type.compare(old, new)
         guard !comparison.isEmpty else { return managers }
-        var result = managers
+        var result = reconciled(managers, request)
         let fields = Self.managed(comparison.changed)
         takeAway(comparison, from: old, to: new, request, except: nil, in: &result)
         if !fields.isEmpty {
@@ -103,6 +103,16 @@ package struct FieldManager: Sendable {
         result.entries.removeAll { $0.fields.isEmpty }
         result.cap()
         result.sort()
+        return result
+    }
+
+    /// The managers for a schema that may have changed since they were noted.
+    func reconciled(_ managers: ManagedFields, _ request: Request) -> ManagedFields {
+        guard type.mayChange else { return managers }
+        var result = managers
+        for index in result.entries.indices where result.entries[index].apiVersion == request.apiVersion {
+            result.entries[index].fields = result.entries[index].fields.reconciled(type.table.nodes, type.root)
+        }
         return result
     }
 

@@ -183,4 +183,31 @@ package struct FieldSet: Hashable, Sendable {
         }
         return result
     }
+
+    /// This set for a schema in which what it is below of may have become atomic: the whole is owned then.
+    ///
+    /// What has become granular is as if it had always been, as upstream has it.
+    func reconciled(_ nodes: [MergeNode], _ type: Int) -> FieldSet {
+        let node = nodes[type]
+        var result = self
+        for index in result.entries.indices where !result.entries[index].children.isEmpty {
+            let element = result.entries[index].element
+            let below: Int?
+            switch node.kind {
+            case .object: below = element.fieldName.flatMap { node.member(String($0)) }
+            case .list: below = node.element
+            default: below = nil
+            }
+            guard let below else { continue }
+            switch nodes[below].kind {
+            case .object where !nodes[below].isAtomic, .list where !nodes[below].isAtomic:
+                result.entries[index].children = result.entries[index].children.reconciled(nodes, below)
+            case .deduced: continue
+            default:
+                result.entries[index].children = FieldSet()
+                result.entries[index].isMember = true
+            }
+        }
+        return result
+    }
 }

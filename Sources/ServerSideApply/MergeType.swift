@@ -6,6 +6,8 @@ package import KubeAPI
 package struct MergeType: Sendable {
     let table: MergeTable
     let root: Int
+    /// Whether the schema may be another one than that of the last write.
+    private(set) var mayChange = false
 
     init(table: MergeTable, root: Int) {
         self.table = table
@@ -27,6 +29,7 @@ package struct MergeType: Sendable {
         }
         fields.merge(Self.common) { _, common in common }
         self.init(.object(fields: fields, others: others, isAtomic: false))
+        mayChange = true
     }
 
     /// The type of a built-in kind.

@@ -83,6 +83,34 @@ import Testing
 
     // MARK: Escalation
 
+    @Test func whoMayPatchOrUpdateMayNotCreateThatWay() async throws {
+        let rules: JSONValue = [
+            [
+                "apiGroups": ["", "coordination.k8s.io"], "resources": ["configmaps", "leases"],
+                "verbs": ["get", "patch", "update"],
+            ]
+        ]
+        _ = try await world.call(
+            "POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", role("change", rules))
+        _ = try await bind("change", "change", user: "ann", namespace: "default")
+        let apply = { (user: UserInfo) in
+            try await world.call(
+                "PATCH", "/api/v1/namespaces/default/configmaps/m?fieldManager=m",
+                ["apiVersion": "v1", "kind": "ConfigMap", "data": ["a": "b"]],
+                contentType: "application/apply-patch+yaml", user: user)
+        }
+        let refused = try await apply(Self.ann)
+        #expect(refused.status == 403)
+        #expect(
+            refused.message.hasPrefix(#"configmaps "m" is forbidden: User "ann" cannot create resource "configmaps""#))
+        let lease = try await world.call(
+            "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/l", ["metadata": ["name": "l"]],
+            user: Self.ann)
+        #expect(lease.status == 403)
+        #expect(try await apply(.admin).status == 201)
+        #expect(try await apply(Self.ann).status == 200)
+    }
+
     @Test func nobodyGrantsWhatTheyDoNotHave() async throws {
         _ = try await bind("admin", "admin", user: "ann", namespace: "default")
         let pods: JSONValue = [["verbs": ["get"], "apiGroups": [""], "resources": ["pods"]]]

@@ -322,6 +322,29 @@ import Testing
         #expect(story.object == nil)
     }
 
+    /// A schema whose map and list become atomic: who owned a part owns the whole.
+    @Test func whatBecomesAtomicIsOwnedAsAWhole() throws {
+        func type(_ isAtomic: Bool) -> MergeType {
+            MergeType(
+                object: .object(
+                    fields: [
+                        "spec": .object(
+                            fields: [
+                                "m": .object(fields: [:], others: .scalar(.string), isAtomic: isAtomic),
+                                "l": .list(.scalar(.string), isAtomic ? .atomic : .set),
+                            ], others: nil, isAtomic: false)
+                    ], others: nil, isAtomic: false))
+        }
+        var story = Story(type(false))
+        try story.apply("one", ["m": ["a": "1"], "l": ["x"]])
+        try story.apply("two", ["m": ["b": "2"], "l": ["y"]])
+        story.manager = FieldManager(type: type(true))
+        try story.apply("two", ["m": ["a": "1", "b": "2"], "l": ["x", "y"]])
+        #expect(story.fields(of: "one") == #"{"f:spec":{"f:l":{},"f:m":{}}}"#)
+        #expect(story.fields(of: "two") == #"{"f:spec":{"f:l":{},"f:m":{}}}"#)
+        #expect(throws: ApplyError.self) { try story.apply("two", ["m": ["b": "2"], "l": ["x", "y"]]) }
+    }
+
     @Test func theOldestUpdatersAreMerged() {
         var story = Story(Story.custom)
         story.create("u0", ["granular": ["k0": "v"]])

@@ -14,6 +14,15 @@ extension APIServer {
         guard decision.isAllowed else { throw Self.refusal(user, query, decision.reason) }
     }
 
+    /// Refuses who may change an object but not create it, where a change finds none.
+    func authorizeCreation(_ call: ResourceCall) throws(StatusError) {
+        try authorize(
+            call.user,
+            AccessQuery(
+                verb: "create", group: call.resource.group, resource: call.resource.plural, namespace: call.namespace,
+                name: call.name))
+    }
+
     /// Whether a user may do something.
     func isAllowed(_ user: UserInfo, _ query: AccessQuery) -> Bool {
         authorizer.decide(AccessAttributes(user: user, query)).isAllowed

@@ -71,6 +71,7 @@ extension APIServer {
     private func createApplied(
         _ configuration: JSONValue, _ call: ResourceCall, _ options: WriteOptions
     ) async throws(StatusError) -> KubeResponse {
+        try authorizeCreation(call)
         let result = try merged(configuration, nil, ManagedFields(), call, options)
         if let uid = configuration["metadata"]["uid"].string, !uid.isEmpty {
             throw .conflict(

@@ -22,6 +22,7 @@ extension APIServer {
         if store.get(call.key) == nil, call.declaration.allowsCreateOnUpdate, call.subresource.isEmpty,
             object.name == call.name
         {
+            try authorizeCreation(call)
             var response = try await create(object, call)
             response.headers += decoder.warningHeaders
             return response
