@@ -19,6 +19,7 @@ extension Target.Dependency {
     static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
     static let asyncHTTPClient = product(name: "AsyncHTTPClient", package: "async-http-client")
     static let crypto = product(name: "Crypto", package: "swift-crypto")
+    static let cryptoExtras = product(name: "CryptoExtras", package: "swift-crypto")
     static let grdb = product(name: "GRDB", package: "GRDB.swift")
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
     static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
@@ -87,7 +88,7 @@ let package = Package(
         module("CustomResources", ["ApusCore", "KubeAPI", "CEL", "LinearRegex"]),
 
         // 2 Engines: no network
-        module("KubeStore", ["ApusCore", .grdb, .logging]),
+        module("KubeStore", ["ApusCore", .crypto, .grdb, .logging]),
         module("SchedulerCore", ["ApusCore", "KubeAPI"]),
         // Inline functions in a header: compiled with ModelKit, optimised like it.
         .systemLibrary(name: "CALSKernels"),
@@ -132,7 +133,8 @@ let package = Package(
         module(
             "ApusApp",
             [
-                "ApusCore", "KubeAPI", "KubeStore", "KubeServer", "KubeClient", "ControllerRuntime", "Controllers",
+                "ApusCore", "KubeAPI", "AccessControl", "KubeStore", "KubeServer", "KubeClient", "ControllerRuntime",
+                "Controllers",
                 "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", .logging, .serviceLifecycle,
                 .unixSignals,
             ]),
@@ -170,7 +172,9 @@ let package = Package(
         tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
         tests("ModelKit", ["ApusCore"]),
         tests("AccessControl", ["ApusCore", "KubeAPI"]),
-        tests("KubeServer", ["ApusCore", "KubeAPI", "KubeStore", "AccessControl"]),
+        tests(
+            "KubeServer",
+            ["ApusCore", "KubeAPI", "KubeStore", "AccessControl", .crypto, .cryptoExtras, .logging, .x509]),
         tests("ControllerRuntime", ["ApusCore", "KubeAPI", "KubeClient"]),
         tests(
             "Controllers",

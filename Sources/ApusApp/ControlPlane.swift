@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import AccessControl
 import ControllerRuntime
 import Controllers
 import Foundation
@@ -30,6 +31,7 @@ struct ControlPlane: Sendable {
     private let pki: ClusterPKI
     private let server: APIServer
     private let backends = HTTPBackends()
+    private let audit: AuditLog?
 
     /// Opens the data folder.
     /// - Throws: an error whose description is one sentence.
@@ -42,7 +44,13 @@ struct ControlPlane: Sendable {
         } catch {
             throw PlatformError(Platform.unwritable(configuration.dataDir))
         }
-        store = try KubeStore(directory: configuration.storeDir, logger: configuration.logger)
+        var storage = StoreConfiguration()
+        storage.encryption = StoreEncryption(keyFile: configuration.encryptionKeys)
+        storage.encryption?.rotates = configuration.protection.rotatesEncryptionKey
+        let auditor = try Self.auditor(configuration)
+        audit = auditor?.log
+        store = try KubeStore(
+            directory: configuration.storeDir, configuration: storage, logger: configuration.logger)
         try configuration.rememberNetwork()
         guard let network = ServiceNetwork("\(configuration.servicePrefix).0.0/16") else {
             throw PlatformError("\(configuration.servicePrefix).0.0/16 is not a network of services")
@@ -56,8 +64,9 @@ struct ControlPlane: Sendable {
             directory: configuration.pkiDir, names: [configuration.host, "\(configuration.servicePrefix).0.1"])
         server = APIServer(
             store: store, configuration: settings,
-            tokens: try await TokenIssuer(privateKeyPEM: pki.tokenKeyPEM, issuer: settings.issuer), nodes: nodes,
-            backends: backends, logger: configuration.logger)
+            tokens: try await TokenIssuer(
+                privateKeyPEM: pki.tokenKeyPEM, verifyingPEMs: pki.oldTokenKeyPEMs, issuer: settings.issuer),
+            auditor: auditor, nodes: nodes, backends: backends, logger: configuration.logger)
     }
 
     /// Certificate of the authority that signs the server's, PEM.
@@ -163,5 +172,27 @@ struct ControlPlane: Sendable {
         } catch {
             configuration.logger.warning("the connections to pods were not closed cleanly: \(error)")
         }
+        await audit?.flush()
+    }
+
+    /// Who tells of requests, when there is a policy.
+    private static func auditor(_ configuration: PlatformConfiguration) throws -> Auditor? {
+        let wanted = configuration.protection
+        guard let path = wanted.auditPolicy else { return nil }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw PlatformError("the audit policy \(path) cannot be read: check --audit-policy")
+        }
+        let policy: AuditPolicy
+        do {
+            let documents = try YAMLDocuments.parse(String(decoding: data, as: UTF8.self))
+            guard documents.count == 1 else { throw AuditPolicy.Problem("it is not one YAML document") }
+            policy = try AuditPolicy(json: documents[0])
+        } catch {
+            throw PlatformError("the audit policy \(path) cannot be used: \(error)")
+        }
+        var settings = AuditLog.Configuration(path: wanted.auditLog ?? "\(configuration.dataDir)/audit.log")
+        settings.maximumBytes = wanted.auditLogMiB << 20
+        settings.backups = wanted.auditLogBackups
+        return Auditor(policy: policy, log: try AuditLog(settings, logger: configuration.logger))
     }
 }

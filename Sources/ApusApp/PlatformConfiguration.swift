@@ -18,6 +18,8 @@ package struct PlatformConfiguration: Sendable {
     /// Absolute path of the running program.
     package var executable: String
     package var logger: Logger
+    /// What is audited and encrypted.
+    package var protection = ProtectionConfiguration()
     /// The most requests that read, and that write, that are worked on at a time.
     package var readSeats = 64
     package var writeSeats = 200
@@ -59,6 +61,8 @@ package struct PlatformConfiguration: Sendable {
 
     /// Folder of the API server's store.
     package var storeDir: String { "\(dataDir)/store" }
+    /// The keys that Secrets are encrypted with.
+    package var encryptionKeys: String { "\(dataDir)/encryption-keys.json" }
     /// Folder of keys and certificates.
     package var pkiDir: String { "\(dataDir)/pki" }
     /// Folder of the node agent: pods, logs, volumes.
@@ -67,6 +71,22 @@ package struct PlatformConfiguration: Sendable {
     package var podPrefix: String { "127.\(network)" }
     /// First bytes of the services' addresses.
     package var servicePrefix: String { "127.\(network + 1)" }
+}
+
+/// What is audited and encrypted.
+package struct ProtectionConfiguration: Sendable {
+    /// The audit policy, an absolute path; nil audits nothing.
+    package var auditPolicy: String?
+    /// The audit log, an absolute path; nil is `audit.log` in the data folder.
+    package var auditLog: String?
+    /// After how many MiB a new audit log is begun. Default 100.
+    package var auditLogMiB = 100
+    /// How many old audit logs stay. Default 10.
+    package var auditLogBackups = 10
+    /// Whether a new key is made at the start, with which all Secrets are encrypted again.
+    package var rotatesEncryptionKey = false
+
+    package init() {}
 }
 
 /// Why the platform cannot start or go on: one sentence that says what to do.

@@ -21,6 +21,8 @@ package struct KubeRequest: Sendable {
     package var rawQuery = ""
     /// The body as it comes, of requests that are passed on to a backend.
     package var bodyStream: ByteStream?
+    /// Address of the client; empty for a call inside the process.
+    package var sourceAddress = ""
 
     package init(
         method: String, path: String, query: [(name: String, value: String)] = [], contentType: String = "",
@@ -55,6 +57,8 @@ package struct KubeResponse: Sendable {
     /// Further headers, such as `Warning` and `Retry-After`.
     package var headers: [(name: String, value: String)]
     package var body: Body
+    /// Called by whoever sends a body of chunks once it has ended.
+    package var onEnd: (@Sendable () -> Void)?
 
     package init(
         status: Int = 200, contentType: String = "application/json", headers: [(name: String, value: String)] = [],

@@ -12,7 +12,8 @@ package final class KubeStore: Sendable {
 
     /// Opens the store in a directory, which is created where it is missing and locked for this store alone.
     ///
-    /// Throws `.locked`, `.unwritable`, `.storageFull`, `.newerFormat` or `.corrupt`. Reads the whole file.
+    /// Throws `.locked`, `.unwritable`, `.storageFull`, `.newerFormat`, `.keyUnusable` or `.corrupt`. Reads the whole
+    /// file.
     package convenience init(
         directory: String, configuration: StoreConfiguration = StoreConfiguration(), logger: Logger
     ) throws(StoreError) {
@@ -30,6 +31,8 @@ package final class KubeStore: Sendable {
 
     private init(database: ObjectDatabase, configuration: StoreConfiguration, logger: Logger) throws(StoreError) {
         let (revision, objects) = try database.load()
+        let resealed = try database.reseal(objects)
+        if resealed > 0 { logger.info("objects were encrypted again", metadata: ["objects": "\(resealed)"]) }
         live = LiveState(objects: objects, revision: revision, configuration: configuration)
         commits = CommitQueue(database: database, live: live, configuration: configuration, logger: logger)
         logger.debug(

@@ -13,7 +13,7 @@ import GRDB
 /// Only the commit queue's thread and the opening thread use it.
 final class ObjectDatabase: Sendable {
     /// The newest format that this version reads, and the one that it writes.
-    static let format = 1
+    static let format = 2
     /// "APUS": marks the file as ours.
     static let applicationID = 0x4150_5553
 
@@ -21,6 +21,8 @@ final class ObjectDatabase: Sendable {
     let location: String
     private let queue: DatabaseQueue
     private let lock: DirectoryLock?
+    /// What is encrypted, and with which keys; nil for a store that encrypts nothing.
+    private let encryption: (resources: Set<String>, keys: EncryptionKeys)?
 
     /// Opens or creates `store.sqlite` in a directory, which is locked until the database is gone.
     convenience init(directory: String, configuration: StoreConfiguration) throws(StoreError) {
@@ -55,7 +57,11 @@ final class ObjectDatabase: Sendable {
         }
         do {
             queue = try open(settings)
-            try queue.inDatabase { db in try Self.prepare(db, location: location, configuration: configuration) }
+            let used = try queue.inDatabase { db in
+                try Self.prepare(db, location: location, configuration: configuration)
+                return try Set(String.fetchAll(db, sql: "SELECT DISTINCT key FROM objects WHERE key <> ''"))
+            }
+            encryption = try Self.keys(configuration.encryption, used: used, location: location)
         } catch {
             throw Self.translate(error, location: location, opening: true)
         }
@@ -81,6 +87,17 @@ final class ObjectDatabase: Sendable {
         let logLimit = configuration.checkpointPages * 4096 * 2
         _ = try Int.fetchOne(db, sql: "PRAGMA journal_size_limit = \(logLimit)")
         if let pages = configuration.maximumPages { _ = try Int.fetchOne(db, sql: "PRAGMA max_page_count = \(pages)") }
+        if version == 1 {
+            // Nothing was encrypted before.
+            try db.inTransaction(.immediate) {
+                try db.execute(
+                    sql: """
+                        ALTER TABLE objects ADD COLUMN key TEXT NOT NULL DEFAULT '';
+                        PRAGMA user_version = \(format);
+                        """)
+                return .commit
+            }
+        }
         guard isNew else { return }
         try db.inTransaction(.immediate) {
             try db.execute(
@@ -95,7 +112,8 @@ final class ObjectDatabase: Sendable {
                         name TEXT NOT NULL,
                         labels TEXT NOT NULL,
                         fields TEXT NOT NULL,
-                        value BLOB NOT NULL
+                        value BLOB NOT NULL,
+                        key TEXT NOT NULL DEFAULT ''
                     );
                     PRAGMA application_id = \(applicationID);
                     PRAGMA user_version = \(format);
@@ -115,7 +133,8 @@ final class ObjectDatabase: Sendable {
                 let rows = try Row.fetchCursor(
                     db,
                     sql: """
-                        SELECT create_revision, revision, resource, namespace, name, labels, fields, value FROM objects
+                        SELECT create_revision, revision, resource, namespace, name, labels, fields, value, key
+                        FROM objects
                         """)
                 while let row = try rows.next() { objects.append(try decode(row, newest: revision)) }
                 objects.sort { $0.key < $1.key }
@@ -138,13 +157,15 @@ final class ObjectDatabase: Sendable {
         guard createRevision > 0, revision >= createRevision, revision <= newest else {
             throw corrupt("the row \(createRevision) has revision \(revision), the newest is \(newest)")
         }
-        let bytes = try row.withUnsafeData(atIndex: 7) { data in data.map { [UInt8]($0) } ?? [] }
+        let key = StoreKey(resource: resource, namespace: namespace, name: name)
+        let bytes = try row.withUnsafeData(atIndex: 7) { data in
+            try open(data ?? Data(), String.fromDatabaseValue(row[8]) ?? "", key, revision)
+        }
         guard let labels = StringMap.decode(labels), let fields = StringMap.decode(fields) else {
             throw corrupt("the labels or fields of the row \(createRevision) are not a JSON object of strings")
         }
         return StoredObject(
-            key: StoreKey(resource: resource, namespace: namespace, name: name), bytes: bytes, revision: revision,
-            createRevision: createRevision, labels: labels, fields: fields)
+            key: key, bytes: bytes, revision: revision, createRevision: createRevision, labels: labels, fields: fields)
     }
 
     /// Makes a batch durable: returns after the log is synchronised. Nothing is changed when it throws, except that
@@ -157,8 +178,8 @@ final class ObjectDatabase: Sendable {
                     let put = try db.makeStatement(
                         sql: """
                             INSERT OR REPLACE INTO objects
-                            (create_revision, revision, resource, namespace, name, labels, fields, value)
-                            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                            (create_revision, revision, resource, namespace, name, labels, fields, value, key)
+                            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                             """)
                     let remove = try db.makeStatement(sql: "DELETE FROM objects WHERE create_revision = ?")
                     for (createRevision, object) in batch.rows.sorted(by: { $0.key < $1.key }) {
@@ -167,14 +188,105 @@ final class ObjectDatabase: Sendable {
                             continue
                         }
                         let key = object.key
+                        let sealed = try seal(object)
                         try put.execute(arguments: [
                             createRevision, object.revision, key.resource, key.namespace, key.name,
-                            StringMap.encode(object.labels), StringMap.encode(object.fields), Data(object.bytes),
+                            StringMap.encode(object.labels), StringMap.encode(object.fields), sealed.bytes, sealed.key,
                         ])
                     }
                     try db.execute(sql: "UPDATE meta SET revision = ? WHERE id = 1", arguments: [batch.revision])
                     return .commit
                 }
+            }
+        } catch {
+            throw Self.translate(error, location: location, opening: false)
+        }
+    }
+
+    // MARK: Encryption
+
+    /// The keys that a store is to use; made where there are none yet.
+    private static func keys(
+        _ wanted: StoreEncryption?, used: Set<String>, location: String
+    ) throws(StoreError) -> (Set<String>, EncryptionKeys)? {
+        guard let wanted else {
+            guard used.isEmpty else {
+                throw StoreError(.keyUnusable, "\(location) holds encrypted objects, and no key file is named")
+            }
+            return nil
+        }
+        var keys: EncryptionKeys
+        if let present = try EncryptionKeys(path: wanted.keyFile) {
+            keys = present
+        } else if used.isEmpty {
+            keys = try .create(path: wanted.keyFile)
+        } else {
+            throw StoreError(
+                .keyUnusable,
+                "\(location) holds encrypted objects, but their key file \(wanted.keyFile) is missing: restore it from "
+                    + "a backup")
+        }
+        if let missing = used.first(where: { !keys.contains($0) }) {
+            throw StoreError(
+                .keyUnusable,
+                "\(location) holds objects encrypted with the key \(missing), which \(wanted.keyFile) does not have: "
+                    + "restore the key file that belongs to the data")
+        }
+        if wanted.rotates { try keys.rotate() }
+        return (wanted.resources, keys)
+    }
+
+    /// What encryption binds an object's bytes to: nobody can move them to another name or an older revision.
+    private static func place(_ key: StoreKey, _ revision: Int64) -> Data {
+        Data("\(key.resource)\0\(key.namespace)\0\(key.name)\0\(revision)".utf8)
+    }
+
+    private func seal(_ object: StoredObject) throws -> (bytes: Data, key: String) {
+        guard let encryption, encryption.resources.contains(object.key.resource) else {
+            return (Data(object.bytes), "")
+        }
+        let place = Self.place(object.key, object.revision)
+        return (try encryption.keys.seal(object.bytes, for: place), encryption.keys.currentID)
+    }
+
+    private func open(_ bytes: Data, _ id: String, _ key: StoreKey, _ revision: Int64) throws -> [UInt8] {
+        if id.isEmpty { return [UInt8](bytes) }
+        if let opened = encryption?.keys.open(bytes, key: id, for: Self.place(key, revision)) { return opened }
+        throw StoreError(
+            .keyUnusable,
+            "\(key) in \(location) cannot be decrypted with the key \(id): restore the key file that belongs to the data"
+        )
+    }
+
+    /// Encrypts with the present key what is not: objects of before encryption, and of older keys.
+    ///
+    /// - Returns: how many objects were written again.
+    func reseal(_ objects: [StoredObject]) throws(StoreError) -> Int {
+        guard let encryption else { return 0 }
+        do {
+            return try queue.inDatabase { db in
+                let stale = try Set(
+                    Int64.fetchAll(
+                        db, sql: "SELECT create_revision FROM objects WHERE key <> ?",
+                        arguments: [encryption.keys.currentID]))
+                let rewritten = objects.filter {
+                    encryption.resources.contains($0.key.resource) && stale.contains($0.createRevision)
+                }
+                guard !rewritten.isEmpty else { return 0 }
+                // What was there in plain text is overwritten, in the file and in the log.
+                _ = try Int.fetchOne(db, sql: "PRAGMA secure_delete = ON")
+                try db.inTransaction(.immediate) {
+                    let update = try db.makeStatement(
+                        sql: "UPDATE objects SET value = ?, key = ? WHERE create_revision = ?")
+                    for object in rewritten {
+                        let sealed = try seal(object)
+                        try update.execute(arguments: [sealed.bytes, sealed.key, object.createRevision])
+                    }
+                    return .commit
+                }
+                _ = try Int.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+                _ = try Int.fetchOne(db, sql: "PRAGMA secure_delete = OFF")
+                return rewritten.count
             }
         } catch {
             throw Self.translate(error, location: location, opening: false)

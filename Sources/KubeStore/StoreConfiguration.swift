@@ -21,6 +21,9 @@ package struct StoreConfiguration: Sendable {
     /// The largest database file in pages of 4 KiB; beyond it writes fail with `.storageFull`. Default: no limit.
     package var maximumPages: Int?
 
+    /// What is encrypted on disk. Default: nothing.
+    package var encryption: StoreEncryption?
+
     /// The defaults.
     package init() {}
 }

@@ -25,6 +25,8 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
         package static let corrupt = Code("corrupt")
         /// The file on disk was written by a newer version.
         package static let newerFormat = Code("newerFormat")
+        /// The keys of what is encrypted are missing, wrong or unreadable.
+        package static let keyUnusable = Code("keyUnusable")
         /// Another process (or store) uses the directory.
         package static let locked = Code("locked")
         /// The directory cannot be created or written.

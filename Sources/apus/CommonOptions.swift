@@ -67,6 +67,43 @@ struct NetworkOptions: ParsableArguments {
     }
 }
 
+/// What the API server audits and encrypts; shared by `up` and `serve`.
+struct ProtectionOptions: ParsableArguments {
+    @Option(help: "File with the audit policy (audit.k8s.io/v1 Policy, YAML); without it nothing is audited.")
+    var auditPolicy: String?
+
+    @Option(help: "Where audit events go, one JSON object a line. (default: DATA-DIR/audit.log)")
+    var auditLog: String?
+
+    @Option(
+        help: ArgumentHelp("MiB after which a new audit log is begun. (default: 100)", valueName: "mib"))
+    var auditLogMaxSize: Int?
+
+    @Option(help: ArgumentHelp("How many old audit logs are kept. (default: 10)", valueName: "n"))
+    var auditLogMaxBackups: Int?
+
+    @Flag(help: "Make a new key for Secrets, and encrypt all of them again with it before starting.")
+    var rotateEncryptionKey = false
+
+    func resolved(_ settings: Settings) throws -> ProtectionConfiguration {
+        var configuration = ProtectionConfiguration()
+        configuration.auditPolicy = settings.value("audit-policy", auditPolicy).map(absolute)
+        configuration.auditLog = settings.value("audit-log", auditLog).map(absolute)
+        let size = try settings.integer("audit-log-max-size", auditLogMaxSize) ?? configuration.auditLogMiB
+        let backups = try settings.integer("audit-log-max-backups", auditLogMaxBackups) ?? configuration.auditLogBackups
+        guard (1...1_048_576).contains(size) else {
+            throw ValidationError("--audit-log-max-size must be 1 to 1048576, not \(size)")
+        }
+        guard (0...100_000).contains(backups) else {
+            throw ValidationError("--audit-log-max-backups must be 0 to 100000, not \(backups)")
+        }
+        configuration.auditLogMiB = size
+        configuration.auditLogBackups = backups
+        configuration.rotatesEncryptionKey = rotateEncryptionKey
+        return configuration
+    }
+}
+
 /// Which API server the client commands talk to.
 struct ClientOptions: ParsableArguments {
     @Option(help: "The kubeconfig to use. (default: $KUBECONFIG, else ~/.apus/kubeconfig, else ~/.kube/config)")

@@ -17,6 +17,7 @@ struct UpCommand: AsyncParsableCommand {
     @OptionGroup var platform: PlatformOptions
     @OptionGroup var network: NetworkOptions
     @OptionGroup var log: LogOptions
+    @OptionGroup var protection: ProtectionOptions
     @Option(help: "Where to write the kubeconfig, mode 0600. (default: DATA-DIR/kubeconfig)") var kubeconfig: String?
     @Flag(help: "Go on in the background.") var detach = false
     @Option(help: "The most requests that read and are worked on at a time; others wait in turn. (default: 64)")
@@ -74,12 +75,14 @@ struct UpCommand: AsyncParsableCommand {
         }
         configuration.metricResolution = .seconds(resolution)
         configuration.autoscalerSyncPeriod = .seconds(period)
+        configuration.protection = try protection.resolved(settings)
         return configuration
     }
 
     /// The command line of the process in the background: everything resolved, nothing left to the environment.
     private func childArguments(_ configuration: PlatformConfiguration) -> [String] {
-        [
+        let protection = configuration.protection
+        let arguments = [
             "up", "--data-dir", configuration.dataDir, "--listen", "\(configuration.host):\(configuration.port)",
             "--network", String(configuration.network), "--kubeconfig", configuration.kubeconfig,
             "--log-level", configuration.logger.logLevel.rawValue, "--log-format", log.logFormat ?? "text",
@@ -88,7 +91,12 @@ struct UpCommand: AsyncParsableCommand {
             "--metric-resolution", String(configuration.metricResolution.components.seconds),
             "--horizontal-pod-autoscaler-sync-period",
             String(configuration.autoscalerSyncPeriod.components.seconds),
+            "--audit-log-max-size", String(protection.auditLogMiB),
+            "--audit-log-max-backups", String(protection.auditLogBackups),
         ]
+        return arguments + (protection.auditPolicy.map { ["--audit-policy", $0] } ?? [])
+            + (protection.auditLog.map { ["--audit-log", $0] } ?? [])
+            + (protection.rotatesEncryptionKey ? ["--rotate-encryption-key"] : [])
     }
 }
 
@@ -142,6 +150,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var platform: PlatformOptions
     @OptionGroup var network: NetworkOptions
     @OptionGroup var log: LogOptions
+    @OptionGroup var protection: ProtectionOptions
     @Option(help: "apiserver writes it (default: DATA-DIR/kubeconfig); the other roles read it.")
     var kubeconfig: String?
 
@@ -154,10 +163,11 @@ struct ServeCommand: AsyncParsableCommand {
         let dataDir = platform.resolvedDataDir(settings)
         let (host, port) = try network.resolvedListen(settings)
         try await reporting {
-            let configuration = try PlatformConfiguration(
+            var configuration = try PlatformConfiguration(
                 dataDir: dataDir, host: host, port: port, network: network.resolvedNetwork(settings),
                 kubeconfig: absolute(settings.value("kubeconfig", kubeconfig) ?? "\(dataDir)/kubeconfig"),
                 executable: executablePath(), logger: try log.logger(settings))
+            configuration.protection = try protection.resolved(settings)
             try await RoleRunner(role: role, configuration: configuration).run { address in
                 print("ready \(role.rawValue) \(address)")
                 fflush(nil)

@@ -22,6 +22,9 @@ struct TestServer {
         try await server.bootstrap(host: "127.0.0.1", port: 6443)
     }
 
+    /// A server that was made otherwise.
+    init(server: APIServer) { self.server = server }
+
     /// An answer with its body as JSON.
     struct Answer {
         var status: Int

@@ -255,7 +255,7 @@ private final class Acknowledged: Sendable {
         let error = await storeError { () throws(StoreError) in try KubeStore(directory: path, logger: quiet) }
         #expect(error?.code == .newerFormat)
         #expect(
-            error?.message == "\(path) was written by a newer apus (format 3, this one reads up to 1): "
+            error?.message == "\(path) was written by a newer apus (format 3, this one reads up to 2): "
                 + "upgrade apus or use another --data-dir")
         #expect(try Data(contentsOf: URL(filePath: directory.path + "/store.sqlite")) == before)
     }

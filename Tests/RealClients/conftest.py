@@ -45,6 +45,8 @@ class Cluster:
         self.network = random.randrange(2, 252, 2)
         self.listen = listen
         self.process = None
+        # Further options of `apus up`.
+        self.arguments = []
         self.log = open(self.folder / "apus.log", "ab")
 
     def start(self, timeout=30):
@@ -52,7 +54,7 @@ class Cluster:
         with open(said, "w") as output:
             self.process = subprocess.Popen(
                 [APUS, "up", "--data-dir", str(self.data), "--listen", self.listen, "--network", str(self.network),
-                 "--kubeconfig", self.kubeconfig, "--log-level", os.environ.get("APUS_TEST_LOG", "info")],
+                 "--kubeconfig", self.kubeconfig, "--log-level", os.environ.get("APUS_TEST_LOG", "info"), *self.arguments],
                 stdout=output, stderr=self.log)
 
         def ready():
@@ -63,6 +65,14 @@ class Cluster:
         self.url = wait_for(ready, timeout, "apus up to be ready").split()[-1]
         self.listen = self.url.removeprefix("https://")
         return self
+
+    def start_fails(self, timeout=30):
+        """Starts it where it cannot start; what it says on standard error."""
+        result = subprocess.run(
+            [APUS, "up", "--data-dir", str(self.data), "--listen", self.listen, "--network", str(self.network),
+             "--kubeconfig", self.kubeconfig, *self.arguments], text=True, capture_output=True, timeout=timeout)
+        assert result.returncode == 1, result.stdout
+        return result.stderr
 
     def logged(self):
         return (self.folder / "apus.log").read_text(errors="replace")

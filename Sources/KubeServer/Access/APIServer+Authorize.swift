@@ -7,6 +7,10 @@ extension APIServer {
     /// Refuses what the user may not do: 401 without credentials, 403 otherwise.
     func authorize(_ user: UserInfo, _ query: AccessQuery) throws(StatusError) {
         let decision = authorizer.decide(AccessAttributes(user: user, query))
+        if let event = AuditEvent.current {
+            event.annotate("authorization.k8s.io/decision", decision.isAllowed ? "allow" : "forbid")
+            event.annotate("authorization.k8s.io/reason", decision.reason)
+        }
         // Whoever has no credentials sees what is public and nothing else, whatever bindings say.
         if !user.isAuthenticated, !user.isImpersonated {
             guard decision.isAllowed, !query.isResource else { throw .unauthorized() }

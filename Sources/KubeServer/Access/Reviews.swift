@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import AccessControl
 import ApusCore
-package import KubeAPI
+import KubeAPI
 
 /// What the answer to a review may depend on.
 package struct ReviewContext: Sendable {

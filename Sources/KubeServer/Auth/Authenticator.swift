@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
 import KubeAPI
+import KubeStore
 import Synchronization
 
 /// Finds out who sent a request.
 package final class Authenticator: Sendable {
     private struct Known: Sendable {
-        var user: UserInfo
+        var found: APIServer.TokenUser
         var until: Timestamp
     }
 
-    /// How long a token that was found valid is not checked again; as upstream.
+    /// How long the signature of a token that was found valid is not checked again; as upstream. Whether its objects
+    /// are still there is looked up each time.
     private static let cacheTime: Duration = .seconds(10)
     private static let cacheSize = 1024
 
@@ -36,21 +38,31 @@ package final class Authenticator: Sendable {
         if let certificateUser { return certificateUser }
         guard let authorization, !authorization.isEmpty else { return .anonymous }
         let parts = authorization.split(separator: " ", omittingEmptySubsequences: true)
-        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
+        guard parts.count == 2, parts[0].lowercased() == "bearer", parts[1].utf8.count <= TokenIssuer.maximumBytes
+        else { return nil }
         let token = String(parts[1])
         for (candidate, user) in staticTokens where Self.isEqual(candidate, token) { return user }
         let now = server.now()
-        if let entry = known.withLock({ $0[token] }), entry.until > now { return entry.user }
-        guard let user = await server.user(ofToken: token) else { return nil }
+        if let entry = known.withLock({ $0[token] }), entry.until > now {
+            return isLive(entry.found) ? entry.found.user : nil
+        }
+        guard let found = await server.authenticate(token: token, audiences: server.apiAudiences) else { return nil }
+        // What hangs on no object may be taken back at any time.
+        guard !found.anchors.isEmpty else { return found.user }
         known.withLock { known in
             if known.count >= Self.cacheSize { known = known.filter { $0.value.until > now } }
-            if known.count < Self.cacheSize { known[token] = Known(user: user, until: now + Self.cacheTime) }
+            guard known.count < Self.cacheSize else { return }
+            known[token] = Known(found: found, until: min(now + Self.cacheTime, found.expires))
         }
-        return user
+        return found.user
+    }
+
+    private func isLive(_ found: APIServer.TokenUser) -> Bool {
+        found.anchors.allSatisfy { server.store.get($0.key)?.createRevision == $0.createRevision }
     }
 
     /// Compares in time that does not depend on where texts differ.
-    private static func isEqual(_ left: String, _ right: String) -> Bool {
+    static func isEqual(_ left: String, _ right: String) -> Bool {
         guard left.utf8.count == right.utf8.count else { return false }
         return zip(left.utf8, right.utf8).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
     }

@@ -32,8 +32,10 @@ package struct ClusterPKI: Sendable {
     package let adminCertificatePEM: String
     /// PEM of the administrator's key.
     package let adminKeyPEM: String
-    /// PEM of the key that signs service account tokens.
+    /// PEM of the key that signs service account tokens: P-256 when it was made here, or an RSA key put there.
     package let tokenKeyPEM: String
+    /// PEM of further keys whose tokens are still taken: files `sa-*.key` and `sa-*.pub` beside `sa.key`.
+    package let oldTokenKeyPEMs: [String]
 
     /// Loads the files of a directory, and makes those that are missing.
     ///
@@ -61,7 +63,15 @@ package struct ClusterPKI: Sendable {
             let admin = try Self.leaf(files, "admin", authority, subject: .admin, names: [])
             (servingCertificatePEM, servingKeyPEM) = (serving.certificate, serving.key)
             (adminCertificatePEM, adminKeyPEM) = (admin.certificate, admin.key)
-            tokenKeyPEM = try Self.key(files, "sa.key").pemRepresentation
+            if let text = try files.read("sa.key") {
+                tokenKeyPEM = text
+            } else {
+                tokenKeyPEM = try Self.key(files, "sa.key").pemRepresentation
+            }
+            let present = try FileManager.default.contentsOfDirectory(atPath: directory)
+            oldTokenKeyPEMs = try present.filter {
+                $0.hasPrefix("sa-") && ($0.hasSuffix(".key") || $0.hasSuffix(".pub"))
+            }.sorted().compactMap { try files.read($0) }
         } catch let error as PKIError {
             throw error
         } catch {

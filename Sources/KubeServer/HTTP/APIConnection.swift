@@ -58,8 +58,9 @@ final class APIConnection: Sendable {
             return
         }
         answered.permit?.leave()
+        defer { response.onEnd?() }
         if request.method == .head { return try await writer.writeResponse(Self.head(response)) }
-        let call = Self.call(request)
+        let call = Self.call(request, channel)
         // A watch counts itself.
         let presence =
             chunks is WatchStream ? nil : server.metrics.longRunning.enter(server.labels(call, RequestPath(call.path)))
@@ -85,10 +86,19 @@ final class APIConnection: Sendable {
     private func answer(_ request: Request, _ channel: any Channel) async throws -> Answered {
         let certificateUser = try await certificateUser(channel)
         guard
-            let user = await authenticator.user(
+            let client = await authenticator.user(
                 certificateUser: certificateUser, authorization: request.headers[.authorization])
-        else { return refused(.unauthorized(), request) }
-        var call = Self.call(request)
+        else { return refused(.unauthorized(), request, UserInfo(name: ""), channel) }
+        let user: UserInfo
+        do throws(StatusError) {
+            let acting = try Impersonation(
+                headers: request.headers.lazy.map { (name: $0.name.canonicalName, value: $0.value) })
+            if let acting { user = try server.impersonate(acting, by: client) } else { user = client }
+        } catch {
+            return refused(error, request, client, channel)
+        }
+        let impersonator = user.isImpersonated ? client : nil
+        var call = Self.call(request, channel)
         let requestClass = RequestClass(call, store: server.store, registry: server.registry)
         if requestClass.isProxied {
             Self.passOn(request, &call)
@@ -96,11 +106,11 @@ final class APIConnection: Sendable {
             do throws(StatusError) {
                 call.body = try await Self.body(of: request)
             } catch {
-                return refused(error, request)
+                return refused(error, request, client, channel)
             }
         }
         guard let level = requestClass.level else {
-            return Answered(response: await server.handle(call, user: user))
+            return Answered(response: await server.handle(call, user: user, client: impersonator))
         }
         let permit = await server.flow.enter(
             level, flow: RequestClass.flow(of: user, userAgent: call.userAgent), width: requestClass.width)
@@ -108,24 +118,28 @@ final class APIConnection: Sendable {
             var error = StatusError(
                 code: 429, reason: "TooManyRequests", message: "Too many requests, please try again later.")
             error.retryAfterSeconds = 1
-            return refused(error, request)
+            return refused(error, request, client, channel)
         }
-        return Answered(response: await server.handle(call, user: user), permit: permit)
+        return Answered(response: await server.handle(call, user: user, client: impersonator), permit: permit)
     }
 
-    private static func call(_ request: Request) -> KubeRequest {
+    private static func call(_ request: Request, _ channel: any Channel) -> KubeRequest {
         let target = request.head.path ?? "/"
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        return KubeRequest(
+        var call = KubeRequest(
             method: request.method.rawValue, path: String(parts[0]),
             query: parts.count == 2 ? PercentEncoding.query(parts[1]) : [],
             contentType: request.headers[.contentType] ?? "", accept: request.headers[.accept] ?? "",
             userAgent: request.headers[.userAgent] ?? "")
+        call.sourceAddress = channel.remoteAddress?.ipAddress ?? ""
+        return call
     }
 
     /// What a backend gets, it gets as it came.
     private static func passOn(_ request: Request, _ call: inout KubeRequest) {
-        call.headers = request.headers.map { ($0.name.rawName, $0.value) }
+        call.headers = request.headers.filter { !$0.name.canonicalName.hasPrefix("impersonate-") }.map {
+            ($0.name.rawName, $0.value)
+        }
         if let authority = request.head.authority { call.headers.append(("Host", authority)) }
         if let target = request.head.path, let mark = target.firstIndex(of: "?") {
             call.rawQuery = String(target[target.index(after: mark)...])
@@ -135,11 +149,15 @@ final class APIConnection: Sendable {
     }
 
     /// The answer to a request that does not get to the server.
-    private func refused(_ error: StatusError, _ request: Request) -> Answered {
-        let call = Self.call(request)
-        server.metrics.requests.record(
-            server.labels(call, RequestPath(call.path)), code: error.code, seconds: nil)
-        return Answered(response: APIServer.answer(error))
+    private func refused(
+        _ error: StatusError, _ request: Request, _ client: UserInfo, _ channel: any Channel
+    ) -> Answered {
+        let call = Self.call(request, channel)
+        let path = RequestPath(call.path)
+        server.metrics.requests.record(server.labels(call, path), code: error.code, seconds: nil)
+        let response = APIServer.answer(error)
+        server.auditEvent(call, path, client: client)?.answered(response)
+        return Answered(response: response)
     }
 
     /// The user of the client's certificate, looked up once per connection.

@@ -26,6 +26,8 @@ package struct ResourceDeclaration: Sendable {
         package var prepareUpdate: @Sendable (inout KubeObject, KubeObject) throws(StatusError) -> Void = { _, _ in }
         /// Adjusts a changed status: (new, old).
         package var prepareStatusUpdate: @Sendable (inout KubeObject, KubeObject) -> Void = { _, _ in }
+        /// Subresources besides `status` that write the status, with what they adjust: (new, old).
+        package var statusWriters: [String: @Sendable (inout KubeObject, KubeObject) -> Void] = [:]
         /// What is wrong with an object: (new, old); old is nil when it is created.
         package var validate: @Sendable (KubeObject, KubeObject?) -> [StatusCause] = { _, _ in [] }
         /// Seconds that a delete waits for a confirmation: (object, requested); nil removes at once.

@@ -19,15 +19,20 @@ extension APIServer {
         case "openapi": return try openAPI(request, parts)
         case "metrics" where parts.count == 1:
             return KubeResponse(contentType: Exposition.contentType, body: .bytes(metricsText()))
-        default: throw .pathNotFound
+        default:
+            guard let document = issuerDocument(parts) else { throw .pathNotFound }
+            return document
         }
     }
 
     private var paths: [String] {
-        ["/api", "/api/v1", "/apis"]
+        ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis"]
             + registry.groupVersions.filter { !$0.group.isEmpty }.flatMap {
                 ["/apis/\($0.group)", "/apis/\($0.group)/\($0.version)"]
-            } + ["/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+            } + [
+                "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz",
+                "/version",
+            ]
     }
 
     private var version: JSONValue {

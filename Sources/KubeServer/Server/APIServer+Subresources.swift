@@ -7,7 +7,9 @@ extension APIServer {
     func subresource(_ call: ResourceCall) async throws(StatusError) -> KubeResponse {
         let declaration = call.declaration
         switch call.subresource {
-        case "status" where declaration.hasStatus:
+        case _
+        where call.subresource == "status" && declaration.hasStatus
+            || declaration.strategy.statusWriters[call.subresource] != nil:
             switch call.request.method {
             case "GET", "HEAD": return answer(try stored(call), call)
             case "PUT": return try await update(call)

@@ -107,14 +107,17 @@ extension APIServer {
     private func prepare(_ object: inout KubeObject, old: KubeObject, _ call: ResourceCall) throws(StatusError) {
         let declaration = call.declaration
         try ObjectMeta.prepareUpdate(&object, old: old, declaration)
-        if call.subresource == "status" {
+        let writer =
+            call.subresource == "status"
+            ? declaration.strategy.prepareStatusUpdate : declaration.strategy.statusWriters[call.subresource]
+        if let writer {
             var confined = old
             confined.status = object.status
             let owners = old.metadata["ownerReferences"]
             confined.metadata = object.metadata
             confined.metadata["ownerReferences"] = owners
             object = confined
-            declaration.strategy.prepareStatusUpdate(&object, old)
+            writer(&object, old)
         } else {
             if declaration.hasStatus { object.status = old.status }
             // Subresources change only what they are for.

@@ -44,6 +44,7 @@ package final class APIServer: Sendable {
     let authorizer: any Authorizer
     let admission: [AdmissionPlugin]
     let tokens: TokenIssuer?
+    let auditor: Auditor?
     let nodes: (any NodeConnector)?
     let backends: (any BackendConnector)?
     let logger: Logger
@@ -52,6 +53,8 @@ package final class APIServer: Sendable {
     let metrics = ServerMetrics()
     let flow: FlowControl
     let policies: PolicyIndex
+    /// URL of the server, once it listens.
+    let listenAddress = Mutex<String?>(nil)
     private let registryValue: Mutex<ResourceRegistry>
     /// The kinds that need no definition.
     private let builtIn: ResourceRegistry
@@ -63,6 +66,7 @@ package final class APIServer: Sendable {
     ///   - authorizer: decides who may do what; nil for the roles and bindings in the store.
     ///   - admission: steps around every write, after the built-in ones and before quota.
     ///   - tokens: signs service account tokens; without it the `token` subresource is unavailable.
+    ///   - auditor: tells of requests; nil tells of none.
     ///   - nodes: reaches node agents for logs; without it the `log` subresource is unavailable.
     ///   - backends: reaches pods for the `proxy` subresources; without it they are unavailable.
     ///   - logger: for what goes wrong.
@@ -70,18 +74,20 @@ package final class APIServer: Sendable {
     package init(
         store: KubeStore, configuration: Configuration = Configuration(),
         authorizer: (any Authorizer)? = nil, admission: [AdmissionPlugin] = [],
-        tokens: TokenIssuer? = nil, nodes: (any NodeConnector)? = nil, backends: (any BackendConnector)? = nil,
-        logger: Logger,
+        tokens: TokenIssuer? = nil, auditor: Auditor? = nil, nodes: (any NodeConnector)? = nil,
+        backends: (any BackendConnector)? = nil, logger: Logger,
         now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }
     ) {
         self.store = store
         self.configuration = configuration
         self.schema = .builtIn
-        self.authorizer = authorizer ?? RoleAuthorizer(store: store)
+        let authorizer = authorizer ?? RoleAuthorizer(store: store)
+        self.authorizer = authorizer
         self.admission = BuiltInAdmission(
             store, requiresAccounts: configuration.requiresServiceAccounts, now: now
-        ).plugins(around: [StorageRules.admission(store)] + admission)
+        ).plugins(around: [StorageRules.admission(store)] + CertificateRequests.plugins(authorizer) + admission)
         self.tokens = tokens
+        self.auditor = auditor
         self.nodes = nodes
         self.backends = backends
         self.logger = logger
@@ -127,10 +133,19 @@ package final class APIServer: Sendable {
     }
 
     /// Answers a request; failures are `Status` answers.
-    package func handle(_ request: KubeRequest, user: UserInfo) async -> KubeResponse {
+    ///
+    /// - Parameters:
+    ///   - request: what is asked.
+    ///   - user: who asks, or the user as whom somebody acts.
+    ///   - client: who acts as `user`; nil when that is the same.
+    /// - Returns: the answer.
+    package func handle(_ request: KubeRequest, user: UserInfo, client: UserInfo? = nil) async -> KubeResponse {
         let path = RequestPath(request.path)
-        return await measured(request, path) { () throws(StatusError) in
-            try await route(request, path, user: user)
+        let event = auditEvent(request, path, client: client ?? user, acting: client == nil ? nil : user)
+        return await audited(event) {
+            await measured(request, path) { () throws(StatusError) in
+                try await route(request, path, user: user)
+            }
         }
     }
 

@@ -45,7 +45,10 @@ package final class AdmissionNotes: Sendable {
     package func warn(_ text: String) { state.withLock { $0.warnings.append(text) } }
 
     /// Adds an annotation to the request's audit events.
-    package func annotate(_ key: String, _ value: String) { state.withLock { $0.annotations[key] = value } }
+    package func annotate(_ key: String, _ value: String) {
+        state.withLock { $0.annotations[key] = value }
+        AuditEvent.current?.annotate(key, value)
+    }
 
     /// Has something done when the write has been stored or refused.
     package func atEnd(_ ending: @escaping @Sendable () -> Void) { state.withLock { $0.endings.append(ending) } }

@@ -3,6 +3,7 @@ import AdmissionRules
 import ApusCore
 package import KubeAPI
 import KubeStore
+import Synchronization
 
 extension APIServer {
     /// Makes what every cluster has: the first namespaces, the system's priority classes, and the service `kubernetes` in front of the API server.
@@ -14,6 +15,7 @@ extension APIServer {
     /// - Throws: when a write fails.
     package func bootstrap(host: String, port: Int) async throws(StatusError) {
         await resumeDefinitions()
+        listenAddress.withLock { $0 = "https://\(host):\(port)" }
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
             try await ensureNamespace(name)
         }
