@@ -134,8 +134,7 @@ let package = Package(
             "ApusApp",
             [
                 "ApusCore", "KubeAPI", "AccessControl", "KubeStore", "KubeServer", "KubeClient", "ControllerRuntime",
-                "Controllers",
-                "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", .logging, .serviceLifecycle,
+                "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", "YAMLFormat", .logging, .serviceLifecycle,
                 .unixSignals,
             ]),
         .executableTarget(

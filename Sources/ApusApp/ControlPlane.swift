@@ -9,6 +9,7 @@ import KubeServer
 import KubeStore
 import Logging
 import ServiceLifecycle
+import YAMLFormat
 
 /// The HTTPS side of a control plane that serves.
 struct Serving: Sendable {
