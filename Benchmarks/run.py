@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """All benchmarks of the platform, in one run on one machine; prints one JSON object and writes it to
-.build/benchmarks.json. Usage: make bench, or Benchmarks/run.py [start] [roles] [api] [pods] [scheduler] [crash] [als]."""
+.build/benchmarks.json. Usage: make bench, or Benchmarks/run.py [start] [roles] [api] [machinery] [watchers] [pods]
+[scheduler] [crash] [als]."""
 import json
 import os
 import pathlib
@@ -57,11 +58,11 @@ class Role:
 
 
 class Platform(Role):
-    def __init__(self, network=200):
+    def __init__(self, network=200, more=()):
         self.folder = tempfile.mkdtemp(prefix="apus-bench-", dir=os.environ.get("TMPDIR"))
         self.kubeconfig = f"{self.folder}/kubeconfig"
         super().__init__("up", "--data-dir", f"{self.folder}/data", "--listen", "127.0.0.1:0", "--network",
-                         str(network), "--kubeconfig", self.kubeconfig, "--log-level", "error")
+                         str(network), "--kubeconfig", self.kubeconfig, "--log-level", "error", *more)
 
     def stop(self):
         super().stop()
@@ -120,6 +121,107 @@ def api():
         "gets": round(result["gets"]["perSecond"] / UPSTREAM["getsPerSecond"], 1),
         "list1000": round(UPSTREAM["list1000Ms"] / result["list1000"]["p50Ms"], 1)}
     return result
+
+
+AUDIT = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [
+    {"level": "None", "users": ["system:apiserver"]},
+    {"level": "Request", "resources": [{"group": "", "resources": ["configmaps"]}], "verbs": ["create", "update"]},
+    {"level": "Metadata"}]}
+
+
+def crd(number):
+    fields = {name: {"type": "string", "maxLength": 64} for name in "abcdefgh"}
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"things{number}.bench.example.com"},
+            "spec": {"group": "bench.example.com", "scope": "Namespaced",
+                     "names": {"plural": f"things{number}", "kind": f"Thing{number}"},
+                     "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {
+                         "type": "object", "properties": {"spec": {
+                             "type": "object", "properties": fields,
+                             "x-kubernetes-validations": [{"rule": "!has(self.a) || self.a != 'no'"}]}}}}}]}}
+
+
+def access(platform):
+    """A kubeconfig of a service account that has its rights from a role, and is judged by a policy."""
+    platform.kubectl("create", "serviceaccount", "bench")
+    platform.kubectl("create", "clusterrole", "bench", "--verb=*", "--resource=configmaps,namespaces")
+    platform.kubectl("create", "clusterrolebinding", "bench", "--clusterrole=bench", "--serviceaccount=default:bench")
+    policy = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+              "metadata": {"name": "bench"}, "spec": {
+                  "failurePolicy": "Fail",
+                  "matchConstraints": {"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"],
+                                                          "operations": ["CREATE", "UPDATE"],
+                                                          "resources": ["configmaps"]}]},
+                  "validations": [{"expression": "!has(object.data) || size(object.data) < 100"},
+                                  {"expression": "object.metadata.name.matches('^[a-z0-9.-]+$')"}]}}
+    binding = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+               "metadata": {"name": "bench"}, "spec": {"policyName": "bench", "validationActions": ["Deny"]}}
+    items = [policy, binding, *(crd(number) for number in range(50))]
+    platform.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    platform.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    refused = subprocess.run([KUBECTL, "--kubeconfig", platform.kubeconfig, "create", "-f", "-"], text=True, input=json.dumps(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "many"},
+         "data": {f"k{number}": "v" for number in range(100)}}), capture_output=True)
+    if refused.returncode == 0:
+        raise SystemExit("the policy is not enforced")
+    kubeconfig = json.loads(platform.kubectl("config", "view", "--raw", "-o", "json"))
+    token = platform.kubectl("create", "token", "bench").strip()
+    kubeconfig["users"] = [{"name": kubeconfig["users"][0]["name"], "user": {"token": token}}]
+    path = pathlib.Path(platform.folder) / "bench.kubeconfig"
+    path.write_text(json.dumps(kubeconfig))
+    path.chmod(0o600)
+    return str(path)
+
+
+def machinery(rounds=3):
+    """The load of `api` against a bare platform, and against one with roles, audit, a policy and 50 kinds of custom
+    resources, in turns; the ratio of the medians says what these cost."""
+    folder = tempfile.mkdtemp(prefix="apus-bench-")
+    policy = pathlib.Path(folder) / "audit.json"
+    policy.write_text(json.dumps(AUDIT))
+    runs = {"bare": [], "full": []}
+    bare = Platform(206)
+    full = Platform(208, ["--audit-policy", str(policy), "--audit-log", f"{folder}/audit.log"])
+    try:
+        before = full.pss_mib()
+        kubeconfigs = {"bare": bare.kubeconfig, "full": access(full)}
+        time.sleep(3)
+        memory = {"bareMiB": bare.pss_mib(), "fullMiB": full.pss_mib(), "fullBeforeObjectsMiB": before}
+        for _ in range(rounds):
+            for name, kubeconfig in kubeconfigs.items():
+                runs[name].append(bench("api", "--kubeconfig", kubeconfig, "--seconds", "3"))
+        memory.update({"bareAfterMiB": bare.pss_mib(), "fullAfterMiB": full.pss_mib()})
+        lines = sum(1 for _ in open(f"{folder}/audit.log"))
+    finally:
+        full.stop()
+        bare.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def median(name, part, figure):
+        return statistics.median(run[part][figure] for run in runs[name])
+
+    ratios = {part: round(median("full", part, "perSecond") / median("bare", part, "perSecond"), 3)
+              for part in ("creates", "gets", "getOneClient", "list1000")}
+    ratios["watchEvents"] = round(median("full", "watch", "eventsPerSecond") / median("bare", "watch", "eventsPerSecond"), 3)
+    ratios["memoryAfter"] = round(memory["fullAfterMiB"] / memory["bareAfterMiB"], 3)
+    return {"ratios": ratios, "memory": memory, "auditLines": lines,
+            **{name: {part: median(name, part, "perSecond") for part in ("creates", "gets", "getOneClient", "list1000")}
+               for name in runs}}
+
+
+def watchers(count=10_000):
+    """That many watchers of one kind, each on a TLS connection of its own."""
+    folder = tempfile.mkdtemp(prefix="apus-bench-")
+    server = Role("serve", "apiserver", "--data-dir", f"{folder}/data", "--listen", "127.0.0.1:0", "--network", "210",
+                  "--kubeconfig", f"{folder}/kubeconfig", "--log-level", "error")
+    try:
+        return json.loads(subprocess.run(
+            [sys.executable, str(ROOT / "Benchmarks" / "watchers.py"), "--url", server.url, "--pki", f"{folder}/data/pki",
+             "--pid", str(server.process.pid), "--watchers", str(count)],
+            check=True, text=True, stdout=subprocess.PIPE).stdout)
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pods():
@@ -203,7 +305,8 @@ def als():
 
 
 def main():
-    parts = {"start": start, "roles": roles, "api": api, "pods": pods, "scheduler": scheduler, "crash": crash, "als": als}
+    parts = {"start": start, "roles": roles, "api": api, "machinery": machinery, "watchers": watchers,
+             "pods": pods, "scheduler": scheduler, "crash": crash, "als": als}
     wanted = sys.argv[1:] or list(parts)
     unknown = [name for name in wanted if name not in parts]
     if unknown:
