@@ -161,6 +161,7 @@ let package = Package(
         tests("LinearRegex"),
         tests("CEL", ["ApusCore", "KubeAPI"]),
         tests("AdmissionRules", ["ApusCore", "KubeAPI"]),
+        tests("CustomResources", ["ApusCore", "CEL", "KubeAPI"]),
         tests("KubeStore", ["ApusCore", .grdb, .logging]),
         tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
         tests("ModelKit", ["ApusCore"]),

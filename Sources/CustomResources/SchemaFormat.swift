@@ -74,7 +74,7 @@ package struct SchemaFormat: Sendable {
 
     private static let hostname = pattern(
         #"^([a-zA-Z0-9\p{S}\p{L}]((-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?)|([a-zA-Z0-9\p{S}\p{L}]"#
-            + #"(([a-zA-Z0-9-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?)(\.)){1,}([a-zA-Z\p{L}]){2,63})$"#)
+            + #"(([a-zA-Z0-9\-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?)(\.)){1,}([a-zA-Z\p{L}]){2,63})$"#)
 
     private static func isHostname(_ text: String) -> Bool {
         text.utf8.count <= 255 && text.split(separator: ".").allSatisfy { $0.utf8.count <= 63 } && hostname(text)

@@ -229,4 +229,46 @@ import Testing
         #expect(try await cluster.call("GET", "\(Self.objects)/a").json["spec"]["image"] == "busybox")
         #expect(try await cluster.call("GET", Self.objects).json["items"][0]["spec"]["image"] == "busybox")
     }
+
+    @Test func rulesAreRunAfterTheSchema() async throws {
+        let cluster = try await TestServer()
+        var version = Self.version("v1", isStorage: true)
+        version["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] = [
+            ["rule": "self.replicas <= 5 || self.image == 'big'", "message": "too many replicas"],
+            ["rule": "self.cronSpec == oldSelf.cronSpec", "message": "cronSpec is immutable"],
+        ]
+        let created = try await cluster.call("POST", Self.crds, Self.definition(versions: [version]))
+        #expect(created.status == 201, "\(created.message)")
+        let many = try await cluster.call(
+            "POST", Self.objects, Self.object("a", spec: ["cronSpec": "* * * * *", "replicas": 6, "image": "small"]))
+        #expect(
+            many.message.hasSuffix(#"is invalid: spec: Invalid value: "object": too many replicas"#), "\(many.message)")
+        let wrong = try await cluster.call("POST", Self.objects, Self.object("a", spec: ["replicas": 6]))
+        #expect(wrong.message.contains("some validation rules were not checked because the object was invalid"))
+        try await cluster.call("POST", Self.objects, Self.object("a", spec: ["cronSpec": "* * * * *"]))
+        let changed = try await cluster.call(
+            "PATCH", "\(Self.objects)/a", ["spec": ["cronSpec": "1 * * * *"]],
+            contentType: "application/merge-patch+json")
+        #expect(changed.message.hasSuffix("cronSpec is immutable"), "\(changed.message)")
+        version["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] = [
+            ["rule": "self.no == 1"]
+        ]
+        let refused = try await cluster.call(
+            "POST", Self.crds, Self.definition(plural: "others", kind: "Other", shortNames: [], versions: [version]))
+        #expect(refused.status == 422)
+        #expect(refused.message.contains("undefined field 'no'"), "\(refused.message)")
+    }
+
+    @Test func watchesEndWhenTheSchemaChanges() async throws {
+        let cluster = try await cluster()
+        let response = await cluster.respond("GET", "\(Self.objects)?watch=true")
+        guard case .stream(let stream) = response.body else {
+            Issue.record("a watch is a stream")
+            return
+        }
+        try await cluster.call("DELETE", "\(Self.crds)/crontabs.stable.example.com")
+        var chunks = 0
+        for try await _ in stream { chunks += 1 }
+        #expect(chunks == 0)
+    }
 }
