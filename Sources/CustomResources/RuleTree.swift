@@ -223,7 +223,7 @@ private struct RuleCompiler {
         _ program: CELProgram, _ values: CELSchema, _ path: FieldPath, _ place: Place, _ name: String
     ) {
         let times = place.cardinality ?? Self.requestBytes / (values.minSize + 1)
-        let cost = Self.product(program.estimatedCost(), times)
+        let cost = Self.product(program.estimatedCost, times)
         total = total.addingReportingOverflow(cost).overflow ? .max : total + cost
         expensive.append((path, cost))
         if cost > Self.mostPerRule { errors.forbidden(path, Self.excess(name, cost, Self.mostPerRule)) }
