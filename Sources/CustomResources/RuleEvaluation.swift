@@ -93,8 +93,10 @@ private struct RuleEvaluation {
         let type = tree.schema.type?.rawValue ?? ""
         do throws(CELError) {
             let result = try rule.program.evaluate(activation, budget: &budget)
+            if budget.remaining == 0 { return end(type, path) }
             if case .bool(true) = result { return }
         } catch {
+            if budget.remaining == 0 { return end(type, path) }
             // What was there before may stay.
             if !rule.isTransition, let old, old == value, error.code != .costExceeded { return }
             return fail(rule, error, type, path)
@@ -103,17 +105,22 @@ private struct RuleEvaluation {
         report(rule, activation, tree, value, path)
     }
 
+    /// The budget of all rules together is spent.
+    private mutating func end(_ type: String, _ path: FieldPath) {
+        isOver = true
+        errors.invalid(
+            path, .string(type),
+            "validation failed due to running out of cost budget, no further validation rules will be run")
+    }
+
     private mutating func fail(_ rule: RuleTree.Rule, _ error: CELError, _ type: String, _ path: FieldPath) {
         let shown = Self.trimmed(rule.rule.message.isEmpty ? rule.rule.rule : rule.rule.message)
         let value = JSONValue.string(type)
         if error.code == .costExceeded {
             isOver = true
-            let text =
-                budget.remaining == 0
-                ? "validation failed due to running out of cost budget, no further validation rules will be run"
-                : "'\(error)': no further validation rules will be run due to call cost exceeds limit for rule: "
-                    + shown
-            errors.invalid(path, value, text)
+            errors.invalid(
+                path, value,
+                "'\(error)': no further validation rules will be run due to call cost exceeds limit for rule: \(shown)")
         } else if error.message.hasPrefix("no such overload") {
             errors.invalid(
                 path, value,

@@ -161,6 +161,7 @@ private struct RuleCompiler {
             } else {
                 if rule.optionalOldSelf {
                     environment.variables["oldSelf"] = .optional(values.type)
+                    environment.schemas["oldSelf"] = values
                 } else {
                     environment.declare("oldSelf", values)
                 }
