@@ -167,6 +167,7 @@ let package = Package(
         tests("AdmissionRules", ["ApusCore", "KubeAPI"]),
         tests("ServerSideApply", ["ApusCore", "KubeAPI"]),
         tests("YAMLFormat", ["ApusCore"]),
+        tests("CustomResources", ["ApusCore", "CEL", "KubeAPI"]),
         tests("KubeStore", ["ApusCore", .grdb, .logging]),
         tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
         tests("ModelKit", ["ApusCore"]),

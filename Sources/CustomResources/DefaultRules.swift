@@ -12,6 +12,24 @@ enum DefaultRules {
         return Array(causes.prefix(100))
     }
 
+    /// Defaults must keep the rules in CEL, new and unchanged.
+    static func check(_ tree: RuleTree, path: FieldPath) -> [StatusCause] {
+        var causes: [StatusCause] = []
+        if let value = tree.schema.defaultValue {
+            let found = tree.evaluate(value, old: value) + tree.evaluate(value, old: nil)
+            var seen: Set<StatusCause> = []
+            for cause in found where seen.insert(cause).inserted {
+                let place = path["default"].description + (cause.field.isEmpty ? "" : ".\(cause.field)")
+                causes.append(StatusCause(reason: cause.reason, field: place, message: cause.message))
+            }
+        }
+        if let items = tree.items { causes += check(items, path: path["items"]) }
+        for name in tree.propertyNames {
+            if let property = tree.properties[name] { causes += check(property, path: path["properties"].key(name)) }
+        }
+        return causes
+    }
+
     private static func check(
         _ schema: StructuralSchema, _ path: FieldPath, isResource: Bool, isInsideMetadata: Bool,
         _ causes: inout [StatusCause]

@@ -60,6 +60,8 @@ package struct Definition: Sendable {
         package var warning: String?
         /// Nil where the definition has none.
         package var schema: StructuralSchema?
+        /// Nil where the schema has no rules.
+        package var rules: RuleTree?
         package var hasStatus: Bool
         package var scale: Scale?
         package var columns: [Column]
@@ -104,10 +106,11 @@ package struct Definition: Sendable {
             warning =
                 json["deprecationWarning"].string ?? "\(spec["group"].string ?? "")/\(name) \(kind) is deprecated"
         }
+        let structure: StructuralSchema? = schema.isNull ? nil : try .read(schema, path: FieldPath(path))
         return Version(
             name: name, isServed: json["served"].bool ?? false, isStorage: json["storage"].bool ?? false,
             warning: warning,
-            schema: schema.isNull ? nil : try StructuralSchema.read(schema, path: FieldPath(path)),
+            schema: structure, rules: structure.flatMap { RuleTree.compile($0, json: schema).tree },
             hasStatus: !json["subresources"]["status"].isNull, scale: scale(json["subresources"]["scale"]),
             columns: json["additionalPrinterColumns"].elements.compactMap(column),
             selectableFields: json["selectableFields"].elements.compactMap { field in

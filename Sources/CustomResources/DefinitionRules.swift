@@ -157,7 +157,15 @@ private struct DefinitionCheck {
             return
         }
         do throws(SchemaError) {
-            schemaCauses += DefaultRules.check(try StructuralSchema.read(json, path: path), path: path)
+            let schema = try StructuralSchema.read(json, path: path)
+            let faults = DefaultRules.check(schema, path: path)
+            schemaCauses += faults
+            guard faults.isEmpty else { return }
+            let rules = RuleTree.compile(schema, json: json, path: path)
+            schemaCauses += rules.faults
+            if rules.faults.isEmpty, let tree = rules.tree {
+                schemaCauses += DefaultRules.check(tree, path: path)
+            }
         } catch {
             schemaCauses.append(error.cause)
         }

@@ -72,12 +72,19 @@ package struct SchemaFormat: Sendable {
         return scheme.allSatisfy(isSchemePart) && text.index(after: colon) < text.endIndex
     }
 
-    private static let hostname = pattern(
-        #"^([a-zA-Z0-9\p{S}\p{L}]((-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?)|([a-zA-Z0-9\p{S}\p{L}]"#
-            + #"(([a-zA-Z0-9-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?)(\.)){1,}([a-zA-Z\p{L}]){2,63})$"#)
-
+    /// Labels of letters, digits, symbols and inner dashes (RFC 1123); the last of several has two letters or more.
     private static func isHostname(_ text: String) -> Bool {
-        text.utf8.count <= 255 && text.split(separator: ".").allSatisfy { $0.utf8.count <= 63 } && hostname(text)
+        guard text.utf8.count <= 255 else { return false }
+        let labels = text.split(separator: ".", omittingEmptySubsequences: false)
+        func isPlain(_ character: Character) -> Bool {
+            character.isLetter || character.isSymbol || character.isASCII && character.isNumber
+        }
+        let isEachGood = labels.allSatisfy { label in
+            guard let first = label.first, let last = label.last, label.utf8.count <= 63 else { return false }
+            return isPlain(first) && isPlain(last) && label.allSatisfy { isPlain($0) || $0 == "-" }
+        }
+        guard isEachGood, labels.count > 1, let top = labels.last else { return isEachGood }
+        return top.count >= 2 && top.allSatisfy(\.isLetter)
     }
 
     private static func isIPv4(_ text: String) -> Bool {

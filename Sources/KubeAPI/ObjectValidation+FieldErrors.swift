@@ -57,6 +57,17 @@ package struct FieldErrors: Sendable {
         add("Invalid", path, "Invalid value: \(Self.shown(value)): \(detail)")
     }
 
+    /// A fault of a value that is no JSON, as it is shown.
+    package mutating func invalid(_ path: FieldPath, shown value: String, _ detail: String) {
+        add("Invalid", path, "Invalid value: \(value): \(detail)")
+    }
+
+    package mutating func internalError(_ path: FieldPath, _ detail: String) {
+        guard causes.count < Self.limit else { return }
+        causes.append(
+            StatusCause(reason: "InternalError", field: path.description, message: "Internal error: \(detail)"))
+    }
+
     package mutating func notSupported(_ path: FieldPath, _ value: JSONValue, _ supported: [String]) {
         guard !isFull else { return }
         let list = supported.map { "\"\($0)\"" }.joined(separator: ", ")

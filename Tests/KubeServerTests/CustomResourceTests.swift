@@ -2,6 +2,8 @@
 import ApusCore
 import KubeAPI
 import KubeServer
+import KubeStore
+import Logging
 import Testing
 
 /// Definitions and the objects of their kinds.
@@ -228,5 +230,95 @@ import Testing
         #expect(patched.status == 200, "\(patched.message)")
         #expect(try await cluster.call("GET", "\(Self.objects)/a").json["spec"]["image"] == "busybox")
         #expect(try await cluster.call("GET", Self.objects).json["items"][0]["spec"]["image"] == "busybox")
+    }
+
+    @Test func rulesAreRunAfterTheSchema() async throws {
+        let cluster = try await TestServer()
+        var version = Self.version("v1", isStorage: true)
+        version["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] = [
+            ["rule": "self.replicas <= 5 || self.image == 'big'", "message": "too many replicas"],
+            ["rule": "self.cronSpec == oldSelf.cronSpec", "message": "cronSpec is immutable"],
+        ]
+        let created = try await cluster.call("POST", Self.crds, Self.definition(versions: [version]))
+        #expect(created.status == 201, "\(created.message)")
+        let many = try await cluster.call(
+            "POST", Self.objects, Self.object("a", spec: ["cronSpec": "* * * * *", "replicas": 6, "image": "small"]))
+        #expect(
+            many.message.hasSuffix(#"is invalid: spec: Invalid value: "object": too many replicas"#), "\(many.message)")
+        let wrong = try await cluster.call("POST", Self.objects, Self.object("a", spec: ["replicas": 6]))
+        #expect(wrong.message.contains("some validation rules were not checked because the object was invalid"))
+        try await cluster.call("POST", Self.objects, Self.object("a", spec: ["cronSpec": "* * * * *"]))
+        let changed = try await cluster.call(
+            "PATCH", "\(Self.objects)/a", ["spec": ["cronSpec": "1 * * * *"]],
+            contentType: "application/merge-patch+json")
+        #expect(changed.message.hasSuffix("cronSpec is immutable"), "\(changed.message)")
+        version["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] = [
+            ["rule": "self.no == 1"]
+        ]
+        let refused = try await cluster.call(
+            "POST", Self.crds, Self.definition(plural: "others", kind: "Other", shortNames: [], versions: [version]))
+        #expect(refused.status == 422)
+        #expect(refused.message.contains("undefined field 'no'"), "\(refused.message)")
+    }
+
+    @Test func watchesEndWhenTheSchemaChanges() async throws {
+        let cluster = try await cluster()
+        try await cluster.call(
+            "POST", Self.crds, Self.definition(plural: "others", kind: "Other", shortNames: []))
+        let path = "\(Self.crds)/crontabs.stable.example.com"
+        for change in ["/spec/versions/0/schema/openAPIV3Schema/description", ""] {
+            let response = await cluster.respond("GET", "\(Self.objects)?watch=true")
+            guard case .stream(let stream) = response.body else {
+                Issue.record("a watch is a stream")
+                return
+            }
+            if change.isEmpty {
+                try await cluster.call("DELETE", path)
+            } else {
+                let patched = try await cluster.call(
+                    "PATCH", path, [["op": "add", "path": .string(change), "value": "new"]],
+                    contentType: "application/json-patch+json")
+                #expect(patched.status == 200, "\(patched.message)")
+            }
+            var chunks = 0
+            for try await _ in stream { chunks += 1 }
+            #expect(chunks == 0)
+        }
+    }
+
+    @Test func kindsAreServedAfterARestart() async throws {
+        let store = try KubeStore(inMemory: StoreConfiguration(), logger: Logger(label: "test"))
+        let definition = Self.definition()
+        let object = Self.object("a", spec: ["cronSpec": "* * * * *"])
+        for round in 0..<2 {
+            let server = APIServer(store: store, logger: Logger(label: "test"))
+            if round == 0 {
+                try await server.bootstrap(host: "127.0.0.1", port: 6443)
+                for (path, body) in [(Self.crds, definition), (Self.objects, object)] {
+                    let made = await server.handle(
+                        KubeRequest(
+                            method: "POST", path: path, contentType: "application/json", body: body.encoded),
+                        user: .admin)
+                    #expect(made.status == 201)
+                }
+            }
+            let answer = await server.handle(KubeRequest(method: "GET", path: Self.objects + "/a"), user: .admin)
+            #expect(answer.status == 200, "round \(round)")
+        }
+    }
+
+    @Test func manyDefinitionsAreServed() async throws {
+        let cluster = try await TestServer()
+        for number in 0..<50 {
+            let made = try await cluster.call(
+                "POST", Self.crds, Self.definition(plural: "kind\(number)s", kind: "Kind\(number)", shortNames: []))
+            #expect(made.status == 201, "\(made.message)")
+        }
+        let list = try await cluster.call("GET", "/apis/stable.example.com/v1")
+        #expect(list.json["resources"].elements.count == 150)
+        let document = try await cluster.call("GET", "/openapi/v3/apis/stable.example.com/v1")
+        #expect(document.json["components"]["schemas"]["com.example.stable.v1.Kind49"] != .null)
+        let schemas = try await cluster.call("GET", "/openapi/v2")
+        #expect(schemas.json["definitions"]["com.example.stable.v1.Kind0List"] != .null)
     }
 }

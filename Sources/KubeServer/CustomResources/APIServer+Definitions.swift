@@ -20,7 +20,7 @@ extension APIServer {
 
     /// Serves the kinds of the established definitions, from now on.
     func serveDefinitions() {
-        let (entries, changed) = definitions.update(storedDefinitions)
+        let entries = definitions.update(storedDefinitions)
         var declarations = entries.flatMap(\.declarations)
         declarations.sort { left, right in
             let (left, right) = (left.resource, right.resource)
@@ -29,7 +29,7 @@ extension APIServer {
             return left.plural < right.plural
         }
         serve(custom: declarations)
-        for resource in changed { store.endWatches(resource: resource) }
+        for resource in definitions.takeChanged() { store.endWatches(resource: resource) }
     }
 
     /// A definition was changed or removed.
@@ -55,56 +55,55 @@ extension APIServer {
 
     // MARK: Names
 
-    /// Sets accepted names and conditions, until they fit each other.
+    /// Sets accepted names and conditions, until they fit each other: a name that one definition gives up may be what
+    /// another waits for.
     private func decideNames() async {
-        // A name that one definition gives up may be what another waits for.
-        for _ in 0..<3 {
+        // Each change settles one definition; conflicts of concurrent writers are read again.
+        for _ in 0..<1_000 {
+            let entries = definitions.update(storedDefinitions)
             var isChanged = false
-            for stored in storedDefinitions where await decideNames(of: stored.key.name) { isChanged = true }
+            for entry in entries where !entry.isTerminating {
+                isChanged = await decideNames(of: entry, among: entries)
+                if isChanged { break }
+            }
             if !isChanged { return }
         }
     }
 
-    private func decideNames(of name: String) async -> Bool {
-        for _ in 0..<8 {
-            let (entries, _) = definitions.update(storedDefinitions)
-            guard let entry = entries.first(where: { $0.stored.key.name == name }), !entry.isTerminating else {
-                return false
-            }
-            let others = entries.filter { $0.group == entry.group && $0.stored.key.name != name }.map(\.accepted)
-            let decision = NamesDecision(wanted: entry.wanted, present: entry.accepted, others: others)
-            let isSettled =
-                decision.accepted == entry.accepted && decision.isAccepted == entry.hasAcceptedNames
-                && (entry.isEstablished || !decision.isAccepted)
-            if isSettled, decision.isAccepted || hasCondition(entry.stored, decision) { return false }
-            guard let object = try? decode(entry.stored, Self.crds) else { return false }
-            var changed = object
-            changed.status["acceptedNames"] = decision.accepted.json
+    /// Tells whether something was written, or has to be read again.
+    private func decideNames(
+        of entry: DefinitionKeeper.Entry, among entries: [DefinitionKeeper.Entry]
+    ) async -> Bool {
+        let name = entry.stored.key.name
+        let others = entries.filter { $0.group == entry.group && $0.stored.key.name != name }.map(\.accepted)
+        let decision = NamesDecision(wanted: entry.wanted, present: entry.accepted, others: others)
+        let isSettled =
+            decision.accepted == entry.accepted && decision.isAccepted == entry.hasAcceptedNames
+            && (entry.isEstablished || !decision.isAccepted)
+        if isSettled, decision.isAccepted || hasCondition(entry.stored, decision) { return false }
+        guard var changed = try? decode(entry.stored, Self.crds) else { return false }
+        changed.status["acceptedNames"] = decision.accepted.json
+        Conditions.set(
+            "NamesAccepted", decision.isAccepted ? "True" : "False", reason: decision.reason,
+            message: decision.message, now: now(), in: &changed.status)
+        if decision.isAccepted {
             Conditions.set(
-                "NamesAccepted", decision.isAccepted ? "True" : "False", reason: decision.reason,
-                message: decision.message, now: now(), in: &changed.status)
-            if decision.isAccepted {
-                Conditions.set(
-                    "Established", "True", reason: "InitialNamesAccepted",
-                    message: "the initial names have been accepted", now: now(), in: &changed.status)
-            } else if !entry.isEstablished {
-                Conditions.set(
-                    "Established", "False", reason: "NotAccepted", message: "not all names are accepted", now: now(),
-                    in: &changed.status)
-            }
-            do throws(StoreError) {
-                try await store.commit(
-                    .update(
-                        entry.stored.key, expectedRevision: entry.stored.revision, value(changed, Self.crds)))
-                return true
-            } catch {
-                guard error.code == .conflict else {
-                    logger.warning("a definition's status is not written", metadata: ["error": "\(error)"])
-                    return false
-                }
-            }
+                "Established", "True", reason: "InitialNamesAccepted",
+                message: "the initial names have been accepted", now: now(), in: &changed.status)
+        } else if !entry.isEstablished {
+            Conditions.set(
+                "Established", "False", reason: "NotAccepted", message: "not all names are accepted", now: now(),
+                in: &changed.status)
         }
-        return false
+        do throws(StoreError) {
+            try await store.commit(
+                .update(entry.stored.key, expectedRevision: entry.stored.revision, value(changed, Self.crds)))
+            return true
+        } catch {
+            if error.code == .conflict || error.code == .notFound { return true }
+            logger.warning("a definition's status is not written", metadata: ["error": "\(error)"])
+            return false
+        }
     }
 
     private func hasCondition(_ stored: StoredObject, _ decision: NamesDecision) -> Bool {

@@ -108,12 +108,7 @@ struct CustomDeclarations {
             object.metadata = old.metadata
             object.metadata["managedFields"] = managed
         }
-        let schema = version.schema
-        let scale = version.scale
-        strategy.validate = { object, old in
-            guard let schema else { return [] }
-            return Self.faults(of: object.json, old: old?.json, schema, scale)
-        }
+        strategy.validate = { object, old in Self.faults(of: object.json, old: old?.json, version) }
         strategy.didCommit = { server, stored, isRemoved in
             if isRemoved { await server.finishDefinition(of: stored.key.resource) }
         }
@@ -121,12 +116,16 @@ struct CustomDeclarations {
     }
 
     private static func faults(
-        of object: JSONValue, old: JSONValue?, _ schema: StructuralSchema, _ scale: Definition.Scale?
+        of object: JSONValue, old: JSONValue?, _ version: Definition.Version
     ) -> [StatusCause] {
+        guard let schema = version.schema else { return [] }
         var causes = schema.validate(object, old: old)
         causes += schema.embeddedFaults(in: object)
         if old.map({ schema.duplicates(in: $0).isEmpty }) ?? true { causes += schema.duplicates(in: object) }
-        if let scale { causes += Self.faults(of: object, scale) }
+        if let scale = version.scale { causes += Self.faults(of: object, scale) }
+        if let rules = version.rules {
+            causes += RuleTree.isBlocked(by: causes) ? [RuleTree.notChecked] : rules.evaluate(object, old: old)
+        }
         return causes
     }
 

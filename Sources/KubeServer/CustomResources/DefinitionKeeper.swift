@@ -23,30 +23,45 @@ final class DefinitionKeeper: Sendable {
         var storageName: String { "\(accepted.plural).\(group)" }
     }
 
-    private let entries = Mutex<[String: Entry]>([:])
+    private struct State {
+        var entries: [String: Entry] = [:]
+        /// Resources whose objects have another meaning than when their watches began.
+        var changed: Set<String> = []
+    }
+
+    private let state = Mutex(State())
     let gate = SerialGate()
 
     /// Reads the definitions; those that did not change since the last time are not read again.
     ///
     /// - Parameter objects: all that are stored.
-    /// - Returns: the entries in the order of the objects, and resources whose objects have another meaning now.
-    func update(_ objects: [StoredObject]) -> (entries: [Entry], changed: Set<String>) {
-        entries.withLock { entries in
+    /// - Returns: the entries in the order of the objects.
+    func update(_ objects: [StoredObject]) -> [Entry] {
+        state.withLock { state in
             var next: [String: Entry] = [:]
             var list: [Entry] = []
             for object in objects {
-                let known = entries[object.key.name]
+                let known = state.entries[object.key.name]
                 let isSame = known?.stored.revision == object.revision
                 guard let entry = isSame ? known : Self.read(object) else { continue }
                 next[object.key.name] = entry
                 list.append(entry)
             }
-            var changed: Set<String> = []
-            for (name, old) in entries where !old.declarations.isEmpty {
-                if Self.marks(next[name]) != Self.marks(old) { changed.insert(old.storageName) }
+            for (name, old) in state.entries where !old.declarations.isEmpty {
+                let new = next[name]
+                guard new?.stored.revision != old.stored.revision, Self.marks(new) != Self.marks(old) else { continue }
+                state.changed.insert(old.storageName)
             }
-            entries = next
-            return (list, changed)
+            state.entries = next
+            return list
+        }
+    }
+
+    /// The resources whose watches have to end; each is told once.
+    func takeChanged() -> Set<String> {
+        state.withLock { state in
+            defer { state.changed = [] }
+            return state.changed
         }
     }
 
@@ -56,7 +71,7 @@ final class DefinitionKeeper: Sendable {
 
     /// Whether the definition of these objects is being deleted.
     func isTerminating(_ storageName: String) -> Bool {
-        entries.withLock { $0[storageName]?.isTerminating ?? false }
+        state.withLock { $0.entries[storageName]?.isTerminating ?? false }
     }
 
     private static func read(_ stored: StoredObject) -> Entry? {

@@ -14,4 +14,9 @@ final class DiscoveryCache: Sendable {
     }
 
     func reset() { documents.withLock { $0 = [:] } }
+
+    /// Forgets all documents but some.
+    func reset(keeping isKept: (String) -> Bool) {
+        documents.withLock { documents in documents = documents.filter { isKept($0.key) } }
+    }
 }

@@ -37,7 +37,7 @@ extension APIServer {
     }
 
     private func openAPIDocument(_ path: String) -> [UInt8] {
-        discovery.document("openapi v3 \(path)") {
+        discovery.document("openapi v3 /\(path)") {
             OpenAPI.v3Document(
                 openAPIResources { $0.apiPath == "/\(path)" }, serverVersion: configuration.gitVersion
             ).encoded

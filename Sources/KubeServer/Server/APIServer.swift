@@ -119,7 +119,15 @@ package final class APIServer: Sendable {
         for declaration in declarations where builtIn.declaration(declaration.resource) == nil {
             registry.add(declaration)
         }
-        self.registry = registry
+        let before = registryValue.withLock { present in
+            defer { present = registry }
+            return present
+        }
+        // Documents of groups that have no custom kinds stay as they are.
+        let paths = Set((before.declarations + declarations).filter { $0.reading != nil }.map(\.resource.apiPath))
+        discovery.reset(keeping: { name in
+            name.hasPrefix("openapi v3 /") && !paths.contains(String(name.dropFirst("openapi v3 ".count)))
+        })
     }
 
     private func restoreAllocations(_ registry: ResourceRegistry) {
