@@ -236,7 +236,7 @@ def test_drain_waits_for_the_budget(cluster, namespace):
     wait_for(lambda: cluster.get("pdb", "keep", *n)["status"]["disruptionsAllowed"] == 1, what="one to be allowed")
     node = cluster.get("nodes")["items"][0]["metadata"]["name"]
     try:
-        out = cluster.kubectl("drain", node, "--pod-selector=app=web", "--timeout=60s", check=False)
+        out = cluster.kubectl("drain", node, "--pod-selector=app=web", "--timeout=8s", check=False)
         # The replacement has nowhere to go, so that only one of the two may be evicted.
         assert "evicted" in out.stdout + out.stderr or "Cannot evict pod" in out.stderr
         wait_for(lambda: cluster.get("pdb", "keep", *n)["status"]["currentHealthy"] == 1, what="one to be evicted")
