@@ -134,6 +134,10 @@ def test_create_budget(api, namespace):
              what="the budget to be taken up")
     patched = policy.patch_namespaced_pod_disruption_budget("foo", namespace, {"spec": {"minAvailable": "2%"}})
     assert patched.spec.min_available == "2%"
+    # The controller writes the status of the new state meanwhile.
+    wait_for(lambda: policy.read_namespaced_pod_disruption_budget("foo", namespace).status.observed_generation == 2,
+             what="the patch to be taken up")
+    patched = policy.read_namespaced_pod_disruption_budget("foo", namespace)
     patched.spec.min_available = 3
     assert policy.replace_namespaced_pod_disruption_budget("foo", namespace, patched).spec.min_available == 3
     wait_for(lambda: policy.read_namespaced_pod_disruption_budget_status("foo", namespace).status.desired_healthy == 3,
