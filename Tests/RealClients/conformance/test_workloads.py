@@ -202,6 +202,24 @@ def test_rc_release(core, namespace):
     wait_for(lambda: len(owned(core, namespace, "pod-release")) == 1, what="another pod")
 
 
+@pytest.mark.spec("[sig-apps] ReplicationController should surface a failure condition on a common issue like "
+                  "exceeded quota")
+def test_rc_quota(core, namespace):
+    core.create_namespaced_resource_quota(namespace, {"metadata": {"name": "condition-test"}, "spec": {
+        "hard": {"pods": "2"}}})
+    wait_for(lambda: (core.read_namespaced_resource_quota("condition-test", namespace).status.hard or {}).get("pods")
+             == "2", what="the quota to be taken up")
+    core.create_namespaced_replication_controller(namespace, controller("condition-test", 3))
+
+    def failure():
+        found = core.read_namespaced_replication_controller("condition-test", namespace).status.conditions or []
+        return [c for c in found if c.type == "ReplicaFailure"]
+    wait_for(failure, what="the failure to be reported")
+    assert failure()[0].reason == "FailedCreate" and "exceeded quota" in failure()[0].message
+    core.patch_namespaced_replication_controller_scale("condition-test", namespace, {"spec": {"replicas": 2}})
+    wait_for(lambda: not failure(), what="the failure to go")
+
+
 # Garbage collection
 
 def deployment(name):
