@@ -13,6 +13,9 @@ extension ControllerManager {
         let cronJob = CronJobReconciler(context, jobs: job.jobIndex)
         let revisions = ObjectIndex.byOwner(informers.informer(.controllerRevisions))
         let statefulSet = StatefulSetReconciler(context, revisions: revisions)
+        let daemonSet = DaemonSetReconciler(context, revisions: revisions)
+        let disruption = DisruptionReconciler(context)
+        let replication = ReplicaSetReconciler(context, flavor: .replicationController)
         func controller(_ name: String, _ sources: [Controller.Source], _ reconciler: any Reconciler) -> Controller {
             Controller(name: name, sources: sources, reconciler: reconciler, logger: context.logger)
         }
@@ -21,6 +24,9 @@ extension ControllerManager {
             controller("job-orphan-controller", jobOrphans.sources(), jobOrphans),
             controller("ttl-after-finished-controller", timeToLive.sources, timeToLive),
             controller("statefulset-controller", statefulSet.sources(informers), statefulSet),
+            controller("daemonset-controller", daemonSet.sources(informers), daemonSet),
+            controller("disruption-controller", disruption.sources(informers), disruption),
+            controller("replication-controller", replication.sources(informers), replication),
             controller("cronjob-controller", cronJob.sources(informers), cronJob),
         ]
     }

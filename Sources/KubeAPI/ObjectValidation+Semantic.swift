@@ -33,6 +33,7 @@ extension ObjectValidation {
         case ("apps", "Deployment"): check.deployment()
         case ("apps", "StatefulSet"): check.statefulSet()
         case ("apps", "DaemonSet"): check.daemonSet()
+        case ("apps", "ControllerRevision"): check.controllerRevision()
         case ("batch", "Job"): check.job()
         case ("batch", "CronJob"): check.cronJob()
         case ("discovery.k8s.io", "EndpointSlice"): check.endpointSlice()

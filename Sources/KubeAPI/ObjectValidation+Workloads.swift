@@ -52,7 +52,9 @@ extension SemanticCheck {
     }
 
     /// What workloads have in common: a selector that matches the template, and the template.
-    mutating func workload(restartPolicies: [String]) {
+    ///
+    /// `kind`: as the errors name it.
+    mutating func workload(restartPolicies: [String], _ kind: String = "Deployment") {
         let selector = spec["selector"]
         let template = spec["template"]
         if selector.isNull {
@@ -60,12 +62,13 @@ extension SemanticCheck {
         } else {
             errors.labelSelector("spec.selector", selector)
             if selector["matchLabels"].isEmpty, selector["matchExpressions"].isEmpty {
-                errors.invalid("spec.selector", selector, "empty selector is invalid for deployment")
+                errors.invalid("spec.selector", selector, "empty selector is invalid for \(kind.lowercased())")
             } else {
                 matchTemplate(selector, template)
             }
         }
-        self.template("spec.template", template, restartPolicies: restartPolicies)
+        let owner = kind == "Deployment" ? "ReplicaSet" : kind
+        self.template("spec.template", template, restartPolicies: restartPolicies, owner)
     }
 
     mutating func matchTemplate(_ selector: JSONValue, _ template: JSONValue) {
@@ -77,7 +80,7 @@ extension SemanticCheck {
     }
 
     /// A pod template; `restartPolicies` are those that its workload allows, nil for all.
-    mutating func template(_ path: FieldPath, _ template: JSONValue, restartPolicies: [String]?) {
+    mutating func template(_ path: FieldPath, _ template: JSONValue, restartPolicies: [String]?, _ kind: String = "") {
         // Upstream leaves `metadata` out of these two paths.
         errors.labels(path["labels"], template["metadata"]["labels"])
         for key in template["metadata"]["annotations"].members.keys.sorted() {
@@ -94,7 +97,7 @@ extension SemanticCheck {
         if isKnown { errors.oneOf(path["spec"]["restartPolicy"], policy, restartPolicies) }
         if !spec["activeDeadlineSeconds"].isNull, restartPolicies == ["Always"] {
             errors.forbidden(
-                path["spec"]["activeDeadlineSeconds"], "activeDeadlineSeconds in ReplicaSet is not Supported")
+                path["spec"]["activeDeadlineSeconds"], "activeDeadlineSeconds in \(kind) is not Supported")
         }
     }
 
@@ -114,16 +117,44 @@ extension SemanticCheck {
         if spec["template"].isNull {
             errors.required("spec.template")
         } else {
-            template("spec.template", spec["template"], restartPolicies: ["Always"])
+            template("spec.template", spec["template"], restartPolicies: ["Always"], kind.kind)
         }
     }
 
     mutating func statefulSet() {
-        errors.notNegative("spec.replicas", spec["replicas"])
-        workload(restartPolicies: ["Always"])
-        errors.oneOf("spec.podManagementPolicy", spec["podManagementPolicy"], ["OrderedReady", "Parallel"])
-        errors.oneOf(
-            "spec.updateStrategy.type", spec["updateStrategy"]["type"], ["OnDelete", "RollingUpdate"])
+        let policy = spec["podManagementPolicy"]
+        if !["OrderedReady", "Parallel"].contains(policy.string ?? "") {
+            errors.invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'")
+        }
+        let strategy = spec["updateStrategy"]
+        let path: FieldPath = "spec.updateStrategy"
+        switch strategy["type"].string ?? "" {
+        case "OnDelete":
+            if !strategy["rollingUpdate"].isNull {
+                errors.invalid(
+                    path["rollingUpdate"], strategy["rollingUpdate"],
+                    "only allowed for updateStrategy 'RollingUpdate'")
+            }
+        case "RollingUpdate":
+            let update = strategy["rollingUpdate"]
+            errors.notNegative(path["rollingUpdate"]["partition"], update["partition"])
+            amountOrPercent(path["rollingUpdate"]["maxUnavailable"], update["maxUnavailable"])
+            notOverAll(path["rollingUpdate"]["maxUnavailable"], update["maxUnavailable"])
+            if update["maxUnavailable"] == 0 || update["maxUnavailable"] == "0%" {
+                errors.invalid(path["rollingUpdate"]["maxUnavailable"], update["maxUnavailable"], "cannot be 0")
+            }
+        default: errors.invalid(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")
+        }
+        let retention = spec["persistentVolumeClaimRetentionPolicy"]
+        for field in ["whenDeleted", "whenScaled"] {
+            errors.oneOf(
+                FieldPath("spec.persistentVolumeClaimRetentionPolicy")[field], retention[field], ["Delete", "Retain"])
+        }
+        for field in ["replicas", "minReadySeconds", "revisionHistoryLimit"] {
+            errors.notNegative(FieldPath("spec")[field], spec[field])
+        }
+        errors.notNegative("spec.ordinals.start", spec["ordinals"]["start"])
+        workload(restartPolicies: ["Always"], "StatefulSet")
         guard let old else { return }
         var allowed = spec
         for field in [
@@ -144,17 +175,54 @@ extension SemanticCheck {
     }
 
     mutating func daemonSet() {
-        workload(restartPolicies: ["Always"])
+        workload(restartPolicies: ["Always"], "DaemonSet")
+        for field in ["minReadySeconds", "revisionHistoryLimit"] {
+            errors.notNegative(FieldPath("spec")[field], spec[field])
+        }
         let strategy = spec["updateStrategy"]
         errors.oneOf("spec.updateStrategy.type", strategy["type"], ["RollingUpdate", "OnDelete"])
         if strategy["type"] == "RollingUpdate" {
-            rollingUpdate("spec.updateStrategy.rollingUpdate", strategy["rollingUpdate"])
+            let path: FieldPath = "spec.updateStrategy.rollingUpdate"
+            let update = strategy["rollingUpdate"]
+            for field in ["maxUnavailable", "maxSurge"] {
+                amountOrPercent(path[field], update[field])
+                notOverAll(path[field], update[field])
+            }
+            func isZero(_ value: JSONValue) -> Bool { value == 0 || value == "0%" || value.isNull }
+            switch (isZero(update["maxUnavailable"]), isZero(update["maxSurge"])) {
+            case (false, false):
+                errors.invalid(path["maxSurge"], update["maxSurge"], "may not be set when maxUnavailable is non-zero")
+            case (true, true): errors.required(path["maxUnavailable"], "cannot be 0 when maxSurge is 0")
+            default: break
+            }
         }
         if let old { errors.immutable("spec.selector", spec["selector"], old["spec"]["selector"]) }
     }
 
+    /// A percentage of at most 100.
+    private mutating func notOverAll(_ path: FieldPath, _ value: JSONValue) {
+        guard let text = value.string, text.hasSuffix("%"), let percent = Int(text.dropLast()), percent > 100 else {
+            return
+        }
+        errors.invalid(path, value, "must not be greater than 100%")
+    }
+
+    mutating func controllerRevision() {
+        if object["data"].isNull { errors.required("data", "data is mandatory") }
+        errors.notNegative("revision", object["revision"])
+        if let old { errors.immutable("data", object["data"], old["data"]) }
+    }
+
     mutating func disruptionBudget() {
-        for field in ["minAvailable", "maxUnavailable"] { amountOrPercent(FieldPath("spec")[field], spec[field]) }
+        for field in ["minAvailable", "maxUnavailable"] {
+            amountOrPercent(FieldPath("spec")[field], spec[field])
+            notOverAll(FieldPath("spec")[field], spec[field])
+        }
+        if !spec["unhealthyPodEvictionPolicy"].isNull {
+            errors.oneOf(
+                "spec.unhealthyPodEvictionPolicy", spec["unhealthyPodEvictionPolicy"],
+                ["AlwaysAllow", "IfHealthyBudget"])
+        }
         if !spec["minAvailable"].isNull, !spec["maxUnavailable"].isNull {
             errors.invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set")
         }

@@ -188,3 +188,105 @@ def test_statefulset_partition(cluster, namespace):
     assert "partitioned roll out complete: 1 new pods have been updated" in out
     env = {name: "env" in pod["spec"]["containers"][0] for name, pod in pods(cluster, n).items()}
     assert env == {"part-0": False, "part-1": True}
+
+
+# DaemonSets
+
+def test_daemonset_runs_rolls_and_rolls_back(cluster, namespace):
+    n = ("-n", namespace)
+    cluster.apply(manifest("DaemonSet", "agent", {
+        "selector": {"matchLabels": {"app": "agent"}}, "template": template("agent")}), *n)
+    cluster.kubectl("rollout", "status", "daemonset/agent", "--timeout=60s", *n)
+    nodes = [node["metadata"]["name"] for node in cluster.get("nodes")["items"]]
+    first = pods(cluster, n)
+    assert sorted(p["spec"]["nodeName"] for p in first.values()) == sorted(nodes)
+    row = cluster.kubectl("get", "ds", "agent", *n).splitlines()
+    assert row[0].split() == ["NAME", "DESIRED", "CURRENT", "READY", "UP-TO-DATE", "AVAILABLE", "NODE", "SELECTOR", "AGE"]
+    assert row[1].split()[:7] == ["agent", *[str(len(nodes))] * 5, "<none>"]
+    cluster.kubectl("set", "env", "daemonset/agent", "A=2", *n)
+    cluster.kubectl("rollout", "status", "daemonset/agent", "--timeout=60s", *n)
+    assert all("env" in p["spec"]["containers"][0] for p in pods(cluster, n).values())
+    cluster.kubectl("rollout", "undo", "daemonset/agent", *n)
+    cluster.kubectl("rollout", "status", "daemonset/agent", "--timeout=60s", *n)
+    history = cluster.kubectl("rollout", "history", "daemonset/agent", *n)
+    assert [line.split()[0] for line in history.splitlines() if line[:1].isdigit()] == ["2", "3"]
+    assert "Desired Number of Nodes Scheduled: 1" in cluster.kubectl("describe", "ds", "agent", *n)
+    cluster.kubectl("patch", "ds", "agent", *n, "-p",
+                    '{"spec":{"template":{"spec":{"nodeSelector":{"no":"where"}}}}}')
+    wait_for(lambda: not pods(cluster, n), what="the pods to leave nodes that are not selected")
+
+
+# Disruption budgets
+
+def test_drain_waits_for_the_budget(cluster, namespace):
+    n = ("-n", namespace)
+    cluster.kubectl("create", "deployment", "web", "--image=x", "--replicas=2", *n, "--", "sleep", "3600")
+    cluster.kubectl("create", "pdb", "keep", "--selector=app=web", "--min-available=2", *n)
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s", *n)
+    wait_for(lambda: cluster.get("pdb", "keep", *n)["status"].get("currentHealthy") == 2, what="two healthy pods")
+    name = next(iter(pods(cluster, n)))
+    eviction = json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}})
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
+    refused = cluster.kubectl("create", "--raw", path, "-f", "-", input=eviction, check=False)
+    assert "Cannot evict pod as it would violate the pod's disruption budget." in refused.stderr
+    assert name in pods(cluster, n)
+    assert cluster.kubectl("get", "pdb", "keep", *n).splitlines()[1].split()[:4] == ["keep", "2", "N/A", "0"]
+    assert "Allowed disruptions:  0" in cluster.kubectl("describe", "pdb", "keep", *n)
+    cluster.kubectl("patch", "pdb", "keep", *n, "-p", '{"spec":{"minAvailable":1}}')
+    wait_for(lambda: cluster.get("pdb", "keep", *n)["status"]["disruptionsAllowed"] == 1, what="one to be allowed")
+    node = cluster.get("nodes")["items"][0]["metadata"]["name"]
+    try:
+        out = cluster.kubectl("drain", node, "--pod-selector=app=web", "--timeout=8s", check=False)
+        # The replacement has nowhere to go, so that only one of the two may be evicted.
+        assert "evicted" in out.stdout + out.stderr or "Cannot evict pod" in out.stderr
+        wait_for(lambda: cluster.get("pdb", "keep", *n)["status"]["currentHealthy"] == 1, what="one to be evicted")
+    finally:
+        cluster.kubectl("uncordon", node)
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s", *n)
+
+
+# ReplicationControllers and cascades
+
+def test_replication_controller_scales_and_lets_go(cluster, namespace):
+    n = ("-n", namespace)
+    cluster.apply(manifest("ReplicationController", "rc", {
+        "replicas": 2, "selector": {"app": "rc"}, "template": template("rc")}, "v1"), *n)
+    wait_for(lambda: cluster.get("rc", "rc", *n)["status"].get("readyReplicas") == 2, what="two ready pods")
+    assert cluster.kubectl("get", "rc", "rc", *n).splitlines()[1].split()[:4] == ["rc", "2", "2", "2"]
+    cluster.kubectl("scale", "rc/rc", "--replicas=1", *n)
+    wait_for(lambda: len(pods(cluster, n)) == 1, what="one pod")
+    scale = json.loads(cluster.kubectl("get", "--raw", f"/api/v1/namespaces/{namespace}/replicationcontrollers/rc/scale"))
+    assert scale["status"]["selector"] == "app=rc" and scale["spec"]["replicas"] == 1
+    name = next(iter(pods(cluster, n)))
+    cluster.kubectl("label", "pod", name, "app=free", "--overwrite", *n)
+    wait_for(lambda: not cluster.get("pod", name, *n)["metadata"].get("ownerReferences"), what="the pod to be let go")
+    wait_for(lambda: len(pods(cluster, n, "app=rc")) == 1, what="another pod")
+    cluster.kubectl("delete", "rc", "rc", *n)
+    wait_for(lambda: sorted(pods(cluster, n)) == [name], what="its pod to go with it")
+
+
+@pytest.mark.parametrize("cascade", ["background", "foreground", "orphan"])
+def test_cascades(cluster, namespace, cascade):
+    n = ("-n", namespace)
+    cluster.kubectl("create", "deployment", "web", "--image=x", "--replicas=2", *n, "--", "sleep", "3600")
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s", *n)
+    cluster.kubectl("delete", "deployment", "web", f"--cascade={cascade}", *n)
+    assert not cluster.get("deployments", *n)["items"]
+    if cascade == "orphan":
+        left = cluster.get("rs", *n)["items"]
+        assert len(left) == 1 and "ownerReferences" not in left[0]["metadata"] and len(pods(cluster, n)) == 2
+        return
+    if cascade == "foreground":
+        assert not cluster.get("rs", *n)["items"] and not cluster.get("pods", *n)["items"]
+    wait_for(lambda: not cluster.get("rs", *n)["items"] and not pods(cluster, n), what="what depends on it to go")
+
+
+def test_job_keeps_its_pods_unless_the_client_says_otherwise(cluster, namespace):
+    n = ("-n", namespace)
+    cluster.apply(job("kept", "true"), *n)
+    finished(cluster, "kept", n)
+    out = cluster.kubectl("delete", "--raw", f"/apis/batch/v1/namespaces/{namespace}/jobs/kept", check=False)
+    assert "child pods are preserved by default when jobs are deleted" in out.stderr
+    wait_for(lambda: not cluster.get("jobs", *n)["items"], what="the job to go")
+    left = pods(cluster, n)
+    assert len(left) == 1 and all("ownerReferences" not in p["metadata"] for p in left.values())

@@ -4,8 +4,26 @@ import ControllerRuntime
 import KubeAPI
 import KubeClient
 
-/// Keeps as many pods of a template as a ReplicaSet says.
+/// Keeps as many pods of a template as a ReplicaSet or a ReplicationController says.
 struct ReplicaSetReconciler: Reconciler {
+    /// Which of the two kinds is looked after; they differ in the form of their selector.
+    struct Flavor: Sendable {
+        var resource: KubeResource
+        /// The controller's name.
+        var name: String
+        var selector: @Sendable (KubeObject) throws(StatusError) -> LabelSelector
+
+        static let replicaSet = Flavor(resource: .replicaSets, name: "replicaset-controller") {
+            set throws(StatusError) in try LabelSelector(json: set.spec["selector"])
+        }
+        static let replicationController = Flavor(
+            resource: .replicationControllers, name: "replication-controller"
+        ) { controller throws(StatusError) in
+            LabelSelector(matchLabels: controller.spec["selector"].stringMembers)
+        }
+    }
+
+    let flavor: Flavor
     let client: KubeClient
     let replicaSets: Informer
     let replicaSetIndex: ObjectIndex
@@ -14,28 +32,29 @@ struct ReplicaSetReconciler: Reconciler {
     let burst: Int
     private let wakeups = Wakeups()
 
-    init(_ context: ControllerContext) {
-        let name = "replicaset-controller"
-        client = context.client(name)
-        replicaSets = context.informers.informer(.replicaSets)
-        replicaSetIndex = context.replicaSetIndex
+    init(_ context: ControllerContext, flavor: Flavor = .replicaSet) {
+        self.flavor = flavor
+        client = context.client(flavor.name)
+        replicaSets = context.informers.informer(flavor.resource)
+        replicaSetIndex = flavor.resource == .replicaSets ? context.replicaSetIndex : .byOwner(replicaSets)
         pods = context.podIndex
         let expectations = Expectations(timeout: context.configuration.expectationTimeout)
-        expectations.observe(context.informers.informer(.pods), ownerKind: "ReplicaSet")
-        control = PodControl(client: client, events: context.events(name), expectations: expectations)
+        expectations.observe(context.informers.informer(.pods), ownerKind: flavor.resource.kind)
+        control = PodControl(client: client, events: context.events(flavor.name), expectations: expectations)
         burst = context.configuration.burst
     }
 
     func sources(_ informers: InformerFactory) -> [Controller.Source] {
         [
             .objects(of: replicaSets),
-            .owners(of: informers.informer(.pods), kind: "ReplicaSet"),
-            Controller.Source(informers.informer(.pods)) { [replicaSetIndex] event in
+            .owners(of: informers.informer(.pods), kind: flavor.resource.kind),
+            Controller.Source(informers.informer(.pods)) { [replicaSetIndex, flavor] event in
                 let pod = event.object
                 guard pod.controllerOwner == nil, !pod.isBeingDeleted else { return [] }
                 if case .deleted = event { return [] }
                 return replicaSetIndex.all(in: pod.namespace).filter { set in
-                    (try? LabelSelector(json: set.spec["selector"]))?.matches(pod.labels) == true
+                    guard let selector = try? flavor.selector(set), !selector.requirements.isEmpty else { return false }
+                    return selector.matches(pod.labels)
                 }.map(\.key)
             },
         ]
@@ -48,12 +67,12 @@ struct ReplicaSetReconciler: Reconciler {
             return .done
         }
         let wait = control.expectations.remaining(key)
-        let selector = try LabelSelector(json: replicaSet.spec["selector"])
+        let selector = try flavor.selector(replicaSet)
         guard !selector.requirements.isEmpty else { return .done }
         let ownership = Ownership(
             owner: replicaSet, selector: selector, owned: pods.owned(by: replicaSet.uid),
             orphans: pods.orphans(in: key.namespace).filter(\.isActivePod))
-        let owned = try await ownership.apply(.pods, owner: replicaSet, as: .replicaSets, client: client)
+        let owned = try await ownership.apply(.pods, owner: replicaSet, as: flavor.resource, client: client)
         let plan = ReplicaSetPlan(replicaSet, pods: owned)
         var failure: (any Error)?
         if wait == nil, !replicaSet.isBeingDeleted { failure = await carryOut(plan, for: replicaSet) }
@@ -67,7 +86,7 @@ struct ReplicaSetReconciler: Reconciler {
             var new = replicaSet
             new.status = status
             do {
-                _ = try await client.updateStatus(.replicaSets, new)
+                _ = try await client.updateStatus(flavor.resource, new)
             } catch let error as StatusError where error.isNotFound {
                 return .done
             }

@@ -6,8 +6,10 @@ extension ResourceDeclaration {
     static let replicationControllers: ResourceDeclaration = {
         var strategy = Strategy.counting("replicas")
         strategy.orphansDependents = true
+        // Its selector is a plain map of labels.
+        let scale = Scale(selector: { LabelSelector(matchLabels: $0.spec["selector"].stringMembers).description })
         return ResourceDeclaration(
-            .replicationControllers, shortNames: ["rc"], categories: ["all"], hasStatus: true, scale: Scale(),
+            .replicationControllers, shortNames: ["rc"], categories: ["all"], hasStatus: true, scale: scale,
             hasGeneration: true, columns: ControllerColumns.replicationController,
             selectableFields: [SelectableField("status.replicas", default: "0")], strategy: strategy)
     }()

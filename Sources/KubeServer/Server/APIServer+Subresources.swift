@@ -174,18 +174,6 @@ extension APIServer {
         throw .staleVersion(call.resource, call.name)
     }
 
-    private func evict(_ call: ResourceCall) async throws(StatusError) -> KubeResponse {
-        let json = try BodyDecoder.json(call.request, schema: schema).value
-        var parent = call
-        parent.subresource = ""
-        parent.request.body = json["deleteOptions"].isNull ? [] : json["deleteOptions"].encoded
-        parent.request.contentType = "application/json"
-        _ = try await delete(parent)
-        return KubeResponse(
-            status: 201,
-            json: ["kind": "Status", "apiVersion": "v1", "metadata": .object([:]), "status": "Success", "code": 201])
-    }
-
     // MARK: Namespaces
 
     /// Only `spec.finalizers` may change; without finalizers a namespace that is being deleted goes away.
