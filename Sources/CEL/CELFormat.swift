@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import ApusCore
-import KubeAPI
 import LinearRegex
 
 /// A named format of text (`format.dns1123Label()`).

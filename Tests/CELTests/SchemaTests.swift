@@ -112,6 +112,24 @@ import Testing
         #expect(CELNames.escape(name) == escaped)
     }
 
+    @Test(arguments: ["a.b-c/d", "a__b", "if", "namespace", "a_b", "_a_"])
+    func namesComeBack(name: String) throws {
+        #expect(CELNames.unescape(try #require(CELNames.escape(name))) == name)
+    }
+
+    @Test func valuesBecomeJSON() throws {
+        let program = try CELProgram(
+            compiling: "{'a': dyn([dyn(1), 2u, 2.5, true, null]), 'b': {'c': b'hi'}, 'd': duration('1m'), "
+                + "'e': timestamp(0), 'f': quantity('1k'), 'g': optional.of('x')}", environment: CELEnvironment())
+        var budget = CELBudget()
+        let json = try program.evaluate(CELActivation([:]), budget: &budget).json()
+        #expect(json["a"] == .array([1, 2, 2.5, true, .null]))
+        #expect(json["b"] == ["c": "aGk="])
+        #expect(json["d"] == "60s" && json["e"] == "1970-01-01T00:00:00Z" && json["f"] == "1000" && json["g"] == "x")
+        #expect(throws: CELError.self) { try CELValue.type(.int).json() }
+        #expect(throws: CELError.self) { try CELValue.double(.nan).json() }
+    }
+
     @Test(arguments: ["1a", "a b", "a$", "é", ""])
     func unnameable(name: String) { #expect(CELNames.escape(name) == nil) }
 

@@ -85,7 +85,7 @@ extension CELFunction {
     static let encodings: [CELFunction] = [
         CELFunction("jsonpatch.escapeKey", ["string -> string"]) { arguments, _ throws(CELError) in
             guard case .string(let key) = arguments[0] else { throw .noSuchOverload }
-            return .string(key.replacing("~", with: "~0").replacing("/", with: "~1"))
+            return .string(key.unicodeScalars.map { $0 == "~" ? "~0" : $0 == "/" ? "~1" : String($0) }.joined())
         },
         CELFunction("base64.encode", ["bytes -> string"]) { arguments, _ throws(CELError) in
             guard case .bytes(let bytes) = arguments[0] else { throw .noSuchOverload }

@@ -80,7 +80,7 @@ struct PolicyEvaluation {
     mutating func message(_ expression: CompiledPolicy.Expression) -> String? {
         guard let value = try? value(expression), case .string(let text) = value else { return nil }
         let message = text.trimmingSpace
-        let isUsable = !message.isEmpty && !message.contains("\n") && message.utf8.count <= 5 * 1024
+        let isUsable = !message.isEmpty && !message.utf8.contains(UInt8(ascii: "\n")) && message.utf8.count <= 5 * 1024
         return isUsable ? message : nil
     }
 }

@@ -167,12 +167,12 @@ struct PolicyRules {
         if !message.isEmpty {
             if message.trimmingSpace.isEmpty {
                 errors.invalid(path["message"], validation["message"], "message must be non-empty if specified")
-            } else if message.trimmingSpace.contains("\n") {
+            } else if message.trimmingSpace.utf8.contains(UInt8(ascii: "\n")) {
                 errors.invalid(path["message"], validation["message"], "message must not contain line breaks")
             } else if message.utf8.count > Self.maxMessageBytes {
                 errors.tooLong(path["message"], Self.maxMessageBytes)
             }
-        } else if source.contains("\n") {
+        } else if source.utf8.contains(UInt8(ascii: "\n")) {
             errors.required(path["message"], "message must be specified if expression contains line breaks")
         }
         if let text = validation["messageExpression"].string, !text.isEmpty {

@@ -29,7 +29,7 @@ extension APIServer {
         try ObjectMeta.prepareCreate(&object, declaration, namespace: call.namespace, now: now())
         try ensureNamespaceTakesContent(call, name: object.name)
         if declaration.hasStatus, !declaration.keepsInitialStatus {
-            object.status = declaration.reading == nil ? .object([:]) : .null
+            object.status = emptyStatus(declaration)
         }
         let prefix = object.name.isEmpty ? object.metadata["generateName"].string ?? "" : ""
         for attempt in 1... {
@@ -41,6 +41,15 @@ extension APIServer {
             }
         }
         throw .internalError("no name was free")
+    }
+
+    /// What upstream writes of a status of which nothing is known yet: numbers that it never leaves out are 0.
+    private func emptyStatus(_ declaration: ResourceDeclaration) -> JSONValue {
+        guard declaration.reading == nil else { return .null }
+        let resource = declaration.resource
+        let type = schema.type(group: resource.group, version: resource.version, kind: resource.kind)
+        guard case .message(let index) = type?.field("status")?.type else { return .object([:]) }
+        return ObjectValidation.check(.object([:]), type: schema.messages[index], schema: schema).object
     }
 
     private func createNamed(
