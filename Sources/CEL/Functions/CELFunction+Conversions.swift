@@ -132,7 +132,7 @@ extension CELFunction {
             guard let value = UInt64(exactly: value) else { throw CELError("unsigned integer overflow") }
             return .uint(value)
         case .double(let value):
-            guard value >= 0, value < 18_446_744_073_709_551_615 else { throw CELError("unsigned integer overflow") }
+            guard value >= 0, value < 0x1p64 else { throw CELError("unsigned integer overflow") }
             return .uint(UInt64(value))
         case .string(let text):
             guard let value = UInt64(text) else { throw failure(arguments[0], .uint) }
