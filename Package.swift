@@ -134,7 +134,8 @@ let package = Package(
             "ApusApp",
             [
                 "ApusCore", "KubeAPI", "AccessControl", "KubeStore", "KubeServer", "KubeClient", "ControllerRuntime",
-                "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", "YAMLFormat", .logging, .serviceLifecycle,
+                "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", "YAMLFormat", .logging,
+                .serviceLifecycle,
                 .unixSignals,
             ]),
         .executableTarget(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
-package import ControllerRuntime
+import ControllerRuntime
 import FoundationEssentials
 package import KubeAPI
 package import KubeClient

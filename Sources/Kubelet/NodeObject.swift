@@ -6,8 +6,9 @@ package import KubeAPI
 package enum NodeObject {
     /// Namespace of the leases that show that nodes are alive.
     package static let leaseNamespace = "kube-node-lease"
-    /// Below this share of free disk the node says it is under pressure, as upstream's eviction default does.
-    private static let minimumFreeStorage = 0.10
+    /// Below this share of free disk the node says it is under pressure, as upstream's eviction default does, if there
+    /// are also fewer bytes left than this: a node here may be somebody's own machine with a large disk, and no images.
+    private static let minimumFreeStorage = (share: 0.10, bytes: Int64(2) << 30)
     /// Below this many free bytes of memory the node says it is under pressure; upstream's eviction default.
     private static let minimumFreeMemory: Int64 = 100 << 20
 
@@ -57,7 +58,9 @@ package enum NodeObject {
                 extra: ["lastHeartbeatTime": .string(now.rfc3339)], now: now, in: &status)
         }
         let isShortOfMemory = facts.availableMemory < minimumFreeMemory
-        let isShortOfDisk = Double(facts.availableStorage) < Double(facts.storage) * minimumFreeStorage
+        let isShortOfDisk =
+            Double(facts.availableStorage) < Double(facts.storage) * minimumFreeStorage.share
+            && facts.availableStorage < minimumFreeStorage.bytes
         set(
             "MemoryPressure", isShortOfMemory,
             isShortOfMemory ? "KubeletHasInsufficientMemory" : "KubeletHasSufficientMemory",

@@ -33,17 +33,19 @@ struct VolumeBinder: Sendable {
     /// - Throws: ``Failure`` when they will not come to be bound there; `CancellationError` when nobody needs them.
     func bind(_ plan: VolumePlan, to node: String, progress: @escaping @Sendable () -> VolumeProgress?) async throws {
         for (claim, volume) in plan.bindings { try await give(volume, to: claim) }
-        for claim in plan.provisions { try await choose(node, for: claim) }
+        var chosen: [ObjectKey: Int64] = [:]
+        for claim in plan.provisions { chosen[claim] = try await choose(node, for: claim) }
         let rings = bell.listen()
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                var wasChosen = false
+            group.addTask { [chosen, claims] in
                 for await _ in rings {
                     switch progress() {
-                    case .waiting: wasChosen = true
+                    case .waiting: continue
                     // Until what was written is seen; after that, what was to make a volume there has given up.
                     case .unchosen(let claim):
-                        guard wasChosen else { continue }
+                        guard let seen = claims.get(claim).flatMap({ Int64($0.resourceVersion) }),
+                            seen >= chosen[claim] ?? 0
+                        else { continue }
                         throw Failure(description: "no volume could be made for \(claim) on \(node)")
                     case .bound: return
                     case .failed(let why): throw Failure(description: why)
@@ -71,13 +73,15 @@ struct VolumeBinder: Sendable {
         _ = try await client.update(.persistentVolumes, volume)
     }
 
-    private func choose(_ node: String, for key: ObjectKey) async throws {
-        guard let claim = claims.get(key) else { throw Failure(description: "claim \"\(key)\" is gone") }
-        guard claim.annotations[VolumeAnnotations.selectedNode] != node else { return }
+    /// Names the node to what makes volumes; returns the claim's version that says so.
+    private func choose(_ node: String, for key: ObjectKey) async throws -> Int64 {
+        guard var claim = claims.get(key) else { throw Failure(description: "claim \"\(key)\" is gone") }
+        if claim.annotations[VolumeAnnotations.selectedNode] == node { return Int64(claim.resourceVersion) ?? 0 }
         let metadata: JSONValue = [
             "uid": .string(claim.uid), "annotations": [VolumeAnnotations.selectedNode: .string(node)],
         ]
-        _ = try await client.patch(.persistentVolumeClaims, key, .merge, ["metadata": metadata])
+        claim = try await client.patch(.persistentVolumeClaims, key, .merge, ["metadata": metadata])
+        return Int64(claim.resourceVersion) ?? 0
     }
 }
 

@@ -61,7 +61,7 @@ import Testing
         #expect(Conditions.find("Ready", in: good)["reason"] == "KubeletReady")
         #expect(Conditions.find("DiskPressure", in: good)["reason"] == "KubeletHasNoDiskPressure")
         #expect(good["addresses"][1]["address"] == "n")
-        facts.availableStorage = 5 << 30
+        facts.availableStorage = 1 << 30
         facts.availableMemory = 1 << 20
         let later = now + .seconds(10)
         let bad = NodeObject.status(from: good, name: "n", facts: facts, configuration: configuration, now: later)
