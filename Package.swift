@@ -98,7 +98,7 @@ let package = Package(
         module(
             "KubeServer",
             [
-                "ApusCore", "KubeAPI", "KubeStore", "LinearRegex", "CEL", "ServerSideApply", "AccessControl",
+                "ApusCore", "KubeAPI", "KubeStore", "CEL", "ServerSideApply", "AccessControl",
                 "AdmissionRules", "CustomResources", "CZlib", "YAMLFormat", .asyncHTTPClient, .crypto, .httpTypes,
                 .hummingbird,
                 .hummingbirdCore, .jwtKit, .logging, .nioCore, .nioHTTP1, .nioSSL, .serviceLifecycle, .swiftASN1,

@@ -114,7 +114,8 @@ private final class FakeBackend: BackendConnector {
         answers(200)
         let pods = "/api/v1/namespaces/default/pods"
         #expect(try await test.call("GET", "\(pods)/p/proxy/a%2f/b%20+c?x=1&y=%20").status == 200)
-        #expect(backend.last?.url == "http://127.80.0.3:8080/a//b%20+c?x=1&y=%2520", "the test does not decode its query")
+        // The test's call does not decode its query.
+        #expect(backend.last?.url == "http://127.80.0.3:8080/a//b%20+c?x=1&y=%2520")
         _ = try await test.call("POST", "\(pods)/p:9000/proxy/")
         #expect(backend.last?.url == "http://127.80.0.3:9000/")
         _ = try await test.call("PUT", "\(pods)/https:p:web/proxy/x")
