@@ -209,8 +209,8 @@ def machinery(rounds=3):
                for name in runs}}
 
 
-def watchers(count=10_000):
-    """That many watchers of one kind, each on a TLS connection of its own."""
+def watchers(count=1_500):
+    """That many watchers of one kind, each on a TLS connection of its own: what fits below the limit on connections."""
     folder = tempfile.mkdtemp(prefix="apus-bench-")
     server = Role("serve", "apiserver", "--data-dir", f"{folder}/data", "--listen", "127.0.0.1:0", "--network", "210",
                   "--kubeconfig", f"{folder}/kubeconfig", "--log-level", "error")
