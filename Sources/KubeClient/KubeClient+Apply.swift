@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import ApusCore
+import ApusCore
 package import KubeAPI
 
 extension KubeClient {
@@ -10,11 +10,12 @@ extension KubeClient {
         case unchanged
     }
 
-    /// The annotation in which kubectl and this client keep what was applied last.
-    package static let lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+    /// Under this name the server notes which fields were applied, whatever program did it.
+    private static let applyManager = "apus"
 
-    /// Creates the object, or changes it to what the manifest says: fields that an earlier manifest set and this one
-    /// leaves out are removed; fields that others set are kept. Lists are replaced as a whole.
+    /// Creates the object, or changes it to what the manifest says, by server-side apply: fields that an earlier
+    /// manifest set and this one leaves out are removed, fields that only others set are kept, and those that others
+    /// set to something else are taken over.
     package func apply(
         _ manifest: KubeObject, discovery: ResourceDiscovery, defaultNamespace: String
     ) async throws -> (outcome: ApplyOutcome, object: KubeObject, resource: KubeResource) {
@@ -24,35 +25,16 @@ extension KubeClient {
         guard !object.name.isEmpty else {
             throw StatusError.badRequest("error: a \(object.kind) in the manifest has no metadata.name")
         }
-        let text = object.json.text
-        object.annotations[Self.lastApplied] = text
+        var before: KubeObject?
         do {
-            return (.created, try await create(resource, object), resource)
-        } catch let error as StatusError where error.isAlreadyExists {
-            let current = try await get(resource, object.key)
-            let original = current.annotations[Self.lastApplied].flatMap { try? JSONParser.parse($0) } ?? .null
-            let patch = Self.mergePatch(original: original, modified: object.json, current: current.json)
-            if patch.isEmpty { return (.unchanged, current, resource) }
-            let changed = try await self.patch(resource, object.key, .merge, patch)
-            let isSame = changed.resourceVersion == current.resourceVersion
-            return (isSame ? .unchanged : .configured, changed, resource)
-        }
-    }
-
-    /// The merge patch (RFC 7386) that brings `current` to `modified` and removes what only `original` had.
-    package static func mergePatch(original: JSONValue, modified: JSONValue, current: JSONValue) -> JSONValue {
-        var patch: [String: JSONValue] = [:]
-        for (key, value) in modified.members where value != current[key] {
-            if case .object = value, case .object = current[key] {
-                let inner = mergePatch(original: original[key], modified: value, current: current[key])
-                if !inner.members.isEmpty { patch[key] = inner }
-            } else {
-                patch[key] = value
-            }
-        }
-        for key in original.members.keys where modified[key].isNull && !current[key].isNull {
-            patch[key] = .null
-        }
-        return .object(patch)
+            before = try await get(resource, object.key)
+        } catch let error as StatusError where error.isNotFound {}
+        let applied = KubeObject(
+            try await call(
+                "PATCH", resource.path(namespace: object.namespace, name: object.name),
+                query: [("fieldManager", Self.applyManager), ("force", "true")],
+                contentType: "application/apply-patch+yaml", body: object.json))
+        guard let before else { return (.created, applied, resource) }
+        return (before.resourceVersion == applied.resourceVersion ? .unchanged : .configured, applied, resource)
     }
 }
