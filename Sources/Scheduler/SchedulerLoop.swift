@@ -9,20 +9,21 @@ import Synchronization
 
 /// Binds pods to nodes: follows nodes and pods, decides one pod at a time, binds several at a time.
 ///
-/// Pods of other schedulers are left alone. There is no preemption: a pod of high priority is only tried first.
+/// Pods of other schedulers are left alone. For a pod that fits nowhere, pods of lower priority may be deleted.
 package final class SchedulerLoop: Sendable {
-    private let client: KubeClient
-    private let logger: Logger
-    private let recorder: EventRecorder
+    let client: KubeClient
+    let logger: Logger
+    let recorder: EventRecorder
     private let maxRequestsInFlight: Int
     private let nodes: Informer
-    private let pods: Informer
+    let pods: Informer
     private let namespaces: Informer
     private let storageClasses: Informer
+    private let budgets: Informer
     private let volumeBinder: VolumeBinder
-    private let state: Mutex<SchedulerState>
+    let state: Mutex<SchedulerState>
     private let wakes: AsyncStream<Void>
-    private let wake: AsyncStream<Void>.Continuation
+    let wake: AsyncStream<Void>.Continuation
     private let start = ContinuousClock.now
 
     /// - Parameters:
@@ -41,6 +42,7 @@ package final class SchedulerLoop: Sendable {
         pods = Informer(.pods, client: client, logger: logger)
         namespaces = Informer(.namespaces, client: client, logger: logger)
         storageClasses = Informer(.storageClasses, client: client, logger: logger)
+        budgets = Informer(.podDisruptionBudgets, client: client, logger: logger)
         volumeBinder = VolumeBinder(
             client: client, claims: Informer(.persistentVolumeClaims, client: client, logger: logger),
             volumes: Informer(.persistentVolumes, client: client, logger: logger), bell: Bell())
@@ -70,7 +72,8 @@ package final class SchedulerLoop: Sendable {
         storageClasses.onChange { [weak self] event in
             self?.volumesChanged { $0.apply(storageClass: event, now: $1) }
         }
-        let informers = [nodes, pods, namespaces, storageClasses, volumeBinder.claims, volumeBinder.volumes]
+        budgets.onChange { [weak self] event in self?.state.withLock { $0.apply(budget: event) } }
+        let informers = [nodes, pods, namespaces, storageClasses, budgets, volumeBinder.claims, volumeBinder.volumes]
         await withDiscardingTaskGroup { group in
             for informer in informers { group.addTask { await informer.run() } }
             group.addTask { [self] in
@@ -86,7 +89,7 @@ package final class SchedulerLoop: Sendable {
         }
     }
 
-    private var now: Duration { ContinuousClock.now - start }
+    var now: Duration { ContinuousClock.now - start }
 
     private func volumesChanged(_ apply: (inout SchedulerState, Duration) -> Void) {
         state.withLock { apply(&$0, now) }
@@ -133,7 +136,7 @@ package final class SchedulerLoop: Sendable {
             }
             await bind(attempt.pod, to: node)
         case .unschedulable(let error):
-            await report(error, about: attempt.pod)
+            await report(error, about: attempt)
         }
     }
 
@@ -191,41 +194,5 @@ package final class SchedulerLoop: Sendable {
                 await recorder.warning(reference(pod), reason: "FailedScheduling", "binding rejected: \(error)")
             }
         }
-    }
-
-    private func report(_ error: FitError, about pod: PodInfo) async {
-        let message = error.description
-        guard state.withLock({ $0.tell(message, about: pod) }) else { return }
-        logger.debug("\(pod.key) cannot be scheduled: \(message)")
-        await setCondition(of: pod, reason: "Unschedulable", message: message)
-        await recorder.warning(reference(pod), reason: "FailedScheduling", error.perNodeDescription())
-    }
-
-    private func reportGated(_ pod: PodInfo) async {
-        await setCondition(
-            of: pod, reason: "SchedulingGated", message: "Scheduling is blocked due to non-empty scheduling gates")
-    }
-
-    /// Sets the pod's condition PodScheduled to False, if it is not just that already.
-    private func setCondition(of pod: PodInfo, reason: String, message: String) async {
-        let old = Conditions.find("PodScheduled", in: pods.get(pod.key)?.status ?? .null)
-        guard old["reason"].string != reason || old["message"].string != message else { return }
-        var status: JSONValue = [:]
-        if !old.isNull { status["conditions"] = [old] }
-        Conditions.set("PodScheduled", "False", reason: reason, message: message, now: .now(), in: &status)
-        let patch: JSONValue = ["metadata": ["uid": .string(pod.uid)], "status": status]
-        do {
-            _ = try await client.patch(.pods, pod.key, .strategicMerge, patch, subresource: "status")
-        } catch {
-            logger.debug("the condition PodScheduled of \(pod.key) could not be set: \(error)")
-        }
-    }
-
-    /// What events refer to.
-    private func reference(_ pod: PodInfo) -> KubeObject {
-        if let known = pods.get(pod.key), known.uid == pod.uid { return known }
-        var object = KubeObject(.pods, namespace: pod.key.namespace, name: pod.key.name)
-        object.metadata["uid"] = .string(pod.uid)
-        return object
     }
 }

@@ -22,6 +22,18 @@ struct SchedulerState: Sendable {
         var decision: SchedulingDecision
         /// What is to be done for its claims before it is bound.
         var volumes = VolumePlan()
+        /// What becomes of `status.nominatedNodeName`.
+        var nomination = Nomination.stands
+        /// Pods to be deleted to make room for this one.
+        var preemption: PreemptionPlan?
+    }
+
+    /// What becomes of the node that is named for a pod that fits nowhere.
+    enum Nomination: Equatable, Sendable {
+        case stands
+        case node(String)
+        /// `wasNamed`: there is one to be taken back; else there may be one that is not known here any more.
+        case none(wasNamed: Bool)
     }
 
     /// How long a bound pod is counted before the API server has shown it bound.
@@ -30,6 +42,7 @@ struct SchedulerState: Sendable {
     private(set) var cluster = ClusterState()
     private var queue = SchedulingQueue()
     private var algorithm = SchedulingAlgorithm()
+    private var preemptor = Preemptor()
     private let schedulerName: String
     /// Ends of the assumptions, in order.
     private var assumptions: [(end: Duration, key: ObjectKey, uid: String)] = []
@@ -72,9 +85,12 @@ struct SchedulerState: Sendable {
         case .deleted(let pod):
             release(pod.key, now: now)
         case .added(let pod):
-            return put(pod, now: now)
+            let gated = put(pod, now: now)
+            note(pod, before: nil)
+            return gated
         case .updated(let old, let new):
             if old.uid != new.uid { release(old.key, now: now) }
+            defer { note(new, before: old.uid == new.uid ? old : nil) }
             let hasEnded = Self.isEnded(new) != Self.isEnded(old)
             guard
                 old.uid != new.uid || hasEnded || old.isBeingDeleted != new.isBeingDeleted || old.spec != new.spec
@@ -93,6 +109,7 @@ struct SchedulerState: Sendable {
         let info = PodInfo(pod)
         if !info.nodeName.isEmpty {
             queue.remove(info.key)
+            cluster.nominations.remove(info.key)
             cluster.setPod(info)
             queue.changed(.podAssigned, now: now)
             return nil
@@ -102,15 +119,51 @@ struct SchedulerState: Sendable {
         guard !isBound else { return nil }
         guard !info.isBeingDeleted else {
             queue.remove(info.key)
+            cluster.nominations.remove(info.key)
             return nil
         }
         queue.add(info, now: now)
+        if let node = cluster.nominations.node(of: info.key) { cluster.nominations.set(info, on: node) }
         return info.schedulingGates.isEmpty ? nil : info
+    }
+
+    /// Takes in what of a pod's status has changed and matters for preemption.
+    private mutating func note(_ pod: KubeObject, before old: KubeObject?) {
+        let start = pod.status["startTime"]
+        if let text = start.string, start != old?.status["startTime"], let time = Timestamp(rfc3339: text) {
+            cluster.setStartTime(time, of: pod.key, uid: pod.uid)
+        }
+        let name = pod.status["nominatedNodeName"].string ?? ""
+        guard name != old?.status["nominatedNodeName"].string ?? "" else { return }
+        if name.isEmpty {
+            cluster.nominations.remove(pod.key)
+        } else if let waiting = queue.pod(pod.key), waiting.uid == pod.uid,
+            !cluster.contains(pod.key, uid: pod.uid)
+        {
+            cluster.nominations.set(waiting, on: name)
+        }
     }
 
     private mutating func release(_ key: ObjectKey, now: Duration) {
         queue.remove(key)
-        if cluster.removePod(key) { queue.changed(.podReleased, now: now) }
+        cluster.nominations.remove(key)
+        guard let pod = cluster.pod(key) else { return }
+        let wasPreempted = cluster.isBeingPreempted(pod)
+        cluster.removePod(key)
+        queue.changed(.podReleased, now: now)
+        if wasPreempted { retryNominated(pod, now: now) }
+    }
+
+    /// A pod has gone to make room: those that waited for it need not wait for the end of their back-off, once all of
+    /// its kind have gone from the node.
+    private mutating func retryNominated(_ gone: PodInfo, now: Duration) {
+        for waiting in cluster.nominations.pods(on: gone.nodeName) where gone.priority < waiting.priority {
+            let isDone =
+                cluster.node(gone.nodeName)?.pods.contains {
+                    $0.priority < waiting.priority && cluster.isBeingPreempted($0)
+                } != true
+            if isDone { queue.reconsider(waiting.key, atOnce: true, now: now) }
+        }
     }
 
     private static func isEnded(_ pod: KubeObject) -> Bool {
@@ -123,18 +176,56 @@ struct SchedulerState: Sendable {
         expireAssumptions(now: now)
         guard let pod = queue.pop(now: now) else { return nil }
         let decision = algorithm.schedule(pod, on: cluster)
-        var volumes = VolumePlan()
+        var attempt = Attempt(pod: pod, decision: decision)
         switch decision {
         case .node(let name, _):
             if let filter = VolumeFilter(pod, on: cluster), let node = cluster.node(name) {
-                volumes = filter.plan(node.spec) ?? VolumePlan()
-                cluster.volumes.take(volumes)
+                attempt.volumes = filter.plan(node.spec) ?? VolumePlan()
+                cluster.volumes.take(attempt.volumes)
             }
+            cluster.nominations.remove(pod.key)
             cluster.assume(pod, on: name)
         case .unschedulable(let error):
             queue.rejected(pod.key, uid: pod.uid, by: error.plugins, now: now)
+            makeRoom(for: &attempt, rejectedBy: error)
         }
-        return Attempt(pod: pod, decision: decision, volumes: volumes)
+        return attempt
+    }
+
+    /// Finds pods of lower priority to be removed; counts them as going, and the pod as coming, from now on.
+    private mutating func makeRoom(for attempt: inout Attempt, rejectedBy error: FitError) {
+        var error = error
+        let pod = attempt.pod
+        switch preemptor.attempt(for: pod, rejectedBy: error, on: cluster) {
+        case .plan(let plan):
+            cluster.markVictims(plan.victims)
+            for displaced in plan.displaced { cluster.nominations.remove(displaced.key) }
+            cluster.nominations.set(pod, on: plan.node)
+            attempt.nomination = .node(plan.node)
+            attempt.preemption = plan
+        case .ineligible(let why):
+            error.preemption = why
+        case .unhelpful(let why):
+            error.preemption = why
+            attempt.nomination = .none(wasNamed: cluster.nominations.node(of: pod.key) != nil)
+            cluster.nominations.remove(pod.key)
+        }
+        attempt.decision = .unschedulable(error)
+    }
+
+    /// A pod that was to make room could not be deleted: the pod that needs the room looks for it again.
+    mutating func preemptionFailed(of victim: PodInfo, for pod: PodInfo, now: Duration) {
+        cluster.unmarkVictim(victim)
+        queue.reconsider(pod.key, atOnce: false, now: now)
+    }
+
+    /// Takes in a change of a disruption budget.
+    mutating func apply(budget event: InformerEvent) {
+        if case .deleted(let budget) = event {
+            cluster.removeBudget(budget.key)
+        } else {
+            cluster.setBudget(DisruptionBudget(event.object))
+        }
     }
 
     /// Takes in a change of a claim.

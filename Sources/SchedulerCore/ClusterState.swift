@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import ApusCore
 package import KubeAPI
 
 /// The nodes and the pods on them, as far as scheduling has to know; a value, kept by applying changes.
@@ -9,6 +10,8 @@ package struct ClusterState: Sendable {
     private struct Entry {
         var pod: PodInfo
         var isAssumed: Bool
+        /// When it was started; nil when that is not known (yet).
+        var startTime: Timestamp?
     }
 
     /// Sorted by name.
@@ -17,6 +20,14 @@ package struct ClusterState: Sendable {
     package var namespaceLabels: [String: [String: String]] = [:]
     /// Claims, volumes and storage classes.
     package var volumes = VolumeState()
+    /// Pods that wait for room which was made for them.
+    package var nominations = Nominations()
+    /// Budgets of disruptions, by namespace and name.
+    package private(set) var budgets: [String: [String: DisruptionBudget]] = [:]
+    /// UIDs of pods on nodes that are to be deleted to make room, by key.
+    private var victims: [ObjectKey: String] = [:]
+    /// How many pods on nodes have each priority.
+    private var priorities: [Int: Int] = [:]
     /// How many pods on nodes use each claim.
     private(set) var claimUsers: [ObjectKey: Int] = [:]
     private var index: [String: Int] = [:]
@@ -37,11 +48,53 @@ package struct ClusterState: Sendable {
     /// The node of that name.
     package func node(_ name: String) -> NodeInfo? { index[name].map { nodes[$0] } }
 
+    /// Where in ``nodes`` the node of that name is.
+    func position(of name: String) -> Int? { index[name] }
+
     /// Whether the pod is on a node, or assumed to be.
     package func contains(_ key: ObjectKey, uid: String) -> Bool { pods[key]?.pod.uid == uid }
 
     /// Whether the pod is assumed to be on a node.
     package func isAssumed(_ key: ObjectKey) -> Bool { pods[key]?.isAssumed ?? false }
+
+    /// The pod that is on a node, or assumed to be.
+    package func pod(_ key: ObjectKey) -> PodInfo? { pods[key]?.pod }
+
+    /// The lowest priority of the pods on nodes; nil without pods.
+    package var lowestPriority: Int? { priorities.keys.min() }
+
+    /// When a pod on a node was started; nil when that is not known.
+    package func startTime(of pod: PodInfo) -> Timestamp? { pods[pod.key]?.startTime }
+
+    /// Takes in when a pod on a node was started.
+    package mutating func setStartTime(_ time: Timestamp, of key: ObjectKey, uid: String) {
+        guard pods[key]?.pod.uid == uid else { return }
+        pods[key]?.startTime = time
+    }
+
+    /// Whether the pod goes, or is about to, because another one was given its place.
+    package func isBeingPreempted(_ pod: PodInfo) -> Bool { pod.isBeingPreempted || victims[pod.key] == pod.uid }
+
+    /// Remembers that pods are to be deleted, until they are gone.
+    package mutating func markVictims(_ pods: [PodInfo]) {
+        for pod in pods { victims[pod.key] = pod.uid }
+    }
+
+    /// A pod that was to be deleted could not be.
+    package mutating func unmarkVictim(_ pod: PodInfo) {
+        if victims[pod.key] == pod.uid { victims[pod.key] = nil }
+    }
+
+    /// Takes in a new or changed budget.
+    package mutating func setBudget(_ budget: DisruptionBudget) {
+        budgets[budget.key.namespace, default: [:]][budget.key.name] = budget
+    }
+
+    /// Forgets a budget.
+    package mutating func removeBudget(_ key: ObjectKey) {
+        budgets[key.namespace]?[key.name] = nil
+        if budgets[key.namespace]?.isEmpty == true { budgets[key.namespace] = nil }
+    }
 
     /// Takes in a new or changed node.
     package mutating func setNode(_ spec: NodeSpec) {
@@ -104,17 +157,25 @@ package struct ClusterState: Sendable {
     @discardableResult
     package mutating func removePod(_ key: ObjectKey) -> Bool {
         guard let entry = pods.removeValue(forKey: key) else { return false }
-        countClaims(of: entry.pod, -1)
+        count(entry.pod, -1)
+        victims[key] = nil
         detach(entry.pod)
         return true
     }
 
     private mutating func put(_ entry: Entry) {
-        if let old = pods.updateValue(entry, forKey: entry.pod.key) { countClaims(of: old.pod, -1) }
-        countClaims(of: entry.pod, 1)
+        var entry = entry
+        if let old = pods[entry.pod.key] {
+            count(old.pod, -1)
+            if old.pod.uid == entry.pod.uid { entry.startTime = old.startTime }
+        }
+        pods[entry.pod.key] = entry
+        count(entry.pod, 1)
     }
 
-    private mutating func countClaims(of pod: PodInfo, _ change: Int) {
+    private mutating func count(_ pod: PodInfo, _ change: Int) {
+        let alike = (priorities[pod.priority] ?? 0) + change
+        priorities[pod.priority] = alike > 0 ? alike : nil
         for claim in pod.claims {
             let count = (claimUsers[claim] ?? 0) + change
             claimUsers[claim] = count > 0 ? count : nil

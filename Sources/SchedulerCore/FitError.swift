@@ -18,6 +18,8 @@ package struct FitError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What keeps the pod off all nodes alike; then the nodes were not looked at.
     private let refusal: Rejection?
     private let nodeCount: Int
+    /// Why no pods are removed for this one; empty when some are, or when that was not looked into.
+    package var preemption = ""
 
     package init(rejections: [NodeRejection]) {
         self.rejections = rejections
@@ -40,15 +42,23 @@ package struct FitError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Upstream's text: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {a: b}.`
-    package var description: String {
+    /// Then, of pods that nothing is removed for: ` preemption: 0/3 nodes are available: 3 …`.
+    package var description: String { preemption.isEmpty ? summary : "\(summary) preemption: \(preemption)" }
+
+    private var summary: String {
         if let refusal { return "0/\(nodeCount) nodes are available: \(refusal.summary)." }
         guard !rejections.isEmpty else { return "no nodes available to schedule pods" }
         var counts: [String: Int] = [:]
         for node in rejections {
             for reason in node.reasons { counts[reason.summary, default: 0] += 1 }
         }
+        return Self.text(counts, nodeCount: rejections.count)
+    }
+
+    /// Says how many nodes have each reason.
+    static func text(_ counts: [String: Int], nodeCount: Int) -> String {
         let parts = counts.map { "\($0.value) \($0.key)" }.sorted()
-        return "0/\(rejections.count) nodes are available: \(parts.joined(separator: ", "))."
+        return "0/\(nodeCount) nodes are available: \(parts.joined(separator: ", "))."
     }
 
     /// ``description``, then the reasons of each node by name: of at most `nodeLimit` nodes and so many that the text

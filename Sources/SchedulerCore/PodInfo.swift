@@ -10,6 +10,10 @@ package final class PodInfo: Sendable {
     package let kind: PodKind
     /// Higher is scheduled first.
     package let priority: Int
+    /// Whether it waits rather than have others removed for it (`preemptionPolicy: Never`).
+    package let neverPreempts: Bool
+    /// Whether it is being deleted to make room for another pod.
+    package let isBeingPreempted: Bool
     package let schedulerName: String
     /// The node that it is bound to, or that it asks for by name; empty when there is none.
     package let nodeName: String
@@ -37,6 +41,8 @@ package final class PodInfo: Sendable {
         key = pod.key
         uid = pod.uid
         priority = spec["priority"].int ?? 0
+        neverPreempts = spec["preemptionPolicy"].string == "Never"
+        isBeingPreempted = pod.isBeingDeleted && Self.isDisrupted(pod.status)
         schedulerName = spec["schedulerName"].string ?? "default-scheduler"
         nodeName = spec["nodeName"].string ?? ""
         schedulingGates = spec["schedulingGates"].elements.compactMap { $0["name"].string }
@@ -91,6 +97,8 @@ package final class PodInfo: Sendable {
         uid = pod.uid
         kind = pod.kind
         priority = pod.priority
+        neverPreempts = pod.neverPreempts
+        isBeingPreempted = pod.isBeingPreempted
         schedulerName = pod.schedulerName
         nodeName = node
         schedulingGates = pod.schedulingGates
@@ -119,6 +127,11 @@ package final class PodInfo: Sendable {
     /// The first taint that keeps the pod off the node.
     func untoleratedTaint(of node: NodeSpec) -> Taint? {
         node.repellingTaints.first { taint in !tolerations.contains { $0.tolerates(taint) } }
+    }
+
+    private static func isDisrupted(_ status: JSONValue) -> Bool {
+        let condition = Conditions.find("DisruptionTarget", in: status)
+        return condition["status"].string == "True" && condition["reason"].string == "PreemptionByScheduler"
     }
 
     private static func isSidecar(_ container: JSONValue) -> Bool { container["restartPolicy"].string == "Always" }

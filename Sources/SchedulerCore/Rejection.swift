@@ -65,6 +65,8 @@ package enum Rejection: Hashable, Sendable {
     case spreadLabelMissing(String)
     /// Something about the pod's claims that no node can help.
     case claim(String)
+    /// Another pod uses a claim that only one pod may use.
+    case exclusiveClaim
     case volumeNodeAffinity
     case noVolumeToBind
 
@@ -78,7 +80,19 @@ package enum Rejection: Hashable, Sendable {
         case .insufficient, .tooManyPods: .nodeResourcesFit
         case .podAffinity, .podAntiAffinity, .existingAntiAffinity: .interPodAffinity
         case .spread, .spreadLabelMissing: .podTopologySpread
-        case .claim, .volumeNodeAffinity, .noVolumeToBind: .volumeBinding
+        case .claim, .exclusiveClaim, .volumeNodeAffinity, .noVolumeToBind: .volumeBinding
+        }
+    }
+
+    /// Whether removing pods can help. Source: the status that each of upstream's plugins gives; a request for more than
+    /// the node has at all is told apart by who knows the node.
+    package var isResolvable: Bool {
+        switch self {
+        case .ports, .insufficient, .tooManyPods, .podAntiAffinity, .existingAntiAffinity, .spread, .exclusiveClaim:
+            true
+        case .unschedulable, .nodeName, .taint, .nodeAffinity, .podAffinity, .spreadLabelMissing, .claim,
+            .volumeNodeAffinity, .noVolumeToBind:
+            false
         }
     }
 
@@ -98,6 +112,8 @@ package enum Rejection: Hashable, Sendable {
         case .spread: "node(s) didn't match pod topology spread constraints"
         case .spreadLabelMissing: "node(s) didn't match pod topology spread constraints (missing required label)"
         case .claim(let text): text
+        case .exclusiveClaim:
+            "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
         case .volumeNodeAffinity: "node(s) didn't match PersistentVolume's node affinity"
         case .noVolumeToBind: "node(s) didn't find available persistent volumes to bind"
         }
@@ -121,6 +137,7 @@ package enum Rejection: Hashable, Sendable {
         case .spread: "topology spread would be exceeded"
         case .spreadLabelMissing(let key): "label \(key) missing for the topology spread"
         case .claim(let text): text
+        case .exclusiveClaim: "another pod uses a claim that only one pod may use"
         case .volumeNodeAffinity: "a volume of the pod is elsewhere"
         case .noVolumeToBind: "no volume for a claim of the pod"
         }

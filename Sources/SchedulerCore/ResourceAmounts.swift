@@ -40,6 +40,16 @@ package struct ResourceAmounts: Hashable, Sendable {
             ?? json.double.flatMap { Quantity("\($0)") }
     }
 
+    /// The amount of the resource of that name.
+    package subscript(_ resource: String) -> Int64 {
+        switch resource {
+        case "cpu": cpu
+        case "memory": memory
+        case "ephemeral-storage": ephemeralStorage
+        default: extended[resource] ?? 0
+        }
+    }
+
     package static func += (left: inout ResourceAmounts, right: ResourceAmounts) {
         left.cpu = sum(left.cpu, right.cpu)
         left.memory = sum(left.memory, right.memory)

@@ -36,12 +36,16 @@ package struct SchedulingAlgorithm: Sendable {
     package mutating func schedule(_ pod: PodInfo, on cluster: ClusterState) -> SchedulingDecision {
         let nodes = cluster.nodes
         guard !nodes.isEmpty else { return .unschedulable(FitError(rejections: [])) }
-        let volumes = VolumeFilter(pod, on: cluster)
-        if let refusal = volumes?.refusal {
+        let filters = PodFilters(pod, on: cluster)
+        if let refusal = filters.refusal {
             return .unschedulable(FitError(refusal: refusal, nodeCount: nodes.count))
         }
-        let spread = TopologySpreadFilter(pod, on: cluster)
-        let affinity = InterPodAffinityFilter(pod, on: cluster)
+        // Room was made there for this pod.
+        if !cluster.nominations.isEmpty, let name = cluster.nominations.node(of: pod.key),
+            let position = cluster.position(of: name), filters.check(position, nodes[position]).isEmpty
+        {
+            return .node(name, scores: [NodeScore(node: name, score: 0)])
+        }
         let wanted = feasibleNodesToFind(of: nodes.count)
         var feasible: [Int] = []
         feasible.reserveCapacity(wanted)
@@ -49,10 +53,7 @@ package struct SchedulingAlgorithm: Sendable {
         var index = start % nodes.count
         var visited = 0
         while visited < nodes.count, feasible.count < wanted {
-            var reasons = Filters.check(pod, nodes[index])
-            if reasons.isEmpty, let volumes { reasons = volumes.check(nodes[index].spec).map { [$0] } ?? [] }
-            if reasons.isEmpty, let spread { reasons = spread.check(index).map { [$0] } ?? [] }
-            if reasons.isEmpty, let affinity { reasons = affinity.check(index).map { [$0] } ?? [] }
+            let reasons = filters.check(index, nodes[index])
             if reasons.isEmpty {
                 feasible.append(index)
             } else if feasible.isEmpty {

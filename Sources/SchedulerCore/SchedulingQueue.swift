@@ -75,6 +75,9 @@ package struct SchedulingQueue: Sendable {
     /// How the pod waits; nil when it does not.
     package func place(of key: ObjectKey) -> Place? { entries[key]?.place }
 
+    /// The pod of that key that waits.
+    package func pod(_ key: ObjectKey) -> PodInfo? { entries[key]?.pod }
+
     /// Takes in a pod without a node that is new or has changed in what matters for scheduling.
     package mutating func add(_ pod: PodInfo, now: Duration) {
         guard var entry = entries[pod.key], entry.pod.uid == pod.uid else {
@@ -149,6 +152,15 @@ package struct SchedulingQueue: Sendable {
         }
         for key in helped.sorted(by: { (entries[$0]?.order ?? 0) < (entries[$1]?.order ?? 0) }) {
             retry(key, now: now)
+        }
+    }
+
+    /// Something was done for a pod that waits after a rejection: it is tried again, at once or when its back-off ends.
+    package mutating func reconsider(_ key: ObjectKey, atOnce: Bool, now: Duration) {
+        switch entries[key]?.place {
+        case .unschedulable, .backingOff:
+            if atOnce { activate(key) } else { retry(key, now: now) }
+        default: break
         }
     }
 

@@ -67,6 +67,18 @@ struct DomainSums: Sendable {
         }
     }
 
+    /// Nothing in any domain.
+    init(_ topology: Topology) {
+        self.topology = topology
+        sums = Array(repeating: 0, count: topology.domainCount)
+    }
+
+    /// Counts more, or less, at the node at the position.
+    mutating func add(_ change: Int, at position: Int) {
+        guard let domain = topology.domains[position], let sum = sums[domain] else { return }
+        sums[domain] = sum + change
+    }
+
     /// Number of domains with a node that counts.
     var domainCount: Int { sums.count { $0 != nil } }
     /// Whether there is nothing in any domain.
@@ -89,8 +101,10 @@ struct RelationWeights: Sendable {
         byKey[key, default: Array(repeating: 0, count: kindLimit)][kind] += weight
     }
 
-    /// The sums of each topology in which anything weighs something.
-    func sums(on cluster: ClusterState) -> [DomainSums] {
-        byKey.map { DomainSums($0.key, $0.value, on: cluster) }
+    /// The sums of each topology in which anything weighs something, by its key.
+    func sums(on cluster: ClusterState) -> [String: DomainSums] {
+        var sums: [String: DomainSums] = [:]
+        for (key, weights) in byKey { sums[key] = DomainSums(key, weights, on: cluster) }
+        return sums
     }
 }

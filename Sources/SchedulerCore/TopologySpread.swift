@@ -7,6 +7,13 @@ import KubeAPI
     import Darwin
 #endif
 
+extension SpreadConstraint {
+    /// Whether pods of a kind are counted for a pod of the namespace that has this constraint.
+    fileprivate func counts(_ kind: PodKind, in namespace: String) -> Bool {
+        kind.namespace == namespace && !kind.isBeingDeleted && matches(kind.labels)
+    }
+}
+
 extension DomainSums {
     /// Pods that a constraint of the pod counts. Nodes that lack one of the constraints' labels do not count.
     fileprivate init(
@@ -15,9 +22,7 @@ extension DomainSums {
     ) {
         var weights = Array(repeating: 0, count: cluster.kinds.limit)
         cluster.kinds.forEach { number, kind in
-            let isCounted =
-                kind.namespace == pod.key.namespace && !kind.isBeingDeleted && constraint.matches(kind.labels)
-            weights[number] = isCounted ? 1 : 0
+            weights[number] = constraint.counts(kind, in: pod.key.namespace) ? 1 : 0
         }
         let others = constraints.filter { $0.topologyKey != constraint.topologyKey }
             .map { cluster.topologies[$0.topologyKey] }
@@ -36,10 +41,18 @@ package struct TopologySpreadFilter: Sendable {
         var constraint: SpreadConstraint
         var pods: DomainSums
         /// How many pods a domain may have with this one.
-        var most: Int
+        var most = 0
+        /// Whether the pod itself is counted: 1, else 0.
+        var own: Int
+
+        mutating func findMost() {
+            let least = pods.domainCount >= constraint.minDomains ? pods.least : 0
+            most = least + constraint.maxSkew - own
+        }
     }
 
-    private let rules: [Rule]
+    private var rules: [Rule]
+    private let namespace: String
 
     /// Nil when the pod has no such constraint.
     package init?(_ pod: PodInfo, on cluster: ClusterState) {
@@ -47,9 +60,21 @@ package struct TopologySpreadFilter: Sendable {
         guard !constraints.isEmpty else { return nil }
         rules = constraints.map { constraint in
             let pods = DomainSums(constraint, of: pod, among: constraints, on: cluster)
-            let least = pods.domainCount >= constraint.minDomains ? pods.least : 0
-            let own = constraint.matches(pod.labels) ? 1 : 0
-            return Rule(constraint: constraint, pods: pods, most: least + constraint.maxSkew - own)
+            var rule = Rule(constraint: constraint, pods: pods, own: constraint.matches(pod.labels) ? 1 : 0)
+            rule.findMost()
+            return rule
+        }
+        namespace = pod.key.namespace
+    }
+
+    /// Counts pods as if they were, or with a negative sign were not, on the node at the position: one that the pod's
+    /// other demands allow.
+    mutating func change(_ others: [PodInfo], at position: Int, by sign: Int) {
+        for index in rules.indices {
+            let count = others.count { rules[index].constraint.counts($0.kind, in: namespace) }
+            guard count > 0 else { continue }
+            rules[index].pods.add(sign * count, at: position)
+            rules[index].findMost()
         }
     }
 

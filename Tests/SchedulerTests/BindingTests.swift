@@ -63,7 +63,10 @@ struct BindingTests {
             try await cluster.scheduling {
                 for pod in ["none", "low"] {
                     let condition = try await cluster.refusal(of: pod)
-                    #expect(condition["message"].string == "0/1 nodes are available: 1 Insufficient cpu.")
+                    #expect(
+                        condition["message"].string
+                            == "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: "
+                            + "1 No preemption victims found for incoming pod.")
                 }
                 #expect(try await cluster.node(of: "high") == "n1")
                 #expect(try await cluster.node(of: "higher") == "n1")

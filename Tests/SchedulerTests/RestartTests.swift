@@ -34,11 +34,13 @@ struct RestartTests {
                 try await cluster.addPod("c", Self.awayFromDatabases, labels: ["app": "web"])
                 #expect(
                     try await cluster.refusal(of: "c")["message"].string
-                        == "0/2 nodes are available: 2 node(s) didn't match pod anti-affinity rules.")
+                        == "0/2 nodes are available: 2 node(s) didn't match pod anti-affinity rules. preemption: "
+                        + "0/2 nodes are available: 2 No preemption victims found for incoming pod.")
                 try await cluster.addPod("d", labels: ["app": "db"])
                 #expect(
                     try await cluster.refusal(of: "d")["message"].string
-                        == "0/2 nodes are available: 2 node(s) didn't satisfy existing pods anti-affinity rules.")
+                        == "0/2 nodes are available: 2 node(s) didn't satisfy existing pods anti-affinity rules. "
+                        + "preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod.")
                 let place = try await cluster.node(of: "b")
                 try await cluster.client.delete(.pods, cluster.key("b"), .init(gracePeriodSeconds: 0))
                 // Which of the two is first is not said; it goes to the place that is free now.
@@ -68,7 +70,8 @@ struct RestartTests {
                 try await cluster.addPod("too-much", cpu: "1m")
                 #expect(
                     try await cluster.refusal(of: "too-much")["message"].string
-                        == "0/1 nodes are available: 1 Insufficient cpu.")
+                        == "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: "
+                        + "1 No preemption victims found for incoming pod.")
             }
         }
     }

@@ -18,7 +18,8 @@ struct UnschedulableTests {
                 try await cluster.addPod("p", cpu: "1")
                 let summary =
                     "0/4 nodes are available: 1 Insufficient cpu, 1 Too many pods, 1 node(s) had untolerated taint "
-                    + "{a: b}, 1 node(s) were unschedulable."
+                    + "{a: b}, 1 node(s) were unschedulable. preemption: 0/4 nodes are available: 1 No preemption "
+                    + "victims found for incoming pod, 3 Preemption is not helpful for scheduling."
                 let condition = try await cluster.refusal(of: "p")
                 #expect(condition["status"].string == "False")
                 #expect(condition["message"].string == summary)
@@ -87,7 +88,8 @@ struct UnschedulableTests {
                 let condition = try await cluster.refusal(of: "p")
                 #expect(
                     condition["message"].string
-                        == "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.")
+                        == "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. "
+                        + "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.")
                 try await cluster.change(.nodes, "n1", ["metadata": ["labels": ["disk": "ssd"]]])
                 #expect(try await cluster.node(of: "p") == "n1")
             }

@@ -142,6 +142,8 @@ extension APIServer {
             object.spec["nodeName"] = .string(node)
             for (key, value) in binding.annotations { object.annotations[key] = value }
             Conditions.set("PodScheduled", "True", now: now, in: &object.status)
+            // It has served its purpose; as upstream from 1.35.
+            object.status["nominatedNodeName"] = .null
             return object
         }
         return KubeResponse(

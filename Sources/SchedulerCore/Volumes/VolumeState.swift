@@ -84,6 +84,10 @@ package struct VolumeFilter: Sendable {
     private let state: VolumeState
     private let bound: [VolumeInfo]
     private let delayed: [(claim: ClaimInfo, storageClass: StorageClassInfo)]
+    /// Claims that only one pod may use at a time.
+    private let exclusive: Set<ObjectKey>
+    /// How many other pods use them.
+    private var exclusiveUsers = 0
     /// What keeps the pod off all nodes.
     package let refusal: Rejection?
 
@@ -94,20 +98,17 @@ package struct VolumeFilter: Sendable {
         var bound: [VolumeInfo] = []
         var delayed: [(ClaimInfo, StorageClassInfo)] = []
         var refusal: Rejection?
+        var exclusive: Set<ObjectKey> = []
         for key in pod.claims {
             guard let claim = state.claims[key] else {
                 refusal = refusal ?? .claim("persistentvolumeclaim \"\(key.name)\" not found")
                 continue
             }
+            if claim.accessModes.contains("ReadWriteOncePod") { exclusive.insert(key) }
             if claim.isLost {
                 refusal = refusal ?? .claim("persistentvolumeclaim \"\(key.name)\" bound to non-existent volume")
             } else if claim.isBeingDeleted {
                 refusal = refusal ?? .claim("persistentvolumeclaim \"\(key.name)\" is being deleted")
-            } else if claim.accessModes.contains("ReadWriteOncePod"), cluster.claimUsers[key] ?? 0 > 0 {
-                refusal =
-                    refusal
-                    ?? .claim(
-                        "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode")
             } else if claim.isBound {
                 guard let volume = state.volumes[claim.volumeName] else {
                     refusal = refusal ?? .claim("PersistentVolume \"\(claim.volumeName)\" not found")
@@ -122,6 +123,8 @@ package struct VolumeFilter: Sendable {
                 refusal = refusal ?? .claim("pod has unbound immediate PersistentVolumeClaims")
             }
         }
+        self.exclusive = exclusive
+        exclusiveUsers = exclusive.reduce(0) { $0 + (cluster.claimUsers[$1] ?? 0) }
         self.bound = bound
         self.delayed = delayed
         self.refusal = refusal
@@ -129,8 +132,15 @@ package struct VolumeFilter: Sendable {
 
     /// What one node has against the pod.
     package func check(_ node: NodeSpec) -> Rejection? {
+        if exclusiveUsers > 0 { return .exclusiveClaim }
         if bound.contains(where: { !$0.accepts(node) }) { return .volumeNodeAffinity }
         return delayed.isEmpty || plan(node) != nil ? nil : .noVolumeToBind
+    }
+
+    /// Counts pods as if they used their claims, or with a negative sign did not.
+    mutating func change(_ others: [PodInfo], by sign: Int) {
+        guard !exclusive.isEmpty else { return }
+        for other in others { exclusiveUsers += sign * other.claims.count(where: exclusive.contains) }
     }
 
     /// What is to be done when the pod goes to that node; nil when the node cannot give the volumes.
