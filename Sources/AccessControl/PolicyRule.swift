@@ -84,6 +84,8 @@ package struct AccessQuery: Hashable, Sendable {
     /// Empty for what is in no namespace, and for all of them.
     package var namespace: String
     package var name: String
+    /// The values that fields must have by the request's field selector.
+    package var fields: [String: String] = [:]
     /// The path of a request that is not for a resource.
     package var path: String
     /// Whether ``path`` is not what is asked for.

@@ -34,15 +34,24 @@ package final class Informer: Sendable {
 
     package let resource: KubeResource
     private let client: KubeClient
+    private let namespace: String
     private let selection: KubeClient.Selection
     private let logger: Logger
     private let state = Mutex(State())
 
+    /// - Parameters:
+    ///   - resource: which collection.
+    ///   - client: reads it.
+    ///   - namespace: only what is in this one; empty for all.
+    ///   - selection: only these.
+    ///   - logger: told of watches that broke.
     package init(
-        _ resource: KubeResource, client: KubeClient, selection: KubeClient.Selection = .init(), logger: Logger
+        _ resource: KubeResource, client: KubeClient, namespace: String = "",
+        selection: KubeClient.Selection = .init(), logger: Logger
     ) {
         self.resource = resource
         self.client = client
+        self.namespace = namespace
         self.selection = selection
         self.logger = logger
     }
@@ -108,7 +117,8 @@ package final class Informer: Sendable {
         var token = ""
         var version = ""
         repeat {
-            let page = try await client.list(resource, selection: selection, limit: 500, continueToken: token)
+            let page = try await client.list(
+                resource, namespace: namespace, selection: selection, limit: 500, continueToken: token)
             for object in page.items { fresh[object.key] = object }
             token = page.continueToken
             version = page.resourceVersion
@@ -123,7 +133,8 @@ package final class Informer: Sendable {
     }
 
     private func follow(_ version: inout String?, onStart: () -> Void) async throws {
-        let events = try await client.watch(resource, selection: selection, resourceVersion: version ?? "0")
+        let events = try await client.watch(
+            resource, namespace: namespace, selection: selection, resourceVersion: version ?? "0")
         onStart()
         for try await event in events {
             switch event {

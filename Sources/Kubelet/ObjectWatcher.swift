@@ -75,9 +75,10 @@ final class ObjectWatcher: Sendable {
     }
 
     private func follow(_ target: Target, until end: AsyncStream<Never>) async {
-        let selection = KubeClient.Selection(
-            fields: "metadata.name=\(target.key.name),metadata.namespace=\(target.key.namespace)")
-        let informer = Informer(target.resource, client: client, selection: selection, logger: logger)
+        // A node may watch what its pods need, one object at a time.
+        let informer = Informer(
+            target.resource, client: client, namespace: target.key.namespace,
+            selection: .init(fields: "metadata.name=\(target.key.name)"), logger: logger)
         let isFirst = Mutex(true)
         informer.onChange { [self] _ in
             // The first sight of the object is what the subscriber has read itself.

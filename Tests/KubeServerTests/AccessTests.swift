@@ -306,8 +306,9 @@ import Testing
         #expect(try await world.call("GET", "/apis/apps/v1/deployments", user: deployments).status == 200)
         #expect(try await world.call("GET", "/api/v1/secrets", user: deployments).status == 403)
         let node = UserInfo.component("node:a")
-        #expect(try await world.call("GET", "/api/v1/nodes", user: node).status == 200)
-        #expect(try await world.call("PATCH", "/api/v1/nodes/b", [:], user: node).status == 403)
+        #expect(try await world.call("GET", "/api/v1/nodes/a", user: node).status == 404)
+        #expect(try await world.call("GET", "/api/v1/nodes", user: node).status == 403)
+        #expect(try await world.call("DELETE", "/api/v1/nodes/a", user: node).status == 403)
         #expect(try await world.call("GET", "/apis/apps/v1/deployments", user: node).status == 403)
     }
 }

@@ -14,7 +14,9 @@ import Logging
 struct TestNode: Sendable {
     struct Timeout: Error {}
 
+    /// The administrator's.
     let client: KubeClient
+    private let own: KubeClient
     let runtime: ProcessRuntime
     let agent: NodeAgent
     private let folder: String
@@ -35,7 +37,10 @@ struct TestNode: Sendable {
         let server = APIServer(store: store, logger: logger)
         try await server.bootstrap(host: "127.0.0.1", port: 6443)
         let client = KubeClient(transport: InProcessTransport(server: server), userAgent: "test")
-        let node = TestNode(client: client, folder: folder, usageInterval: usageInterval, logger: logger)
+        // The agent has the rights of a node and no more.
+        let own = KubeClient(
+            transport: InProcessTransport(server: server, user: .component("node:node")), userAgent: "kubelet")
+        let node = TestNode(client: client, own: own, folder: folder, usageInterval: usageInterval, logger: logger)
         let result: Result<Void, any Error>
         do {
             result = .success(try await body(node))
@@ -47,8 +52,9 @@ struct TestNode: Sendable {
         try result.get()
     }
 
-    private init(client: KubeClient, folder: String, usageInterval: Duration, logger: Logger) {
+    private init(client: KubeClient, own: KubeClient, folder: String, usageInterval: Duration, logger: Logger) {
         self.client = client
+        self.own = own
         self.folder = folder
         self.logger = logger
         runtime = ProcessRuntime(root: folder + "/runtime", shimCommand: [folder + "/shim"], logger: logger)
@@ -56,13 +62,13 @@ struct TestNode: Sendable {
         configuration.podAddressPrefix = "127.79"
         configuration.usageInterval = usageInterval
         agent = NodeAgent(
-            client: client, nodeName: "node", configuration: configuration, runtime: runtime,
+            client: own, nodeName: "node", configuration: configuration, runtime: runtime,
             storageClient: client, logger: logger)
     }
 
     /// Another agent with another runtime on the same folder, as after the death of the first process.
     func restarted() throws -> TestNode {
-        TestNode(client: client, folder: folder, usageInterval: .seconds(15), logger: logger)
+        TestNode(client: client, own: own, folder: folder, usageInterval: .seconds(15), logger: logger)
     }
 
     /// Runs the agent beside `body`, and ends it after it. Gives up after 60 s.

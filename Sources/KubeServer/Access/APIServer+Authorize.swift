@@ -73,20 +73,12 @@ extension APIServer {
         default: query.verb = request.method.lowercased()
         }
         if path.plural == "namespaces", path.group.isEmpty { query.namespace = query.name }
+        guard path.name == nil, request.method != "POST", let selector = request.parameter("fieldSelector"),
+            let selector = try? FieldSelector(parsing: selector)
+        else { return query }
+        for part in selector.requirements where part.isEqual { query.fields[part.field] = part.value }
         // A list of one name is a question about that name.
-        if path.name == nil, request.method != "POST", let selector = request.parameter("fieldSelector") {
-            query.name = selectedName(selector) ?? ""
-        }
+        query.name = query.fields["metadata.name"] ?? ""
         return query
-    }
-
-    /// The name in a selector such as `metadata.name=a,status.phase=b`; nil when it names none.
-    private static func selectedName(_ selector: String) -> String? {
-        for part in selector.split(separator: ",") {
-            for sign in ["metadata.name==", "metadata.name="] where part.hasPrefix(sign) {
-                return String(part.dropFirst(sign.count))
-            }
-        }
-        return nil
     }
 }

@@ -149,10 +149,20 @@ extension ResourceRegistry.Review {
         default: break
         }
         guard asked.isNull else {
-            return AccessQuery(
+            var query = AccessQuery(
                 verb: asked["verb"].string ?? "", group: asked["group"].string ?? "",
                 resource: asked["resource"].string ?? "", subresource: asked["subresource"].string ?? "",
                 namespace: asked["namespace"].string ?? "", name: asked["name"].string ?? "")
+            let selector = asked["fieldSelector"]
+            for part in (try? FieldSelector(parsing: selector["rawSelector"].string ?? ""))?.requirements ?? []
+            where part.isEqual {
+                query.fields[part.field] = part.value
+            }
+            for part in selector["requirements"].elements where part["operator"] == "In" {
+                guard let key = part["key"].string, part["values"].elements.count == 1 else { continue }
+                query.fields[key] = part["values"].elements[0].string
+            }
+            return query
         }
         return AccessQuery(verb: path["verb"].string ?? "", path: path["path"].string ?? "")
     }

@@ -14,6 +14,9 @@ extension APIServer {
         var decoder = try BodyDecoder(call.request, schema: schema)
         var review = try decoder.object(
             call.request, apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest")
+        let wanted = review.spec["boundObjectRef"]
+        let pod = call.user.node == nil ? nil : try? bound(.pods, account.namespace, wanted["name"].string ?? "")
+        try NodeRestriction.checkToken(of: account, boundTo: wanted, pod: pod, call.user)
         let seconds = review.spec["expirationSeconds"].int ?? 3600
         var problems = FieldProblems()
         if seconds < 600 {
@@ -33,7 +36,7 @@ extension APIServer {
             account: ServiceAccountClaims.Reference(name: account.name, uid: account.uid),
             audiences: audiences.isEmpty ? [tokens.defaultAudience] : audiences, issuedAt: now,
             expires: now + .seconds(min(seconds, Self.longestLife)))
-        try bind(&claims, to: review.spec["boundObjectRef"], account)
+        try bind(&claims, to: wanted, account)
         do {
             review.spec["expirationSeconds"] = JSONValue(seconds)
             review.spec["audiences"] = JSONValue(claims.audiences)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import AdmissionRules
 import ApusCore
 import KubeAPI
 
@@ -33,8 +34,11 @@ extension ResourceDeclaration {
         var strategy = Strategy()
         strategy.prepareCreate = { pod throws(StatusError) in
             pod.status = ["phase": "Pending", "qosClass": .string(PodRules.qosClass(pod.spec))]
-            if pod.spec["serviceAccountName"].string ?? "" == "" { pod.spec["serviceAccountName"] = "default" }
-            pod.spec["serviceAccount"] = pod.spec["serviceAccountName"]
+            // What a node runs of its own accord has no account.
+            if !ServiceAccountRules.isMirror(pod) {
+                if pod.spec["serviceAccountName"].string ?? "" == "" { pod.spec["serviceAccountName"] = "default" }
+                pod.spec["serviceAccount"] = pod.spec["serviceAccountName"]
+            }
             PodRules.tolerateNodeFailures(&pod.spec)
         }
         strategy.gracePeriod = { pod, requested in

@@ -21,6 +21,7 @@ extension APIServer {
         parent.isDryRun = call.isDryRun || options.isDryRun
         let pod = try decode(try stored(parent), call.declaration)
         try options.check(pod, call.resource)
+        try NodeRestriction.checkEviction(of: pod, call.user)
         if !Eviction.isFree(pod), let budget = try budget(of: pod) {
             switch try Eviction.decide(pod, budget) {
             case .free: break

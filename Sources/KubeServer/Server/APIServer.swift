@@ -85,7 +85,10 @@ package final class APIServer: Sendable {
         self.authorizer = authorizer
         self.admission = BuiltInAdmission(
             store, requiresAccounts: configuration.requiresServiceAccounts, now: now
-        ).plugins(around: [StorageRules.admission(store)] + CertificateRequests.plugins(authorizer) + admission)
+        ).plugins(
+            around: [
+                NodeRestriction(store).plugin, StorageRules.admission(store),
+            ] + CertificateRequests.plugins(authorizer) + admission)
         self.tokens = tokens
         self.auditor = auditor
         self.nodes = nodes
