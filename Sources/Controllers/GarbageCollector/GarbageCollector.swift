@@ -8,18 +8,28 @@ import Synchronization
 
 /// Deletes objects whose owners are gone, and finishes foreground and orphaning deletions.
 ///
-/// Follows every resource that can be listed, watched and deleted, events aside. Nothing is deleted from memory alone:
-/// each object and its owners are read from the server first, and deletions name the uid.
+/// Follows every resource that can be listed, watched and deleted, events aside; those of custom kinds from when their
+/// definitions are established. While new ones are being read, nothing is decided: who has dependents is not known yet.
+/// Nothing is deleted from memory alone: each object and its owners are read from the server first, and deletions name
+/// the uid.
 final class GarbageCollector: Sendable {
     private struct State {
         var graph = OwnerGraph()
         var discovery = ResourceDiscovery()
         var followed: Set<KubeResource> = []
-        var isReady = false
+        /// Rounds of new resources that are being read; the first counts from the start.
+        var settling: Set<Int> = [0]
+        var rounds = 0
+        /// Names of custom kinds that came or went, until discovery says so.
+        var changed: Set<String> = []
     }
+
+    /// Resources that cannot be read in this time are left behind.
+    private static let settlingTime: Duration = .seconds(30)
 
     private let client: KubeClient
     private let informers: InformerFactory
+    private let kinds: CustomKinds
     private let interval: Duration
     private let logger: Logger
     private let state = Mutex(State())
@@ -29,6 +39,7 @@ final class GarbageCollector: Sendable {
     init(_ context: ControllerContext) {
         client = context.client("generic-garbage-collector")
         informers = context.informers
+        kinds = CustomKinds(context.informers)
         interval = context.configuration.discoveryInterval
         logger = context.logger
     }
@@ -42,55 +53,92 @@ final class GarbageCollector: Sendable {
     }
 
     private func followResources() async {
-        var backoff = Backoff()
+        let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        kinds.onChange { [weak self] name in
+            self?.state.withLock { _ = $0.changed.insert(name) }
+            changed.yield()
+        }
         await withDiscardingTaskGroup { group in
-            while !Task.isCancelled {
-                do {
-                    let added = follow(try await ResourceDiscovery(client: client))
-                    backoff.reset()
-                    if !added.isEmpty { group.addTask { await self.takeUp(added) } }
-                    try await Task.sleep(for: interval)
-                } catch {
-                    guard !Task.isCancelled else { return }
-                    logger.debug("garbage collector: discovery failed: \(error)")
-                    try? await Task.sleep(for: backoff.next())
+            changed.yield()
+            group.addTask {
+                while (try? await Task.sleep(for: self.interval)) != nil { changed.yield() }
+                changed.finish()
+            }
+            for await _ in changes {
+                var backoff = Backoff(base: .milliseconds(10), limit: .seconds(5))
+                while await !self.lookAround({ round, added in
+                    group.addTask { await self.takeUp(added, round) }
+                    group.addTask {
+                        guard (try? await Task.sleep(for: Self.settlingTime)) != nil else { return }
+                        self.settle(round)
+                    }
+                }) {
+                    guard (try? await Task.sleep(for: backoff.next())) != nil else { return }
                 }
             }
         }
     }
 
-    /// Follows the resources that came and forgets those that went; returns those that came.
-    private func follow(_ discovery: ResourceDiscovery) -> Set<KubeResource> {
+    /// Asks the server what it has, and passes on what is new; false when it has to be asked again.
+    private func lookAround(_ take: (_ round: Int, Set<KubeResource>) -> Void) async -> Bool {
+        let changed = state.withLock { state in
+            defer { state.changed = [] }
+            return state.changed
+        }
+        do {
+            let discovery = try await ResourceDiscovery(client: client)
+            if let (round, added) = follow(discovery) { take(round, added) }
+            let left = kinds.notShown(changed, in: discovery)
+            state.withLock { $0.changed.formUnion(left) }
+            return left.isEmpty
+        } catch {
+            if !Task.isCancelled { logger.debug("garbage collector: discovery failed: \(error)") }
+            state.withLock { $0.changed.formUnion(changed) }
+            return false
+        }
+    }
+
+    /// Follows the resources that came and forgets those that went; returns those that came, as a round.
+    private func follow(_ discovery: ResourceDiscovery) -> (round: Int, added: Set<KubeResource>)? {
         let wanted = Set(
             discovery.entries.filter { $0.verbs.isSuperset(of: ["list", "watch", "delete"]) }.map(\.resource)
                 .filter { $0.plural != "events" })
         // A group that cannot be read now is not gone.
         let isWhole = discovery.failures.isEmpty
-        let (added, removed) = state.withLock { state in
+        let (round, added, removed) = state.withLock { state in
             let added = wanted.subtracting(state.followed)
             let removed = isWhole ? state.followed.subtracting(wanted) : []
             state.followed = state.followed.union(added).subtracting(removed)
-            if isWhole || !state.isReady { state.discovery = discovery }
-            return (added, removed)
+            let round = state.rounds
+            if isWhole || round == 0 { state.discovery = discovery }
+            if round == 0 || !added.isEmpty {
+                state.settling.insert(round)
+                state.rounds += 1
+            }
+            return (round, added, removed)
         }
         for resource in removed { forget(resource) }
         for resource in added {
             informers.informer(resource).onChange { [weak self] event in self?.take(event, resource) }
         }
-        return added
+        return round == 0 || !added.isEmpty ? (round, added) : nil
     }
 
-    /// Waits until the objects of new resources are known, and looks at all that depend on them.
-    private func takeUp(_ resources: Set<KubeResource>) async {
+    /// Waits until the objects of new resources are known.
+    private func takeUp(_ resources: Set<KubeResource>, _ round: Int) async {
         for resource in resources { await informers.waitUntilSynced(resource) }
-        guard !Task.isCancelled else { return }
+        if !Task.isCancelled { settle(round) }
+    }
+
+    /// A round has been read: after the last one all objects are looked at that depend on what came.
+    private func settle(_ round: Int) {
         // Owners of resources that came with this round may have looked absent before.
         absent.removeAll()
-        let pending = state.withLock { state in
-            state.isReady = true
-            return state.graph.pending
+        let pending = state.withLock { state -> [String]? in
+            guard state.settling.remove(round) != nil else { return nil }
+            return state.settling.isEmpty ? state.graph.pending : []
         }
-        for uid in pending { queue.add(uid) }
+        for uid in pending ?? [] { queue.add(uid) }
     }
 
     private func forget(_ resource: KubeResource) {
@@ -113,7 +161,7 @@ final class GarbageCollector: Sendable {
             case .deleted(let object):
                 attention = state.graph.remove(object.uid)
             }
-            return state.isReady ? attention : []
+            return state.settling.isEmpty ? attention : []
         }
         for uid in attention { queue.add(uid) }
     }
@@ -141,7 +189,8 @@ final class GarbageCollector: Sendable {
     }
 
     private func process(_ uid: String) async throws {
-        guard let node = state.withLock({ $0.graph.node(uid) }) else { return }
+        // All that wait are looked at when the last round of new resources has been read.
+        guard let node = state.withLock({ $0.settling.isEmpty ? $0.graph.node(uid) : nil }) else { return }
         if node.isOrphaning { return try await orphan(node) }
         if node.isDeletingForeground { return try await finishForeground(node) }
         guard !node.isDeleting, !node.owners.isEmpty else { return }

@@ -26,10 +26,13 @@ final class QuotaController: Reconciler {
 
     /// A kind that the server does not have is looked for again after this time.
     private static let discoveryInterval: Duration = .seconds(10)
+    /// One that it is about to show, after this.
+    private static let showingInterval: Duration = .milliseconds(20)
 
     private let client: KubeClient
     private let quotas: Informer
     private let informers: InformerFactory
+    private let kinds: CustomKinds
     private let logger: Logger
     private let state = Mutex(State())
     private let controller = Mutex<Controller?>(nil)
@@ -37,6 +40,7 @@ final class QuotaController: Reconciler {
     init(_ context: ControllerContext) {
         client = context.client("resourcequota-controller")
         informers = context.informers
+        kinds = CustomKinds(context.informers)
         quotas = informers.informer(.resourceQuotas)
         logger = context.logger
     }
@@ -46,6 +50,7 @@ final class QuotaController: Reconciler {
         let controller = Controller(
             name: "resourcequota-controller", sources: [.objects(of: quotas)], reconciler: self, logger: logger)
         self.controller.withLock { $0 = controller }
+        kinds.onChange { [weak self] name in self?.kindChanged(name) }
         await controller.run()
     }
 
@@ -62,7 +67,7 @@ final class QuotaController: Reconciler {
         var result = ReconcileResult.done
         for kind in Set(rule.hard.keys.compactMap(QuotaKind.init(limiting:))) {
             guard let informer = try await follow(kind) else {
-                result = .after(Self.discoveryInterval)
+                result = .after(kinds.isServed(kind.resource) ? Self.showingInterval : Self.discoveryInterval)
                 continue
             }
             await informer.waitUntilSynced()
@@ -100,6 +105,21 @@ final class QuotaController: Reconciler {
     }
 
     // MARK: Kinds
+
+    /// A custom kind came, changed or went: it is looked for anew, and counted where quotas name it.
+    private func kindChanged(_ name: String) {
+        let isFollowed = state.withLock { state in
+            let kinds = state.followed.keys.filter { $0.resource == name }
+            for kind in kinds { state.followed[kind] = nil }
+            state.discovery = ResourceDiscovery()
+            return !kinds.isEmpty
+        }
+        guard let controller = controller.withLock({ $0 }) else { return }
+        for quota in quotas.list() {
+            let limited = QuotaRule(quota).hard.keys.compactMap(QuotaKind.init(limiting:))
+            if isFollowed || limited.contains(where: { $0.resource == name }) { controller.add(quota.key) }
+        }
+    }
 
     /// The objects of a kind; nil while the server has none of that name.
     private func follow(_ kind: QuotaKind) async throws -> Informer? {
