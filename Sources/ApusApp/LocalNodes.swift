@@ -13,15 +13,8 @@ final class LocalNodes: NodeConnector {
     func add(_ agent: NodeAgent, named name: String) { agents.withLock { $0[name] = agent } }
 
     func usage() async -> [NodeUsage] {
-        func usage(_ rate: UsageRate) -> ResourceUsage {
-            ResourceUsage(
-                cpuNanoCores: rate.cpuNanoCores, memoryBytes: rate.memoryBytes, timestamp: rate.timestamp,
-                window: rate.window)
-        }
-        return agents.withLock { $0 }.sorted { $0.key < $1.key }.map { name, agent in
-            NodeUsage(
-                node: name, total: agent.machineUsage.map(usage),
-                pods: agent.podUsage.map { pod in (pod.key, pod.containers.map { ($0.name, usage($0.rate)) }) })
+        agents.withLock { $0 }.sorted { $0.key < $1.key }.map { name, agent in
+            NodeUsage(node: name, total: agent.machineUsage, pods: agent.podUsage)
         }
     }
 

@@ -6,24 +6,6 @@ package import KubeAPI
 import NIOPosix
 import Synchronization
 
-/// What something used over the last while.
-package struct UsageRate: Sendable, Equatable {
-    /// Billionths of a core.
-    package var cpuNanoCores: UInt64
-    package var memoryBytes: UInt64
-    /// The end of the time over which CPU was averaged.
-    package var timestamp: Timestamp
-    /// Its length.
-    package var window: Duration
-
-    package init(cpuNanoCores: UInt64, memoryBytes: UInt64, timestamp: Timestamp, window: Duration) {
-        self.cpuNanoCores = cpuNanoCores
-        self.memoryBytes = memoryBytes
-        self.timestamp = timestamp
-        self.window = window
-    }
-}
-
 /// Turns counters that are read from time to time into rates. A value whose clock is given with each reading.
 package struct UsageMeter: Sendable {
     private struct Reading {
@@ -33,35 +15,25 @@ package struct UsageMeter: Sendable {
 
     private var readings: [String: Reading] = [:]
     /// The rates between the last two readings, by id; what has been read once only has none.
-    package private(set) var rates: [String: UsageRate] = [:]
+    package private(set) var rates: [String: ResourceUsage] = [:]
 
     package init() {}
 
     /// Takes in a reading of everything that runs; what is not in it is forgotten.
     package mutating func read(_ usage: [String: ContainerUsage], at moment: Timestamp) {
-        var rates: [String: UsageRate] = [:]
+        var rates: [String: ResourceUsage] = [:]
         for (id, present) in usage {
             guard let before = readings[id], before.usage.run == present.run, before.moment < moment else { continue }
             let window = moment - before.moment
             let used = Double(present.cpuNanoseconds) - Double(before.usage.cpuNanoseconds)
             // A process that ended unnoticed takes its time with it.
             let rate = max(0, used) / Double(max(1, window.nanoseconds)) * 1e9
-            rates[id] = UsageRate(
+            rates[id] = ResourceUsage(
                 cpuNanoCores: UInt64(rate.rounded()), memoryBytes: present.memoryBytes, timestamp: moment,
                 window: window)
         }
         self.rates = rates
         readings = usage.mapValues { Reading(usage: $0, moment: moment) }
-    }
-}
-
-/// What the containers of one pod use.
-package struct PodUsage: Sendable, Equatable {
-    package var key: ObjectKey
-    package var containers: [(name: String, rate: UsageRate)]
-
-    package static func == (left: PodUsage, right: PodUsage) -> Bool {
-        left.key == right.key && left.containers.elementsEqual(right.containers) { $0 == $1 }
     }
 }
 
@@ -89,8 +61,8 @@ final class UsageSampler: Sendable {
         } while (try? await Task.sleep(for: interval)) != nil
     }
 
-    func rate(of container: String) -> UsageRate? { meter.withLock { $0.rates[container] } }
-    var machine: UsageRate? { rate(of: Self.machine) }
+    func rate(of container: String) -> ResourceUsage? { meter.withLock { $0.rates[container] } }
+    var machine: ResourceUsage? { rate(of: Self.machine) }
 
     /// Source: proc(5), `/proc/stat` and `/proc/meminfo`.
     private static func readMachine() -> ContainerUsage {
@@ -122,17 +94,17 @@ final class UsageSampler: Sendable {
 
 extension NodeAgent {
     /// What the node uses, nil until it has been read twice.
-    package var machineUsage: UsageRate? { sampler.machine }
+    package var machineUsage: ResourceUsage? { sampler.machine }
 
     /// What the running pods use; pods of which a running container has not been read twice are left out.
     package var podUsage: [PodUsage] {
         runningContainers.compactMap { pod, ids in
-            var containers: [(name: String, rate: UsageRate)] = []
+            var containers: [(name: String, usage: ResourceUsage)] = []
             for (name, id) in ids {
                 guard let rate = sampler.rate(of: id) else { return nil }
                 containers.append((name, rate))
             }
-            return PodUsage(key: pod, containers: containers)
+            return PodUsage(pod: pod, containers: containers)
         }
     }
 }

@@ -31,7 +31,9 @@ final class FakeUsage: NodeConnector {
         let usage = ResourceUsage(
             cpuNanoCores: 0, memoryBytes: bytes, timestamp: .now(), window: .seconds(15))
         let pods = (try? await client?.list(.pods).items) ?? []
-        return [NodeUsage(node: "n1", total: usage, pods: pods.map { ($0.key, [("c", usage)]) })]
+        return [
+            NodeUsage(node: "n1", total: usage, pods: pods.map { PodUsage(pod: $0.key, containers: [("c", usage)]) })
+        ]
     }
 }
 

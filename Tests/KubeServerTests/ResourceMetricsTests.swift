@@ -24,10 +24,12 @@ import Testing
                 NodeUsage(
                     node: "n1", total: usage(1_500_000_000, 4 << 30),
                     pods: [
-                        (pod("default", "web"), [("a", usage(250_000_000, 64 << 20)), ("b", usage(1000, 2048))]),
-                        (pod("default", "batch"), [("c", usage(0, 0))]),
-                        (pod("kube-system", "dns"), [("d", usage(5, 5))]),
-                        (pod("default", "gone"), [("e", usage(5, 5))]),
+                        PodUsage(
+                            pod: pod("default", "web"),
+                            containers: [("a", usage(250_000_000, 64 << 20)), ("b", usage(1000, 2048))]),
+                        PodUsage(pod: pod("default", "batch"), containers: [("c", usage(0, 0))]),
+                        PodUsage(pod: pod("kube-system", "dns"), containers: [("d", usage(5, 5))]),
+                        PodUsage(pod: pod("default", "gone"), containers: [("e", usage(5, 5))]),
                     ]),
                 NodeUsage(node: "n2", total: nil, pods: []),
             ]

@@ -21,7 +21,7 @@ import Testing
         meter.read(["a": usage(12.5, memory: 20), "c": usage(3)], at: Self.start + .seconds(10))
         #expect(
             meter.rates == [
-                "a": UsageRate(
+                "a": ResourceUsage(
                     cpuNanoCores: 250_000_000, memoryBytes: 20, timestamp: Self.start + .seconds(10),
                     window: .seconds(10))
             ])
@@ -54,9 +54,9 @@ import Testing
             _ = try await node.client.create(.pods, pod)
             try await node.whileAgentRuns {
                 try await node.wait(.pods, "busy") { $0.status["phase"] == "Running" }
-                func rate() -> UsageRate? { node.agent.podUsage.first?.containers.first?.rate }
+                func rate() -> ResourceUsage? { node.agent.podUsage.first?.containers.first?.usage }
                 while rate()?.cpuNanoCores ?? 0 < 50_000_000 { await Task.yield() }
-                #expect(node.agent.podUsage.first?.key.name == "busy")
+                #expect(node.agent.podUsage.first?.pod.name == "busy")
                 #expect(node.agent.machineUsage?.cpuNanoCores ?? 0 > 0)
                 #expect(rate()?.memoryBytes ?? 0 > 1000)
             }

@@ -124,9 +124,8 @@ def new_cluster():
     return Cluster(folder), folder
 
 
-@pytest.fixture(scope="module")
-def cluster(request):
-    """A running platform for the tests of one file."""
+def running_cluster(request):
+    """Starts a platform, gives it out when its node is Ready, and stops it; its folder stays when tests failed."""
     cluster, folder = new_cluster()
     cluster.start()
     wait_for(lambda: "True" in cluster.kubectl(
@@ -136,6 +135,12 @@ def cluster(request):
     cluster.down()
     if not request.session.testsfailed:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def cluster(request):
+    """A running platform for the tests of one file."""
+    yield from running_cluster(request)
 
 
 @pytest.fixture

@@ -1,25 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package import ApusCore
+import ApusCore
 package import KubeAPI
 import KubeStore
-
-/// What a node, or a container on it, used over the last while.
-package struct ResourceUsage: Hashable, Sendable {
-    /// Billionths of a core.
-    package var cpuNanoCores: UInt64
-    package var memoryBytes: UInt64
-    /// The end of the time over which CPU was averaged.
-    package var timestamp: Timestamp
-    /// Its length.
-    package var window: Duration
-
-    package init(cpuNanoCores: UInt64, memoryBytes: UInt64, timestamp: Timestamp, window: Duration) {
-        self.cpuNanoCores = cpuNanoCores
-        self.memoryBytes = memoryBytes
-        self.timestamp = timestamp
-        self.window = window
-    }
-}
 
 /// What a node agent says of its node and the running pods on it.
 package struct NodeUsage: Sendable {
@@ -27,12 +9,9 @@ package struct NodeUsage: Sendable {
     /// Nil while it is not known.
     package var total: ResourceUsage?
     /// Pods all of whose running containers are known, with their containers.
-    package var pods: [(pod: ObjectKey, containers: [(name: String, usage: ResourceUsage)])]
+    package var pods: [PodUsage]
 
-    package init(
-        node: String, total: ResourceUsage?,
-        pods: [(pod: ObjectKey, containers: [(name: String, usage: ResourceUsage)])]
-    ) {
+    package init(node: String, total: ResourceUsage?, pods: [PodUsage]) {
         self.node = node
         self.total = total
         self.pods = pods
@@ -70,7 +49,8 @@ enum ResourceMetrics {
     ) async throws(StatusError) -> [KubeObject] {
         var result: [KubeObject] = []
         for usage in await server.nodes?.usage() ?? [] {
-            for (key, containers) in usage.pods {
+            for entry in usage.pods {
+                let (key, containers) = (entry.pod, entry.containers)
                 guard selection.namespace.isEmpty || selection.namespace == key.namespace,
                     selection.name.isEmpty || selection.name == key.name,
                     let oldest = containers.map(\.usage).min(by: { $0.timestamp < $1.timestamp }),

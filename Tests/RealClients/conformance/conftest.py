@@ -2,26 +2,17 @@
 """One platform for all conformance files, and the Python clients that drive it."""
 import asyncio
 import contextlib
-import shutil
 
 import pytest
 from kubernetes import client, config, dynamic
 
-from conftest import namespace, new_cluster, wait_for  # noqa: F401  (namespace is a fixture of these tests too)
+from conftest import namespace, running_cluster  # noqa: F401  (namespace is a fixture of these tests too)
 
 
 @pytest.fixture(scope="session")
 def cluster(request):
     """A running platform for all conformance files, its node Ready."""
-    running, folder = new_cluster()
-    running.start()
-    wait_for(lambda: "True" in running.kubectl(
-        "get", "nodes", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"),
-        what="the node to be Ready")
-    yield running
-    running.down()
-    if not request.session.testsfailed:
-        shutil.rmtree(folder, ignore_errors=True)
+    yield from running_cluster(request)
 
 
 @pytest.fixture(scope="session")
