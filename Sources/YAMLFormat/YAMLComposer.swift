@@ -13,8 +13,7 @@ struct YAMLComposer {
     private let bytes: [UInt8]
     private var budget: Int
     private var anchors: [String: (value: JSONValue, size: Int)] = [:]
-    private var path: [String] = []
-    /// Paths of keys that occur more than once.
+    /// Keys that occur more than once in a mapping: `line 2: key "a" already set in map`.
     private(set) var duplicates: [String] = []
 
     init(_ bytes: [UInt8]) {
@@ -81,9 +80,7 @@ struct YAMLComposer {
             while true {
                 let next = try events.next()
                 if next.kind == .end { break }
-                path.append("[\(elements.count)]")
                 let element = try value(next, &events, depth: depth + 1)
-                path.removeLast()
                 result.size += element.size
                 elements.append(element.value)
             }
@@ -116,7 +113,6 @@ struct YAMLComposer {
             guard let name = try self.key(key) else {
                 throw YAMLDocumentError(description: "yaml: line \(key.line): invalid map key: it must be a scalar")
             }
-            path.append(path.isEmpty ? name : ".\(name)")
             let member = try value(try events.next(), &events, depth: depth + 1)
             size += member.size
             if name == "<<", key.isPlain {
@@ -124,9 +120,8 @@ struct YAMLComposer {
             } else if members.updateValue(member.value, forKey: name) != nil,
                 duplicates.count < Self.maximumDuplicates
             {
-                duplicates.append(path.joined())
+                duplicates.append("line \(key.line): key \"\(name.prefix(256))\" already set in map")
             }
-            path.removeLast()
         }
         return (.object(merged.isEmpty ? members : members.merging(merged) { own, _ in own }), size)
     }

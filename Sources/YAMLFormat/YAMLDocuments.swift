@@ -15,7 +15,8 @@ package enum YAMLDocuments {
         return try composer.documents().filter { !$0.isNull }
     }
 
-    /// Parses a text of one document and lists the paths of keys that occur more than once; the last value counts.
+    /// Parses a text of one document and lists the keys that occur more than once in a mapping, as
+    /// `line 2: key "a" already set in map`; the last value counts.
     package static func parseOne(
         _ bytes: [UInt8]
     ) throws(YAMLDocumentError) -> (value: JSONValue, duplicates: [String]) {

@@ -289,7 +289,12 @@ import Testing
         Refusal(
             name: "duplicate keys", query: "fieldManager=m&fieldValidation=Strict",
             body: "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: b\n  a: c\n", status: 400,
-            contains: "error strict decoding YAML: key \"data.a\" already set in map"),
+            contains: "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  line 5: "
+                + "key \"a\" already set in map"),
+        Refusal(
+            name: "duplicate keys of JSON", query: "fieldManager=m&fieldValidation=Strict",
+            body: "{\(object),\n\"data\":{\"a\":\"b\",\n\"a\":\"c\"}}", status: 400,
+            contains: "line 3: key \"a\" already set in map"),
         Refusal(
             name: "deep", body: String(repeating: "[", count: 100_000), status: 400, contains: "error decoding YAML"),
         Refusal(

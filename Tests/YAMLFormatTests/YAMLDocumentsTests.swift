@@ -45,7 +45,7 @@ import YAMLFormat
     @Test func duplicateKeysAreToldAndTheLastCounts() throws {
         let read = try YAMLDocuments.parseOne(Array("a: 1\nb:\n- c: 1\n  c: 2\na: 3".utf8))
         #expect(read.value == ["a": 3, "b": [["c": 2]]])
-        #expect(read.duplicates == ["b[0].c", "a"])
+        #expect(read.duplicates == [#"line 4: key "c" already set in map"#, #"line 5: key "a" already set in map"#])
     }
 
     static let refused = [

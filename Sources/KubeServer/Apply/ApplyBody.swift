@@ -6,13 +6,13 @@ import YAMLFormat
 /// The body of a server-side apply: a YAML or JSON document.
 struct ApplyBody {
     var configuration: JSONValue
-    /// Paths of keys that occur more than once.
+    /// Keys that occur more than once: `line 2: key "a" already set in map`.
     private var duplicates: [String]
 
     init(_ request: KubeRequest) throws(StatusError) {
         // Clients mostly send JSON, which is YAML too.
         if request.body.first(where: { $0 > 0x20 }) == UInt8(ascii: "{"),
-            let parsed = try? JSONParser.parseReportingDuplicates(request.body)
+            let parsed = try? JSONParser.parseReportingDuplicates(request.body), parsed.duplicates.isEmpty
         {
             (configuration, duplicates) = parsed
         } else {
@@ -32,9 +32,10 @@ struct ApplyBody {
     /// Refuses keys that occur more than once, or warns of them.
     func warnings(_ strictness: BodyDecoder.Strictness) throws(StatusError) -> [String] {
         guard strictness != .ignore, !duplicates.isEmpty else { return [] }
-        let problems = duplicates.map { "key \"\($0)\" already set in map" }
-        guard strictness == .strict else { return problems }
-        throw .badRequest("error strict decoding YAML: \(problems.joined(separator: ", "))")
+        guard strictness == .strict else { return duplicates }
+        throw .badRequest(
+            "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  "
+                + duplicates.joined(separator: "\n  "))
     }
 
     /// Checks that the configuration is of the object that the request names, and fills in what it leaves out.

@@ -15,6 +15,16 @@ extension ResourceDeclaration {
         ],
         strategy: definitionStrategy)
 
+    /// Warns of what is accepted in a definition and does not do what its author may think.
+    static let definitionWarnings = AdmissionPlugin(
+        name: "DefinitionWarnings",
+        validate: { object, attributes throws(StatusError) in
+            guard attributes.resource == .customResourceDefinitions, attributes.operation != .delete,
+                attributes.subresource.isEmpty
+            else { return }
+            for warning in DefinitionWarnings.warnings(object, old: attributes.old) { attributes.notes.warn(warning) }
+        })
+
     private static var definitionStrategy: Strategy {
         var strategy = Strategy()
         strategy.prepareCreate = { object in

@@ -87,7 +87,7 @@ package final class APIServer: Sendable {
             store, requiresAccounts: configuration.requiresServiceAccounts, now: now
         ).plugins(
             around: [
-                NodeRestriction(store).plugin, StorageRules.admission(store),
+                NodeRestriction(store).plugin, StorageRules.admission(store), ResourceDeclaration.definitionWarnings,
             ] + CertificateRequests.plugins(authorizer) + admission)
         self.tokens = tokens
         self.auditor = auditor

@@ -580,3 +580,179 @@ def test_metadata_of_custom_objects(api, namespace):
         body["spec"]["template"]["apiVersion"] = body["spec"]["template"].pop("apiversion")
         status, answer, _ = refusal(api, made.path("v1beta1"), json.dumps(body))
         assert status == 201 and answer["spec"]["template"]["metadata"]["name"] == "subobject"
+
+
+def apply(api, path, text, strictness="Strict"):
+    """A server-side apply of YAML, as the specs' own client sends it."""
+    status, answer, headers = raw(
+        api, f"{path}?fieldManager=field_validation_mgr&fieldValidation={strictness}", "PATCH", text.encode(),
+        content="application/apply-patch+yaml", check=False)
+    return status, answer, [value for name, value in headers.items() if name.lower() == "warning"]
+
+
+CRON_YAML = """
+apiVersion: {group}/{version}
+kind: {kind}
+metadata:
+  name: mytest
+  finalizers:
+  - test-finalizer
+{more}spec:
+{spec}  cronSpec: "* * * * */5"
+  ports:
+  - name: x
+    containerPort: 80
+    protocol: TCP"""
+
+
+def cron(made, spec="  foo: foo1\n", more=""):
+    return CRON_YAML.format(group=made.group, version="v1beta1", kind=made.kind, spec=spec, more=more)
+
+
+def release(api, made, name="mytest"):
+    """Lets an object go that has a finalizer."""
+    raw(api, made.path("v1beta1", name=name), "PATCH", b'{"metadata": {"finalizers": null}}',
+        content="application/merge-patch+json", check=False)
+
+
+@pytest.mark.spec(
+    "[sig-api-machinery] FieldValidation should create/apply a valid CR for CRD with validation schema",
+    "[sig-api-machinery] FieldValidation should create/apply an invalid CR with extra properties for CRD with "
+    "validation schema")
+def test_applied_fields_of_custom_objects(api):
+    with kind(api, version("v1beta1", CRON), version("v1", CRON, storage=False), scope="Cluster") as made:
+        path = made.path("v1beta1", name="mytest")
+        for more, spec, fault in [
+            ("unknownField: unknown\n", "  foo: foo1\n", ".unknownField"),
+            ("", "  unknown: 1\n", ".spec.unknown"),
+            ("  unknownMeta: x\n", "  foo: foo1\n", ".metadata.unknownMeta"),
+        ]:
+            for strictness in ["Strict", "Warn", "Ignore"]:
+                status, answer, _ = apply(api, path, cron(made, spec, more), strictness)
+                assert status == 500 and f"{fault}: field not declared in schema" in answer["message"], answer
+        bad = cron(made).replace("    protocol: TCP", "    protocol: TCP\n    extra: x")
+        status, answer, _ = apply(api, path, bad)
+        assert status == 500
+        assert '.spec.ports[containerPort=80,protocol="TCP"].extra: field not declared in schema' in answer["message"]
+        assert raw(api, path, check=False)[0] == 404
+        status, answer, warnings = apply(api, path, cron(made))
+        assert status == 201 and not warnings, answer
+        assert answer["spec"]["ports"] == [{"name": "x", "containerPort": 80, "protocol": "TCP"}]
+        assert apply(api, path, cron(made))[0] == 200
+        release(api, made)
+
+
+@pytest.mark.spec(
+    "[sig-api-machinery] FieldValidation should create/apply a CR with unknown fields for CRD with no validation schema",
+    "[sig-api-machinery] FieldValidation should detect duplicates in a CR when preserving unknown fields")
+def test_applied_fields_that_are_kept(api):
+    with kind(api, version("v1beta1"), scope="Cluster") as made:
+        path = made.path("v1beta1", name="mytest")
+        status, answer, warnings = apply(api, path, cron(made, "  unknown: uk1\n"))
+        assert status == 201 and answer["spec"]["unknown"] == "uk1" and not warnings
+        release(api, made)
+    schema = json.loads(json.dumps(CRON))
+    schema["properties"]["spec"]["x-kubernetes-preserve-unknown-fields"] = True
+    with kind(api, version("v1beta1", schema), scope="Cluster") as made:
+        path = made.path("v1beta1", name="mytest")
+        double = cron(made, "  unknown: uk1\n  foo: foo1\n  foo: foo2\n")
+        status, answer, _ = apply(api, path, double)
+        assert status == 400
+        assert answer["message"] == (
+            "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n"
+            '  line 11: key "foo" already set in map')
+        status, answer, warnings = apply(api, path, double, "Warn")
+        assert status == 201 and answer["spec"]["foo"] == "foo2"
+        assert warnings == ['299 - "line 11: key \\"foo\\" already set in map"']
+        status, _, warnings = apply(api, path, double, "Ignore")
+        assert status == 200 and not warnings
+        release(api, made)
+
+
+@pytest.mark.spec(
+    "[sig-api-machinery] FieldValidation should detect unknown metadata fields in both the root and embedded object of "
+    "a CR")
+def test_applied_metadata_of_custom_objects(api):
+    template = {
+        "type": "object", "x-kubernetes-embedded-resource": True,
+        "properties": {
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}}, "spec": {"type": "object"},
+        },
+    }
+    schema = json.loads(json.dumps(CRON))
+    schema["properties"]["spec"]["x-kubernetes-preserve-unknown-fields"] = True
+    schema["properties"]["spec"]["properties"]["template"] = template
+    with kind(api, version("v1beta1", schema), scope="Cluster") as made:
+        path = made.path("v1beta1", name="mytest")
+        inner = "  template:\n    apiVersion: foo/v1\n    kind: Sub\n    metadata:\n      name: subobject\n"
+        bad = cron(made, inner + "      unknownSubMeta: unknown\n", "  unknownMeta: unknown\n")
+        status, answer, _ = apply(api, path, bad.replace("apiVersion: foo", "apiversion: foo"))
+        assert status == 500
+        for field in [".metadata.unknownMeta", ".spec.template.metadata.unknownSubMeta", ".spec.template.apiversion"]:
+            assert f"{field}: field not declared in schema" in answer["message"], answer["message"]
+        status, answer, _ = apply(api, path, cron(made, inner))
+        assert status == 201 and answer["spec"]["template"]["metadata"]["name"] == "subobject"
+        release(api, made)
+
+
+def test_applied_fields_of_typed_objects(api, namespace):
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/my-dep"
+    status, answer, _ = apply(api, path, DEPLOYMENT % ('"unknownMeta": "foo",', '"unknownField": "foo",'))
+    assert status == 500
+    for field in [".metadata.unknownMeta", ".spec.unknownField"]:
+        assert f"{field}: field not declared in schema" in answer["message"]
+    double = DEPLOYMENT % ("", '"replicas": 2,\n"replicas": 3,')
+    status, answer, _ = apply(api, path, double)
+    assert status == 400 and 'line 4: key "replicas" already set in map' in answer["message"], answer
+    status, answer, warnings = apply(api, path, double, "Warn")
+    assert status == 201 and answer["spec"]["replicas"] == 3 and len(warnings) == 1
+
+
+def test_unknown_fields_at_any_depth(api):
+    """Of elements of lists and of values of maps, too."""
+    item = {"type": "object", "properties": {"a": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": {
+        "list": {"type": "array", "items": item}, "map": {"type": "object", "additionalProperties": item},
+        "nested": {"type": "array", "items": {"type": "array", "items": item}}}}}}
+    with kind(api, version("v1", schema), scope="Cluster") as made:
+        body = made.object("x", spec={
+            "list": [{"a": "1"}, {"a": "2", "b": 1}], "map": {"k": {"c": 1}}, "nested": [[], [{"d": 1}]]})
+        status, answer, _ = refusal(api, made.path(), json.dumps(body))
+        assert status == 400
+        assert answer["message"].endswith(
+            'strict decoding error: unknown field "spec.list[1].b", unknown field "spec.map.k.c", '
+            'unknown field "spec.nested[1][0].d"'), answer["message"]
+        status, answer, warnings = refusal(api, made.path(), json.dumps(body), "Warn")
+        assert status == 201 and len(warnings) == 3
+        assert answer["spec"] == {"list": [{"a": "1"}, {"a": "2"}], "map": {"k": {}}, "nested": [[], [{}]]}
+
+
+def test_definitions_are_warned_of(api):
+    """What is accepted in a schema and does nothing, when it comes; not again."""
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+    def warned(headers):
+        return [value for name, value in headers.items() if name.lower() == "warning"]
+
+    schema = {"type": "object", "properties": {
+        "s": {"type": "string", "format": "gopher"}, "t": {"type": "string", "format": "date-time"},
+        "i": {"type": "integer", "format": "int16"},
+        "l": {"type": "array", "x-kubernetes-list-type": "set",
+              "items": {"type": "object", "x-kubernetes-map-type": "atomic"}}}}
+    made = Kind(api, [version("v1", schema)])
+    try:
+        status, _, headers = raw(api, path, "POST", json.dumps(made.body).encode())
+        assert status == 201
+        text = str(warned(headers))
+        for part in ['unrecognized format \\"gopher', 'unrecognized format \\"int16',
+                     "list-type: set for items of type"]:
+            assert part.replace("\\", "") in text.replace("\\", ""), text
+        assert "date-time" not in text
+        present = raw(api, f"{path}/{made.name}")[1]
+        present["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["n"] = {
+            "type": "number", "format": "decimal"}
+        status, _, headers = raw(api, f"{path}/{made.name}", "PUT", json.dumps(present).encode())
+        text = str(warned(headers))
+        assert status == 200 and "decimal" in text and "gopher" not in text and "list-type" not in text, text
+    finally:
+        made.delete()
