@@ -40,6 +40,29 @@ import Testing
         return try text.split(separator: "\n").map { try JSONParser.parse(Array($0.utf8)) }
     }
 
+    /// Watches of controllers are no requests over HTTPS.
+    @Test func aWatchInThisProcessIsToldOfToItsEnd() async throws {
+        let log = try log()
+        let world = try await world(log, [["level": "Metadata", "verbs": ["watch"]], ["level": "None"]])
+        try await world.configMap("a")
+        let transport = InProcessTransport(server: world.server)
+        let request = KubeRequest(method: "GET", path: "/api/v1/configmaps", query: [("watch", "true")])
+        func read() async throws {
+            guard case .stream(let chunks) = try await transport.send(request).body else {
+                Issue.record("no chunks")
+                return
+            }
+            for try await _ in chunks {
+                #expect(try await events(log).map { $0["stage"] } == ["RequestReceived", "ResponseStarted"])
+                return
+            }
+        }
+        try await read()
+        let told = try await events(log)
+        #expect(told.map { $0["stage"] } == ["RequestReceived", "ResponseStarted", "ResponseComplete"])
+        #expect(Set(told.compactMap { $0["auditID"].string }).count == 1)
+    }
+
     @Test func metadataSaysWhoDidWhatAndNeverASecret() async throws {
         let log = try log()
         let world = try await world(log, [["level": "Metadata"]])
