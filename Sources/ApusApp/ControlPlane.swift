@@ -33,6 +33,8 @@ struct ControlPlane: Sendable {
     private let server: APIServer
     private let backends = HTTPBackends()
     private let audit: AuditLog?
+    /// Metrics of the controllers beside it.
+    let furtherMetrics = LaterMetrics()
 
     /// Opens the data folder.
     /// - Throws: an error whose description is one sentence.
@@ -61,6 +63,7 @@ struct ControlPlane: Sendable {
         settings.readSeats = configuration.readSeats
         settings.writeSeats = configuration.writeSeats
         settings.requiresServiceAccounts = true
+        settings.furtherMetrics = { [furtherMetrics] in furtherMetrics.text }
         pki = try ClusterPKI(
             directory: configuration.pkiDir, names: [configuration.host, "\(configuration.servicePrefix).0.1"])
         server = APIServer(

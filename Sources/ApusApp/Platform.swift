@@ -64,6 +64,7 @@ package struct Platform: Sendable {
         settings.autoscalerSyncPeriod = configuration.autoscalerSyncPeriod
         let controllers = ControllerManager(
             client: { control.client(as: $0) }, logger: logger, configuration: settings)
+        control.furtherMetrics.set { ControllerMetrics.text(controllers.queues) }
         let scheduler = SchedulerLoop(client: control.client(as: "kube-scheduler"), logger: logger)
         let proxy = ServiceProxy(client: control.client(as: "kube-proxy"), logger: logger)
         try await withThrowingTaskGroup(of: Bool.self) { group in

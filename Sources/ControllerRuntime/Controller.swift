@@ -74,6 +74,9 @@ package struct Controller: Sendable {
     /// Has an object reconciled for a reason that no source sees.
     package func add(_ key: ObjectKey) { queue.add(key) }
 
+    /// What its queue has done until now.
+    package var statistics: QueueStatistics { queue.statistics }
+
     /// Works until cancelled.
     package func run() async {
         for source in sources { await source.informer.waitUntilSynced() }
@@ -106,6 +109,7 @@ package struct Controller: Sendable {
                 }
                 queue.done(key)
                 if let delay {
+                    queue.retried()
                     delays.addTask { [queue] in
                         guard (try? await Task.sleep(for: delay)) != nil else { return }
                         queue.add(key)

@@ -59,13 +59,20 @@ package struct WorkQueueState<Key: Hashable & Sendable>: Sendable {
 package final class WorkQueue<Key: Hashable & Sendable>: Sendable {
     private struct State {
         var queue = WorkQueueState<Key>()
+        var meter = QueueMeter<Key>()
         var takers: [(id: Int, continuation: CheckedContinuation<Key?, Never>)] = []
         var nextTaker = 0
 
         /// Pairs a waiting taker with a ready key.
         mutating func match() -> (CheckedContinuation<Key?, Never>, Key)? {
-            guard !takers.isEmpty, let key = queue.take() else { return nil }
+            guard !takers.isEmpty, let key = take() else { return nil }
             return (takers.removeFirst().continuation, key)
+        }
+
+        mutating func take() -> Key? {
+            guard let key = queue.take() else { return nil }
+            meter.taken(key, at: .now)
+            return key
         }
     }
 
@@ -75,7 +82,10 @@ package final class WorkQueue<Key: Hashable & Sendable>: Sendable {
 
     /// Adds a key; a waiting taker gets it.
     package func add(_ key: Key) {
-        let match = state.withLock { state in state.queue.add(key) ? state.match() : nil }
+        let match = state.withLock { state in
+            state.meter.added(key, at: .now)
+            return state.queue.add(key) ? state.match() : nil
+        }
         if let (taker, key) = match { taker.resume(returning: key) }
     }
 
@@ -89,7 +99,7 @@ package final class WorkQueue<Key: Hashable & Sendable>: Sendable {
             await withCheckedContinuation { continuation in
                 let answer: Key?? = state.withLock { state in
                     if Task.isCancelled { return .some(nil) }
-                    if let key = state.queue.take() { return .some(key) }
+                    if let key = state.take() { return .some(key) }
                     state.takers.append((id, continuation))
                     return nil
                 }
@@ -105,9 +115,18 @@ package final class WorkQueue<Key: Hashable & Sendable>: Sendable {
 
     /// Says that the worker which took the key is done with it.
     package func done(_ key: Key) {
-        let match = state.withLock { state in state.queue.done(key) ? state.match() : nil }
+        let match = state.withLock { state in
+            state.meter.done(key, at: .now)
+            return state.queue.done(key) ? state.match() : nil
+        }
         if let (taker, key) = match { taker.resume(returning: key) }
     }
+
+    /// Counts that a key is put back for later.
+    package func retried() { state.withLock { $0.meter.retried() } }
+
+    /// What it has done until now.
+    package var statistics: QueueStatistics { state.withLock { $0.meter.read(at: .now) } }
 
     /// See ``WorkQueueState/failed(_:)``.
     package func failed(_ key: Key) -> Duration { state.withLock { $0.queue.failed(key) } }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import ControllerRuntime
+package import ControllerRuntime
 import KubeAPI
 package import KubeClient
 package import Logging
@@ -52,6 +52,14 @@ package struct ControllerManager: Sendable {
         ]
         controllers += Self.workloads(context)
         controllers += Self.resources(context)
+    }
+
+    /// What the queues of the controllers have done until now, by name.
+    package var queues: [(name: String, statistics: QueueStatistics)] {
+        var queues = controllers.map { ($0.name, $0.statistics) }
+        queues.append(("garbage-collector", garbageCollector.statistics))
+        if let statistics = quotas.statistics { queues.append(("resourcequota-controller", statistics)) }
+        return queues.sorted { $0.0 < $1.0 }
     }
 
     /// Runs all controllers until cancelled.

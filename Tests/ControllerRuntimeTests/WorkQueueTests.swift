@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import ControllerRuntime
 import Testing
+
+@testable import ControllerRuntime
 
 struct WorkQueueTests {
     @Test func handsOutOnceAndInOrder() {
@@ -55,5 +56,48 @@ struct WorkQueueTests {
             group.cancelAll()
             for await key in group { #expect(key == nil) }
         }
+    }
+
+    @Test func measuresFromAddingToTheEndOfTheWork() {
+        let start = ContinuousClock.now
+        func at(_ milliseconds: Int) -> ContinuousClock.Instant { start + .milliseconds(milliseconds) }
+        var meter = QueueMeter<String>()
+        meter.added("a", at: at(0))
+        meter.added("a", at: at(5))
+        meter.added("b", at: at(6))
+        #expect(meter.read(at: at(6)).depth == 2 && meter.read(at: at(6)).adds == 2)
+        meter.taken("a", at: at(10))
+        // It comes again while it is worked on.
+        meter.added("a", at: at(12))
+        meter.retried()
+        let busy = meter.read(at: at(40))
+        #expect(busy.unfinished == [.milliseconds(30)] && busy.depth == 2 && busy.adds == 3 && busy.retries == 1)
+        #expect(busy.waited.count == 1 && busy.worked.count == 0)
+        #expect(busy.waited.buckets.firstIndex(of: 1) == 6)
+        meter.done("a", at: at(60))
+        meter.taken("a", at: at(5000))
+        let later = meter.read(at: at(5000))
+        #expect(later.worked.count == 1 && abs(later.worked.sum - 0.05) < 1e-9)
+        #expect(later.waited.count == 2 && abs(later.waited.sum - 4.998) < 1e-9)
+    }
+
+    @Test func whatTookLongerThanAllBoundsIsCounted() {
+        var histogram = DurationHistogram()
+        histogram.add(.seconds(1001))
+        histogram.add(.seconds(1000))
+        #expect(histogram.count == 2 && histogram.buckets.reduce(0, +) == 1 && histogram.buckets.last == 1)
+    }
+
+    @Test func aQueueTellsWhatItDid() async {
+        let queue = WorkQueue<String>()
+        queue.add("a")
+        queue.add("a")
+        #expect(queue.statistics.depth == 1 && queue.statistics.adds == 1)
+        #expect(await queue.next() == "a")
+        queue.retried()
+        queue.done("a")
+        let statistics = queue.statistics
+        #expect(statistics.depth == 0 && statistics.retries == 1 && statistics.unfinished.isEmpty)
+        #expect(statistics.waited.count == 1 && statistics.worked.count == 1)
     }
 }

@@ -44,6 +44,9 @@ final class GarbageCollector: Sendable {
         logger = context.logger
     }
 
+    /// What its queue has done until now.
+    var statistics: QueueStatistics { queue.statistics }
+
     /// Works until cancelled.
     func run() async {
         await withDiscardingTaskGroup { group in
@@ -177,6 +180,7 @@ final class GarbageCollector: Sendable {
                     if !Task.isCancelled, (error as? StatusError)?.isConflict != true {
                         logger.warning("garbage collector: \(uid) failed, next try in \(wait): \(error)")
                     }
+                    queue.retried()
                     delays.addTask { [queue] in
                         guard (try? await Task.sleep(for: wait)) != nil else { return }
                         queue.add(uid)

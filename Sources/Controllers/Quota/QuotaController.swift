@@ -45,6 +45,9 @@ final class QuotaController: Reconciler {
         logger = context.logger
     }
 
+    /// What its queue has done until now; nil before it runs.
+    var statistics: QueueStatistics? { controller.withLock { $0 }?.statistics }
+
     /// Works until cancelled.
     func run() async {
         let controller = Controller(
