@@ -15,8 +15,8 @@ package struct AccessIndex: Sendable {
     /// A binding of one subject.
     private struct Grant: Sendable {
         var role: RoleReference
-        var binding: Int
-        var subject: Int
+        /// Why somebody is allowed what the role allows.
+        var reason: String
     }
 
     /// The role of a binding: of its own namespace, or of the cluster.
@@ -39,7 +39,6 @@ package struct AccessIndex: Sendable {
     }
 
     private var rules: [RoleReference: [PolicyRule]] = [:]
-    private var bindings: [AccessBinding] = []
     /// By namespace; the empty one is the cluster.
     private var grants: [String: [Subject: [Grant]]] = [:]
 
@@ -52,10 +51,10 @@ package struct AccessIndex: Sendable {
 
     /// Adds a RoleBinding or, with an empty namespace, a ClusterRoleBinding.
     package mutating func addBinding(_ binding: AccessBinding) {
-        bindings.append(binding)
         for (index, subject) in binding.subjects.enumerated() {
             guard let key = subject.key else { continue }
-            let grant = Grant(role: binding.role, binding: bindings.count - 1, subject: index)
+            let grant = Grant(
+                role: binding.role, reason: "RBAC: allowed by \(binding.description(of: index))")
             grants[binding.namespace, default: [:]][key, default: []].append(grant)
         }
     }
@@ -83,10 +82,7 @@ package struct AccessIndex: Sendable {
             allowing = grant
             return false
         }
-        if let allowing {
-            let binding = bindings[allowing.binding]
-            return Answer(isAllowed: true, reason: "RBAC: allowed by \(binding.description(of: allowing.subject))")
-        }
+        if let allowing { return Answer(isAllowed: true, reason: allowing.reason) }
         return Answer(isAllowed: false, reason: missing.isEmpty ? "" : "RBAC: \(Self.list(missing))")
     }
 

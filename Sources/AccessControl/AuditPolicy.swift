@@ -15,10 +15,16 @@ package struct AuditPolicy: Equatable, Sendable {
         /// Also the body of the answer.
         case requestResponse = "RequestResponse"
 
-        package static func < (left: Level, right: Level) -> Bool {
-            let order = allCases
-            return (order.firstIndex(of: left) ?? 0) < (order.firstIndex(of: right) ?? 0)
+        private var rank: Int {
+            switch self {
+            case .none: 0
+            case .metadata: 1
+            case .request: 2
+            case .requestResponse: 3
+            }
         }
+
+        package static func < (left: Level, right: Level) -> Bool { left.rank < right.rank }
     }
 
     /// When something is written.

@@ -15,17 +15,21 @@ package struct JSONWriter {
     }
 
     /// Appends text that is JSON already.
-    package mutating func append(raw: some Sequence<UInt8>) {
-        bytes.append(contentsOf: raw)
+    package mutating func append(raw: [UInt8]) { bytes.append(contentsOf: raw) }
+
+    /// Appends text that is JSON already.
+    package mutating func append(raw: String) {
+        var raw = raw
+        raw.withUTF8 { bytes.append(contentsOf: $0) }
     }
 
     /// Appends one value.
     package mutating func append(_ value: JSONValue, depth: Int = 0) {
         switch value {
-        case .null: append(raw: "null".utf8)
-        case .bool(let value): append(raw: value ? "true".utf8 : "false".utf8)
-        case .int(let value): append(raw: String(value).utf8)
-        case .double(let value): append(raw: Self.text(value).utf8)
+        case .null: append(raw: "null")
+        case .bool(let value): append(raw: value ? "true" : "false")
+        case .int(let value): append(raw: String(value))
+        case .double(let value): append(raw: Self.text(value))
         case .string(let value): append(string: value)
         case .array(let elements):
             bytes.append(UInt8(ascii: "["))
@@ -65,7 +69,8 @@ package struct JSONWriter {
         return "\(value)"
     }
 
-    private mutating func append(string: String) {
+    /// Appends a text as a JSON string.
+    package mutating func append(string: String) {
         bytes.append(UInt8(ascii: "\""))
         var string = string
         string.withUTF8 { text in
@@ -84,16 +89,16 @@ package struct JSONWriter {
 
     private mutating func appendEscaped(_ byte: UInt8) {
         switch byte {
-        case UInt8(ascii: "\""): append(raw: "\\\"".utf8)
-        case UInt8(ascii: "\\"): append(raw: "\\\\".utf8)
-        case 0x0A: append(raw: "\\n".utf8)
-        case 0x0D: append(raw: "\\r".utf8)
-        case 0x09: append(raw: "\\t".utf8)
+        case UInt8(ascii: "\""): append(raw: "\\\"")
+        case UInt8(ascii: "\\"): append(raw: "\\\\")
+        case 0x0A: append(raw: "\\n")
+        case 0x0D: append(raw: "\\r")
+        case 0x09: append(raw: "\\t")
         default:
-            append(raw: "\\u00".utf8)
+            append(raw: "\\u00")
             let digits = String(byte, radix: 16)
             if digits.utf8.count == 1 { bytes.append(UInt8(ascii: "0")) }
-            append(raw: digits.utf8)
+            append(raw: digits)
         }
     }
 }

@@ -54,21 +54,52 @@ package struct Timestamp: Sendable, Hashable, Comparable {
     package var rfc3339Nano: String { text(fractionDigits: 9) }
 
     private func text(fractionDigits: Int) -> String {
-        var time = time_t(seconds)
-        var parts = tm()
-        gmtime_r(&time, &parts)
-        func padded(_ value: some BinaryInteger, _ width: Int) -> String {
-            let digits = String(value)
-            return String(repeating: "0", count: max(0, width - digits.count)) + digits
+        let seconds = seconds
+        let day = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
+        let inDay = Int(seconds - day * 86_400)
+        let date = Self.civil(daysSinceEpoch: Int(day))
+        return String(unsafeUninitializedCapacity: 32) { text in
+            var index = 0
+            func put(_ value: Int, _ width: Int, _ end: Unicode.Scalar?) {
+                var rest = value
+                for place in stride(from: index + width - 1, through: index, by: -1) {
+                    text[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+                    rest /= 10
+                }
+                index += width
+                if let end {
+                    text[index] = UInt8(ascii: end)
+                    index += 1
+                }
+            }
+            put(date.year, 4, "-")
+            put(date.month, 2, "-")
+            put(date.day, 2, "T")
+            put(inDay / 3600, 2, ":")
+            put(inDay / 60 % 60, 2, ":")
+            put(inDay % 60, 2, fractionDigits > 0 ? "." : "Z")
+            if fractionDigits > 0 {
+                var fraction = Int(nanoseconds - seconds * 1_000_000_000)
+                for _ in fractionDigits..<9 { fraction /= 10 }
+                put(fraction, fractionDigits, "Z")
+            }
+            return index
         }
-        var text = padded(parts.tm_year + 1900, 4) + "-" + padded(parts.tm_mon + 1, 2) + "-" + padded(parts.tm_mday, 2)
-        text += "T" + padded(parts.tm_hour, 2) + ":" + padded(parts.tm_min, 2) + ":" + padded(parts.tm_sec, 2)
-        if fractionDigits > 0 {
-            let rest = nanoseconds % 1_000_000_000
-            let fraction = rest < 0 ? rest + 1_000_000_000 : rest
-            text += "." + padded(fraction, 9).prefix(fractionDigits)
-        }
-        return text + "Z"
+    }
+
+    /// The date of a day in the proleptic Gregorian calendar.
+    ///
+    /// Counts in eras of 400 years, whose years begin in March, so that a leap day is the last of its year.
+    private static func civil(daysSinceEpoch days: Int) -> (year: Int, month: Int, day: Int) {
+        let shifted = days + 719_468
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let monthFromMarch = (5 * dayOfYear + 2) / 153
+        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
+        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        return (year, month, dayOfYear - (153 * monthFromMarch + 2) / 5 + 1)
     }
 
     /// Parses RFC 3339 with any number of decimals and any offset.

@@ -121,7 +121,7 @@ import Testing
         for index in 0..<250 { try await test.configMap("c\(index)") }
         func of(_ method: String, _ path: String, _ query: [(String, String)] = []) -> RequestClass {
             RequestClass(
-                KubeRequest(method: method, path: path, query: query), store: test.server.store,
+                KubeRequest(method: method, path: path, query: query), RequestPath(path), store: test.server.store,
                 registry: test.server.registry)
         }
         #expect(of("GET", "/readyz").level == nil)

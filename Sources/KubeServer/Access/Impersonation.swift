@@ -22,6 +22,7 @@ package struct Impersonation: Equatable, Sendable {
     package init?(headers: some Sequence<(name: String, value: String)>) throws(StatusError) {
         user = ""
         for (name, value) in headers {
+            guard let first = name.utf8.first, first | 0x20 == UInt8(ascii: "i") else { continue }
             let name = name.lowercased()
             guard name.hasPrefix("impersonate-") else { continue }
             switch name {

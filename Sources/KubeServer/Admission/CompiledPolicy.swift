@@ -60,6 +60,8 @@ struct CompiledPolicy: Sendable {
     let mutations: [Mutation]
     /// Whether an expression looks at the namespace.
     let usesNamespace: Bool
+    /// Whether an expression looks at the request.
+    let usesRequest: Bool
 
     init(_ policy: KubeObject) {
         let spec = policy.spec
@@ -97,6 +99,7 @@ struct CompiledPolicy: Sendable {
             (conditions + variables + auditAnnotations).map(\.expression.source) + mutations.map(\.expression.source)
             + validations.flatMap { [$0.expression.source, $0.messageExpression?.source ?? ""] }
         usesNamespace = sources.contains { $0.contains("namespaceObject") }
+        usesRequest = sources.contains { $0.contains("request") }
     }
 
     /// Compiles variables in order: each may use those before it.

@@ -20,12 +20,15 @@ struct PolicyEvaluation {
         var values: [String: CELValue] = [
             "object": request.json(request.object, version: version),
             "oldObject": request.json(request.attributes.old, version: version),
-            "request": CELValue(request.requestObject(version: version), schema: PolicyExpressions.request),
+            "request": .null,
             "params": CELValue(parameter),
             "authorizer": .access(.authorizer),
             "authorizer.requestResource": .access(request.requestResource),
             "namespaceObject": .null,
         ]
+        if policy.usesRequest {
+            values["request"] = CELValue(request.requestObject(version: version), schema: PolicyExpressions.request)
+        }
         if policy.usesNamespace {
             values["namespaceObject"] = CELValue(request.namespaceObject, schema: PolicyExpressions.namespace)
         }

@@ -26,8 +26,7 @@ final class PolicyIndex: Sendable {
         }
 
         fileprivate mutating func add(_ bound: Bound) {
-            let plurals = Set(
-                bound.policy.match.rules.flatMap { $0.resources.map { String($0.prefix { $0 != "/" }) } })
+            let plurals = Set(bound.policy.match.rules.flatMap { $0.resources.map(\.plural) })
             if plurals.contains("*") { return forAll.append(bound) }
             for plural in plurals { byPlural[plural, default: []].append(bound) }
         }

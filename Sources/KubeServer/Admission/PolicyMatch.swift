@@ -6,10 +6,30 @@ import KubeAPI
 struct PolicyMatch: Sendable {
     /// Operations on resources.
     struct Rule: Sendable {
+        /// `pods`, `pods/log`, `*/scale` or `*`.
+        struct Pattern: Sendable {
+            let plural: String
+            /// nil: none.
+            let subresource: String?
+
+            init(_ text: String) {
+                let parts = text.split(separator: "/", maxSplits: 1)
+                plural = parts.first.map(String.init) ?? ""
+                subresource = parts.count > 1 ? String(parts[1]) : nil
+            }
+
+            func matches(_ plural: String, _ subresource: String) -> Bool {
+                guard self.plural == "*" || self.plural == plural else { return false }
+                // `*` alone is every resource without its subresources.
+                guard let wanted = self.subresource else { return subresource.isEmpty }
+                return wanted == "*" || wanted == subresource
+            }
+        }
+
         let operations: Set<String>
         let groups: Set<String>
         let versions: Set<String>
-        let resources: [String]
+        let resources: [Pattern]
         /// `Cluster`, `Namespaced` or `*`.
         let scope: String
         let names: Set<String>
@@ -19,7 +39,7 @@ struct PolicyMatch: Sendable {
             operations = Set(texts("operations"))
             groups = Set(texts("apiGroups"))
             versions = Set(texts("apiVersions"))
-            resources = texts("resources")
+            resources = texts("resources").map(Pattern.init)
             scope = json["scope"].string ?? "*"
             names = Set(texts("resourceNames"))
         }
@@ -32,19 +52,11 @@ struct PolicyMatch: Sendable {
             guard groups.contains("*") || groups.contains(resource.group) else { return false }
             guard scope == "*" || (scope == "Namespaced") == resource.isNamespaced else { return false }
             guard names.isEmpty || names.contains(request.name) else { return false }
-            guard resources.contains(where: { matches($0, resource.plural, attributes.subresource) }) else {
+            guard resources.contains(where: { $0.matches(resource.plural, attributes.subresource) }) else {
                 return false
             }
             guard let version else { return true }
             return versions.contains("*") || versions.contains(version)
-        }
-
-        private func matches(_ pattern: String, _ plural: String, _ subresource: String) -> Bool {
-            let parts = pattern.split(separator: "/", maxSplits: 1)
-            guard parts.first.map({ $0 == "*" || $0 == plural }) ?? false else { return false }
-            // `*` alone is every resource without its subresources.
-            if parts.count == 1 { return subresource.isEmpty }
-            return parts[1] == "*" || parts[1] == subresource
         }
     }
 

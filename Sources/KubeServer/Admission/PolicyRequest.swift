@@ -11,15 +11,17 @@ struct PolicyRequest: Sendable {
     /// The object as it would be stored; nil for a delete.
     var object: KubeObject?
     private let server: APIServer
-    /// The versions besides the request's in which the same objects are served.
-    let otherVersions: [String]
 
     init(_ object: KubeObject?, _ attributes: AdmissionAttributes, _ server: APIServer) {
         self.object = attributes.operation == .delete ? nil : object
         self.attributes = attributes
         self.server = server
+    }
+
+    /// The versions besides the request's in which the same objects are served.
+    var otherVersions: [String] {
         let resource = attributes.resource
-        otherVersions = server.registry.versions(group: resource.group, plural: resource.plural).filter {
+        return server.registry.versions(group: resource.group, plural: resource.plural).filter {
             $0 != resource.version
         }
     }

@@ -13,7 +13,8 @@ import Synchronization
 
 /// Writes audit events to a file, one JSON object a line, away from the requests that they tell of.
 ///
-/// Events wait in memory up to a bound; beyond it they are dropped, and counted in the log of the server.
+/// Events wait in memory for a moment, so that many are written at once, and up to a bound; beyond it they are dropped,
+/// and counted in the log of the server.
 package final class AuditLog: Sendable {
     /// Where and how much.
     package struct Configuration: Sendable {
@@ -25,13 +26,15 @@ package final class AuditLog: Sendable {
         package var backups = 10
         /// The most bytes of events that wait to be written. Default 16 MiB.
         package var bufferBytes = 16 << 20
+        /// How long events wait for others before they are written. Default 20 ms.
+        package var delay: Duration = .milliseconds(20)
 
         package init(path: String) { self.path = path }
     }
 
     private struct State: Sendable {
-        var waiting: [[UInt8]] = []
-        var bytes = 0
+        /// Whole lines.
+        var waiting: [UInt8] = []
         var dropped = 0
         var isDraining = false
     }
@@ -64,19 +67,20 @@ package final class AuditLog: Sendable {
         return File(descriptor: descriptor, bytes: max(0, Int(lseek(descriptor, 0, SEEK_END))))
     }
 
-    /// Has a line written, newline included.
-    func append(_ line: [UInt8]) {
+    /// Has a line written, of two parts, newline included.
+    func append(_ head: [UInt8], _ tail: [UInt8]) {
         let mustStart = state.withLock { state in
-            guard state.bytes + line.count <= configuration.bufferBytes else {
+            guard state.waiting.count + head.count + tail.count <= configuration.bufferBytes else {
                 state.dropped += 1
                 return false
             }
-            state.waiting.append(line)
-            state.bytes += line.count
+            state.waiting += head
+            state.waiting += tail
             defer { state.isDraining = true }
             return !state.isDraining
         }
-        if mustStart { thread.async { self.drain() } }
+        guard mustStart else { return }
+        thread.asyncAfter(deadline: .now() + .nanoseconds(Int(configuration.delay.nanoseconds))) { self.drain() }
     }
 
     /// Returns once everything that was appended is written.
@@ -90,38 +94,36 @@ package final class AuditLog: Sendable {
     }
 
     private func drain() {
-        while true {
-            let (lines, dropped) = state.withLock { state in
-                let taken = (state.waiting, state.dropped)
-                state.waiting = []
-                state.bytes = 0
-                state.dropped = 0
-                state.isDraining = !taken.0.isEmpty
-                return taken
-            }
-            if dropped > 0 { logger.error("audit events were dropped", metadata: ["events": "\(dropped)"]) }
-            guard !lines.isEmpty else { return }
-            write(lines)
+        let (lines, dropped) = state.withLock { state in
+            defer { state = State() }
+            return (state.waiting, state.dropped)
         }
+        if dropped > 0 { logger.error("audit events were dropped", metadata: ["events": "\(dropped)"]) }
+        if !lines.isEmpty { write(lines) }
     }
 
-    private func write(_ lines: [[UInt8]]) {
+    private func write(_ lines: [UInt8]) {
         file.withLock { file in
-            var chunk: [UInt8] = []
-            for line in lines {
-                if file.bytes + chunk.count + line.count > configuration.maximumBytes, file.bytes + chunk.count > 0 {
-                    put(chunk, &file)
-                    chunk = []
-                    rotate(&file)
+            var rest = lines[...]
+            while !rest.isEmpty {
+                let room = configuration.maximumBytes - file.bytes
+                if rest.count <= room { return put(rest, &file) }
+                // As many lines as the file has room for; one that no file has room for gets a file of its own.
+                let fitting = rest.prefix(max(0, room)).lastIndex(of: Self.newLine)
+                let end = fitting ?? (file.bytes == 0 ? rest.firstIndex(of: Self.newLine) ?? rest.endIndex - 1 : nil)
+                if let end {
+                    put(rest[...end], &file)
+                    rest = rest[(end + 1)...]
                 }
-                chunk += line
+                if !rest.isEmpty, !rotate(&file) { return put(rest, &file) }
             }
-            put(chunk, &file)
         }
     }
 
-    private func put(_ bytes: [UInt8], _ file: inout File) {
-        var rest = bytes[...]
+    private static let newLine = UInt8(ascii: "\n")
+
+    private func put(_ bytes: ArraySlice<UInt8>, _ file: inout File) {
+        var rest = bytes
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { Glibc.write(file.descriptor, $0.baseAddress, $0.count) }
             if written < 0, errno == EINTR { continue }
@@ -136,19 +138,20 @@ package final class AuditLog: Sendable {
     }
 
     /// Puts the file aside and begins a new one; goes on with the old one where that fails.
-    private func rotate(_ file: inout File) {
+    private func rotate(_ file: inout File) -> Bool {
         let path = configuration.path
         let time = Timestamp.now().rfc3339Micro.replacing(":", with: "")
         let (folder, stem, suffix) = Self.parts(path)
         guard rename(path, "\(folder)\(stem)-\(time)\(suffix)") == 0, let fresh = try? Self.open(path) else {
             logger.error("the audit log cannot be put aside", metadata: ["path": "\(path)"])
-            return
+            return false
         }
         close(file.descriptor)
         file = fresh
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
         let old = names.filter { $0.hasPrefix("\(stem)-") && $0.hasSuffix(suffix) }.sorted()
         for name in old.dropLast(configuration.backups) { unlink(folder + name) }
+        return true
     }
 
     private static func parts(_ path: String) -> (folder: String, stem: String, suffix: String) {

@@ -25,9 +25,11 @@ final class AuditEvent: Sendable {
     let id: String
     private let decision: AuditPolicy.Decision
     private let log: AuditLog
-    private let head: JSONValue
-    private let requestObject: JSONValue
-    private let annotations = Mutex<[String: String]>([:])
+    /// What is known when the request comes.
+    private let head: AuditLine
+    private let request: KubeRequest
+    private let schema: Schema
+    private let annotations = Mutex<[(key: String, value: String)]>([])
     private let now: @Sendable () -> Timestamp
 
     init(
@@ -37,70 +39,112 @@ final class AuditEvent: Sendable {
     ) {
         id = RandomID.uuid()
         self.decision = decision
+        self.request = request
+        self.schema = schema
         self.now = now
         log = auditor.log
-        let parameters = request.query.map { "\(PercentEncoding.encode($0.name))=\(PercentEncoding.encode($0.value))" }
-        let uri = parameters.isEmpty ? request.path : "\(request.path)?\(parameters.joined(separator: "&"))"
-        head = [
-            "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": .string(decision.level.rawValue),
-            "auditID": .string(id), "requestURI": .string(uri), "verb": .string(query.verb), "user": client.json,
-            "impersonatedUser": acting.map(\.json) ?? nil,
-            "sourceIPs": request.sourceAddress.isEmpty ? nil : [.string(request.sourceAddress)],
-            "userAgent": request.userAgent.isEmpty ? nil : .string(request.userAgent),
-            "objectRef": path.map { Self.reference($0, query) } ?? nil,
-            "requestReceivedTimestamp": .string(now().rfc3339Micro),
-        ]
-        var object = JSONValue.null
-        if decision.level >= .request, !request.body.isEmpty {
-            object = (try? BodyDecoder.json(request, schema: schema).value) ?? .null
+        let received = now().rfc3339Micro
+        var head = AuditLine(capacity: 1024)
+        head.add("kind", "Event")
+        head.add("apiVersion", "audit.k8s.io/v1")
+        head.add("level", decision.level.rawValue)
+        head.add("auditID", id)
+        head.add("requestURI", Self.uri(request))
+        head.add("verb", query.verb)
+        head.add("user", object: { client.add(to: &$0) })
+        if let acting { head.add("impersonatedUser", object: { acting.add(to: &$0) }) }
+        if !request.sourceAddress.isEmpty { head.add("sourceIPs", [request.sourceAddress]) }
+        head.add("userAgent", request.userAgent)
+        if let path {
+            head.add("objectRef") {
+                $0.add("resource", path.plural)
+                $0.add("namespace", query.namespace)
+                $0.add("name", query.name)
+                $0.add("apiGroup", path.group)
+                $0.add("apiVersion", path.version)
+                $0.add("subresource", query.subresource)
+            }
         }
-        requestObject = Self.trimmed(object, decision)
-        write(.requestReceived, [:])
+        head.add("requestReceivedTimestamp", received)
+        self.head = head
+        write(.requestReceived, time: received) { _ in }
     }
 
-    private static func reference(_ path: RequestPath, _ query: AccessQuery) -> JSONValue {
-        func text(_ text: String) -> JSONValue { text.isEmpty ? .null : .string(text) }
-        return [
-            "resource": .string(path.plural), "namespace": text(query.namespace), "name": text(query.name),
-            "apiGroup": text(path.group), "apiVersion": .string(path.version), "subresource": text(query.subresource),
-        ]
+    private static func uri(_ request: KubeRequest) -> String {
+        guard !request.query.isEmpty else { return request.path }
+        let parameters = request.query.map { "\(PercentEncoding.encode($0.name))=\(PercentEncoding.encode($0.value))" }
+        return "\(request.path)?\(parameters.joined(separator: "&"))"
     }
 
     /// Adds an annotation to the events that are still to be written.
-    func annotate(_ key: String, _ value: String) { annotations.withLock { $0[key] = value } }
+    func annotate(_ key: String, _ value: String) {
+        annotations.withLock { annotations in
+            annotations.removeAll { $0.key == key }
+            annotations.append((key, value))
+        }
+    }
 
     /// The answer has begun, or is complete.
     func answered(_ response: KubeResponse) {
+        let isFailure = response.status >= 400
         var body = JSONValue.null
-        if case .bytes(let bytes) = response.body, response.status >= 400 || decision.level == .requestResponse {
+        if case .bytes(let bytes) = response.body, isFailure || decision.level == .requestResponse {
             body = (try? JSONParser.parse(bytes)) ?? .null
         }
-        var status: JSONValue = ["metadata": .object([:]), "code": JSONValue(response.status)]
-        if response.status >= 400 {
-            for member in ["status", "message", "reason", "details"] { status[member] = body[member] }
-        }
-        var members: [String: JSONValue] = ["responseStatus": status]
         guard case .bytes = response.body else {
-            write(.responseStarted, members)
+            write(.responseStarted, time: now().rfc3339Micro) { add(&$0, status: response.status, .null) }
             return
         }
-        if decision.level == .requestResponse { members["responseObject"] = Self.trimmed(body, decision) }
-        write(.responseComplete, members)
+        write(.responseComplete, time: now().rfc3339Micro) { line in
+            add(&line, status: response.status, isFailure ? body : .null)
+            addRequest(to: &line, wasTaken: !isFailure)
+            if decision.level == .requestResponse { line.add("responseObject", Self.trimmed(body, decision)) }
+        }
     }
 
     /// An answer that went on has ended.
-    func ended() { write(.responseComplete, ["responseStatus": ["metadata": .object([:]), "code": 200]]) }
+    func ended() {
+        write(.responseComplete, time: now().rfc3339Micro) { line in
+            add(&line, status: 200, .null)
+            addRequest(to: &line, wasTaken: false)
+        }
+    }
 
-    private func write(_ stage: AuditPolicy.Stage, _ members: [String: JSONValue]) {
+    private func add(_ line: inout AuditLine, status: Int, _ failure: JSONValue) {
+        line.add("responseStatus") {
+            $0.add("metadata", raw: Array("{}".utf8))
+            $0.add("status", failure["status"])
+            $0.add("message", failure["message"])
+            $0.add("reason", failure["reason"])
+            $0.add("details", failure["details"])
+            $0.add("code", .int(Int64(status)))
+        }
+    }
+
+    /// Adds the body of the request; `wasTaken` says whether the server read it and found nothing wrong.
+    private func addRequest(to line: inout AuditLine, wasTaken: Bool) {
+        guard decision.level >= .request, !request.body.isEmpty else { return }
+        let isPlain =
+            wasTaken && !decision.omitsManagedFields && request.contentType.hasPrefix("application/json")
+            && !request.body.contains { $0 < 0x20 }
+        if isPlain { return line.add("requestObject", raw: request.body) }
+        let object = (try? BodyDecoder.json(request, schema: schema).value) ?? .null
+        line.add("requestObject", Self.trimmed(object, decision))
+    }
+
+    private func write(_ stage: AuditPolicy.Stage, time: String, _ fill: (inout AuditLine) -> Void) {
         guard !decision.omittedStages.contains(stage) else { return }
-        var event = head
-        event["stage"] = .string(stage.rawValue)
-        event["stageTimestamp"] = .string(now().rfc3339Micro)
-        event["requestObject"] = stage == .requestReceived ? .null : requestObject
-        for (key, value) in members { event[key] = value }
+        var line = AuditLine(following: head, capacity: 512)
+        line.add("stage", stage.rawValue)
+        line.add("stageTimestamp", time)
+        fill(&line)
         let annotations = annotations.withLock { $0 }
-        event["annotations"] = annotations.isEmpty ? .null : JSONValue(annotations)
-        log.append(event.encoded + [UInt8(ascii: "\n")])
+        if !annotations.isEmpty {
+            line.add(
+                "annotations", JSONValue(Dictionary(annotations.map { ($0.key, $0.value) }) { _, last in last }))
+        }
+        line.end()
+        log.append(head.bytes, line.bytes)
     }
 
     private static func trimmed(_ object: JSONValue, _ decision: AuditPolicy.Decision) -> JSONValue {
@@ -116,6 +160,16 @@ final class AuditEvent: Sendable {
                 })
         }
         return object
+    }
+}
+
+extension UserInfo {
+    /// Tells who a user is (authentication.k8s.io/v1 UserInfo).
+    fileprivate func add(to line: inout AuditLine) {
+        line.add("username", name)
+        line.add("uid", uid)
+        line.add("groups", groups)
+        if !extra.isEmpty { line.add("extra", .object(extra.mapValues { JSONValue($0) })) }
     }
 }
 

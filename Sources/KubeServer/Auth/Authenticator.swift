@@ -37,10 +37,11 @@ package final class Authenticator: Sendable {
     package func user(certificateUser: UserInfo?, authorization: String?) async -> UserInfo? {
         if let certificateUser { return certificateUser }
         guard let authorization, !authorization.isEmpty else { return .anonymous }
-        let parts = authorization.split(separator: " ", omittingEmptySubsequences: true)
-        guard parts.count == 2, parts[0].lowercased() == "bearer", parts[1].utf8.count <= TokenIssuer.maximumBytes
+        let parts = authorization.utf8.split(separator: UInt8(ascii: " "), maxSplits: 2)
+        guard parts.count == 2, Substring(parts[0]).lowercased() == "bearer",
+            parts[1].count <= TokenIssuer.maximumBytes
         else { return nil }
-        let token = String(parts[1])
+        let token = String(Substring(parts[1]))
         for (candidate, user) in staticTokens where Self.isEqual(candidate, token) { return user }
         let now = server.now()
         if let entry = known.withLock({ $0[token] }), entry.until > now {

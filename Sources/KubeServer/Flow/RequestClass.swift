@@ -13,16 +13,22 @@ struct RequestClass: Equatable {
 
     /// What goes on for as long as somebody listens: bounded by the connections only, as upstream.
     private static let longRunning: Set = ["proxy", "log", "exec", "attach", "portforward"]
+    private static let probes = ["/healthz", "/livez", "/readyz"]
     /// Objects of a list that make it one seat wider, and the widest list; as upstream.
     private static let objectsPerSeat = 100
     private static let widest = 10
 
-    init(_ request: KubeRequest, store: KubeStore, registry: @autoclosure () -> ResourceRegistry) {
-        let path = request.path
-        for probe in ["/healthz", "/livez", "/readyz"] where path.hasPrefix(probe) { return }
+    /// - Parameters:
+    ///   - request: what is asked.
+    ///   - address: what ``RequestPath`` makes of the request's path.
+    init(
+        _ request: KubeRequest, _ address: RequestPath?, store: KubeStore,
+        registry: @autoclosure () -> ResourceRegistry
+    ) {
+        if address == nil, Self.probes.contains(where: request.path.hasPrefix) { return }
         let isRead = request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS"
         level = isRead ? .readOnly : .mutating
-        guard path.hasPrefix("/api"), let address = RequestPath(path) else { return }
+        guard let address else { return }
         if let subresource = address.subresource {
             if Self.longRunning.contains(subresource) { level = nil }
             isProxied = subresource == "proxy"

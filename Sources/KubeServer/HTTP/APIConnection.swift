@@ -99,7 +99,8 @@ final class APIConnection: Sendable {
         }
         let impersonator = user.isImpersonated ? client : nil
         var call = Self.call(request, channel)
-        let requestClass = RequestClass(call, store: server.store, registry: server.registry)
+        let path = RequestPath(call.path)
+        let requestClass = RequestClass(call, path, store: server.store, registry: server.registry)
         if requestClass.isProxied {
             Self.passOn(request, &call)
         } else {
@@ -110,7 +111,7 @@ final class APIConnection: Sendable {
             }
         }
         guard let level = requestClass.level else {
-            return Answered(response: await server.handle(call, user: user, client: impersonator))
+            return Answered(response: await server.handle(call, path, user: user, client: impersonator))
         }
         let permit = await server.flow.enter(
             level, flow: RequestClass.flow(of: user, userAgent: call.userAgent), width: requestClass.width)
@@ -120,15 +121,15 @@ final class APIConnection: Sendable {
             error.retryAfterSeconds = 1
             return refused(error, request, client, channel)
         }
-        return Answered(response: await server.handle(call, user: user, client: impersonator), permit: permit)
+        return Answered(response: await server.handle(call, path, user: user, client: impersonator), permit: permit)
     }
 
     private static func call(_ request: Request, _ channel: any Channel) -> KubeRequest {
         let target = request.head.path ?? "/"
-        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let end = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
         var call = KubeRequest(
-            method: request.method.rawValue, path: String(parts[0]),
-            query: parts.count == 2 ? PercentEncoding.query(parts[1]) : [],
+            method: request.method.rawValue, path: String(target[..<end]),
+            query: end == target.endIndex ? [] : PercentEncoding.query(target[end...].dropFirst()),
             contentType: request.headers[.contentType] ?? "", accept: request.headers[.accept] ?? "",
             userAgent: request.headers[.userAgent] ?? "")
         call.sourceAddress = channel.remoteAddress?.ipAddress ?? ""

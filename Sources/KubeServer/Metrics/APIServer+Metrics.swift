@@ -50,11 +50,7 @@ extension APIServer {
             if Self.nonResourceRoots.contains(first) { labels.subresource = "/" + first }
             return labels
         }
-        let registry = registry
-        guard
-            registry.declaration(group: path.group, version: path.version, plural: path.plural) != nil
-                || registry.review(group: path.group, version: path.version, plural: path.plural) != nil
-        else { return labels }
+        guard registry.serves(group: path.group, version: path.version, plural: path.plural) else { return labels }
         labels.group = path.group
         labels.version = path.version
         labels.resource = path.plural

@@ -19,8 +19,9 @@ struct RequestPath: Equatable {
     /// Nil for a path that is not one of a resource.
     init?(_ path: String) {
         var parts: [String] = []
-        for part in path.split(separator: "/") {
-            guard parts.count < 9, let decoded = PercentEncoding.decode(part) else { return nil }
+        parts.reserveCapacity(8)
+        for part in path.utf8.split(separator: UInt8(ascii: "/")) {
+            guard parts.count < 9, let decoded = PercentEncoding.decode(Substring(part)) else { return nil }
             parts.append(decoded)
             if decoded == "proxy", Self.isProxied(parts) {
                 rest = String(path[part.endIndex...])
@@ -37,8 +38,7 @@ struct RequestPath: Equatable {
         }
         guard let version = left.popFirst(), let first = left.popFirst() else { return nil }
         self.version = version
-        let namespaceParts: Set = ["status", "finalize"]
-        if first == "namespaces", left.count >= 2, !namespaceParts.contains(left[left.startIndex + 1]) {
+        if first == "namespaces", left.count >= 2, !Self.isPartOfNamespace(left[left.startIndex + 1]) {
             namespace = left.removeFirst()
             plural = left.removeFirst()
         } else {
@@ -48,6 +48,9 @@ struct RequestPath: Equatable {
         subresource = left.popFirst()
         guard left.isEmpty else { return nil }
     }
+
+    /// Whether a subresource is one of namespaces themselves.
+    private static func isPartOfNamespace(_ text: String) -> Bool { text == "status" || text == "finalize" }
 
     /// Whether the parts up to the last, `proxy`, name a node, a pod or a service.
     private static func isProxied(_ parts: [String]) -> Bool {

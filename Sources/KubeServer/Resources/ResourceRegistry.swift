@@ -44,6 +44,12 @@ package struct ResourceRegistry: Sendable {
         index[Address(group: group, version: version, plural: plural)].map { declarations[$0] }
     }
 
+    /// Whether something is served at an address.
+    func serves(group: String, version: String, plural: String) -> Bool {
+        index[Address(group: group, version: version, plural: plural)] != nil
+            || review(group: group, version: version, plural: plural) != nil
+    }
+
     /// The declaration of a resource.
     package func declaration(_ resource: KubeResource) -> ResourceDeclaration? {
         declaration(group: resource.group, version: resource.version, plural: resource.plural)

@@ -151,7 +151,13 @@ package final class APIServer: Sendable {
     ///   - client: who acts as `user`; nil when that is the same.
     /// - Returns: the answer.
     package func handle(_ request: KubeRequest, user: UserInfo, client: UserInfo? = nil) async -> KubeResponse {
-        let path = RequestPath(request.path)
+        await handle(request, RequestPath(request.path), user: user, client: client)
+    }
+
+    /// Answers a request whose path was taken apart.
+    func handle(
+        _ request: KubeRequest, _ path: RequestPath?, user: UserInfo, client: UserInfo?
+    ) async -> KubeResponse {
         let event = auditEvent(request, path, client: client ?? user, acting: client == nil ? nil : user)
         return await audited(event) {
             await measured(request, path) { () throws(StatusError) in

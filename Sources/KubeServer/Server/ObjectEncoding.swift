@@ -9,23 +9,23 @@ struct ObjectEncoding: Sendable {
 
     init(_ object: KubeObject) {
         var writer = JSONWriter(capacity: 1024)
-        writer.append(raw: "{".utf8)
+        writer.append(raw: "{")
         var metadata = object.metadata
         var members = object.json.members
         members["metadata"] = nil
         // Metadata comes first and the resource version ends it, so that the gap is known.
         metadata["resourceVersion"] = .null
         if !object.managedFields.isEmpty { metadata["managedFields"] = .null }
-        writer.append(raw: "\"metadata\":".utf8)
+        writer.append(raw: "\"metadata\":")
         var bytes = metadata.encoded
         bytes.removeLast()
         writer.append(raw: bytes)
         if !object.managedFields.isEmpty {
-            writer.append(raw: bytes.count > 1 ? ",\"managedFields\":".utf8 : "\"managedFields\":".utf8)
+            writer.append(raw: bytes.count > 1 ? ",\"managedFields\":" : "\"managedFields\":")
             writer.append(raw: object.managedFields)
             bytes.append(UInt8(ascii: ","))
         }
-        writer.append(raw: bytes.count > 1 ? ",\"resourceVersion\":\"".utf8 : "\"resourceVersion\":\"".utf8)
+        writer.append(raw: bytes.count > 1 ? ",\"resourceVersion\":\"" : "\"resourceVersion\":\"")
         head = writer.bytes
         var rest = JSONValue.object(members).encoded
         rest[0] = UInt8(ascii: ",")
