@@ -78,6 +78,7 @@ let package = Package(
         // RE2 in C++, behind a C interface.
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         module("LinearRegex", ["CRE2"]),
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CZlib"),
         // Optimised in debug builds too: it calls itself, and frames of code that is not optimised fill the stack.
         module("CEL", ["ApusCore", "KubeAPI", "LinearRegex"], settings: optimised),
@@ -99,8 +100,8 @@ let package = Package(
             "KubeServer",
             [
                 "ApusCore", "KubeAPI", "KubeStore", "CEL", "ServerSideApply", "AccessControl",
-                "AdmissionRules", "CustomResources", "CZlib", "YAMLFormat", .asyncHTTPClient, .crypto, .httpTypes,
-                .hummingbird,
+                "AdmissionRules", "CustomResources", "CMalloc", "CZlib", "YAMLFormat", .asyncHTTPClient, .crypto,
+                .httpTypes, .hummingbird,
                 .hummingbirdCore, .jwtKit, .logging, .nioCore, .nioHTTP1, .nioSSL, .serviceLifecycle, .swiftASN1,
                 .x509,
             ]),

@@ -79,7 +79,8 @@ package struct Timestamp: Sendable, Hashable, Comparable {
             put(inDay / 60 % 60, 2, ":")
             put(inDay % 60, 2, fractionDigits > 0 ? "." : "Z")
             if fractionDigits > 0 {
-                var fraction = Int(nanoseconds - seconds * 1_000_000_000)
+                let rest = nanoseconds % 1_000_000_000
+                var fraction = Int(rest < 0 ? rest + 1_000_000_000 : rest)
                 for _ in fractionDigits..<9 { fraction /= 10 }
                 put(fraction, fractionDigits, "Z")
             }

@@ -29,6 +29,14 @@ struct TimestampTests {
         #expect(Timestamp(rfc3339: time.rfc3339Nano) == time)
     }
 
+    /// Reading goes by the C library's calendar, writing by our own.
+    @Test func everyDayIsWrittenAsItIsRead() {
+        for day in stride(from: -106_000, through: 106_000, by: 1) {
+            let time = Timestamp(seconds: Int64(day) * 86_400 + 86_399)
+            #expect(Timestamp(rfc3339: time.rfc3339) == time)
+        }
+    }
+
     @Test func arithmeticIsCapped() {
         let last = Timestamp(nanoseconds: .max)
         let first = Timestamp(nanoseconds: .min)

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <stddef.h>
+
+// Of <malloc.h>, which Swift's own module of the C library leaves out.
+int malloc_trim(size_t pad);
