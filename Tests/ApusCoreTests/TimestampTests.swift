@@ -31,7 +31,7 @@ struct TimestampTests {
 
     /// Reading goes by the C library's calendar, writing by our own.
     @Test func everyDayIsWrittenAsItIsRead() {
-        for day in stride(from: -106_000, through: 106_000, by: 1) {
+        for day in -104_000...104_000 {
             let time = Timestamp(seconds: Int64(day) * 86_400 + 86_399)
             #expect(Timestamp(rfc3339: time.rfc3339) == time)
         }
