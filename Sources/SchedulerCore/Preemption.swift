@@ -154,10 +154,11 @@ private struct Candidate {
     static func find(
         _ position: Int, for pod: PodInfo, _ filters: PodFilters, on cluster: ClusterState
     ) -> Result<Candidate, Failure> {
-        var node = cluster.nodes[position]
-        let lower = node.pods.filter { $0.priority < pod.priority }
+        let present = cluster.nodes[position]
+        let lower = present.pods.filter { $0.priority < pod.priority }
         guard !lower.isEmpty else { return .failure(Failure()) }
-        for victim in lower { _ = node.remove(victim) }
+        var node = NodeInfo(present.spec)
+        for other in present.pods where other.priority >= pod.priority { node.add(other, kind: 0) }
         var filters = filters
         filters.change(lower, at: position, by: -1)
         let reasons = filters.check(position, node)
