@@ -78,8 +78,16 @@ let package = Package(
         // RE2 in C++, behind a C interface.
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         module("LinearRegex", ["CRE2"]),
+        .systemLibrary(name: "CChecksum"),
+        .systemLibrary(name: "CLZ4"),
         .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "CSnappy"),
         .systemLibrary(name: "CZlib"),
+        .systemLibrary(name: "CZstd"),
+        // Tables of messages are generated; what they do with bytes is optimised in debug builds too.
+        module("KafkaProtocol", settings: optimised),
+        module(
+            "KafkaRecords", ["ApusCore", "CChecksum", "CLZ4", "CSnappy", "CZlib", "CZstd"], settings: optimised),
         // Optimised in debug builds too: it calls itself, and frames of code that is not optimised fill the stack.
         module("CEL", ["ApusCore", "KubeAPI", "LinearRegex"], settings: optimised),
         module("ServerSideApply", ["ApusCore", "KubeAPI"]),
@@ -93,6 +101,8 @@ let package = Package(
         module("SchedulerCore", ["ApusCore", "KubeAPI"]),
         // Inline functions in a header: compiled with ModelKit, optimised like it.
         .systemLibrary(name: "CALSKernels"),
+        module("EventLog", ["ApusCore", "KafkaRecords", .logging]),
+        module("EventCoordination", ["ApusCore", .crypto, .cryptoExtras]),
         module("ModelKit", ["ApusCore", "CALSKernels"], settings: optimised),
 
         // 3 Servers and clients
@@ -105,6 +115,14 @@ let package = Package(
                 .hummingbirdCore, .jwtKit, .logging, .nioCore, .nioHTTP1, .nioSSL, .serviceLifecycle, .swiftASN1,
                 .x509,
             ]),
+        module(
+            "EventBroker",
+            [
+                "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", .crypto, .logging,
+                .nioCore, .nioPosix, .nioSSL,
+            ]),
+        .systemLibrary(name: "CRDKafka"),
+        module("KafkaClient", ["ApusCore", "CRDKafka"]),
         module(
             "KubeClient",
             ["ApusCore", "KubeAPI", "YAMLFormat", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
@@ -173,6 +191,12 @@ let package = Package(
         tests("KubeStore", ["ApusCore", .grdb, .logging]),
         tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
         tests("ModelKit", ["ApusCore"]),
+        tests("KafkaProtocol"),
+        tests("KafkaRecords"),
+        tests("EventLog", ["ApusCore", "KafkaRecords", .logging]),
+        tests("EventCoordination", ["ApusCore"]),
+        tests("EventBroker", ["ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", .logging, .nioCore, .nioPosix]),
+        tests("KafkaClient", ["ApusCore"]),
         tests("AccessControl", ["ApusCore", "KubeAPI"]),
         tests(
             "KubeServer",

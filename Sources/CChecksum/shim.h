@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// CRC32C (Castagnoli; RFC 3720, appendix B.4), by the processor's instruction where it has one. Debian 12 packages no
+// library for it.
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+
+__attribute__((target("sse4.2"))) static inline uint32_t apus_crc32c_hardware(
+    uint32_t crc, const uint8_t *bytes, size_t count) {
+    uint64_t state = ~crc;
+    while (count >= 8) {
+        uint64_t word;
+        __builtin_memcpy(&word, bytes, 8);
+        state = _mm_crc32_u64(state, word);
+        bytes += 8;
+        count -= 8;
+    }
+    uint32_t rest = (uint32_t)state;
+    while (count-- > 0) rest = _mm_crc32_u8(rest, *bytes++);
+    return ~rest;
+}
+
+static inline int apus_crc32c_has_hardware(void) { return __builtin_cpu_supports("sse4.2"); }
+#else
+static inline uint32_t apus_crc32c_hardware(uint32_t crc, const uint8_t *bytes, size_t count) { return crc; }
+static inline int apus_crc32c_has_hardware(void) { return 0; }
+#endif
+
+/// Bit by bit, for processors without the instruction.
+static inline uint32_t apus_crc32c_plain(uint32_t crc, const uint8_t *bytes, size_t count) {
+    uint32_t state = ~crc;
+    while (count-- > 0) {
+        state ^= *bytes++;
+        for (int bit = 0; bit < 8; bit++) state = (state >> 1) ^ (0x82F63B78u & (0u - (state & 1)));
+    }
+    return ~state;
+}
