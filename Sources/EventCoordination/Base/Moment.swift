@@ -11,6 +11,9 @@ extension Duration {
         return seconds * 1000 + attoseconds / 1_000_000_000_000_000
     }
 
+    /// As records keep it.
+    var wholeMilliseconds: Duration { Duration(milliseconds: milliseconds) }
+
     /// A time of records and requests.
     init(milliseconds: Int64) { self = .milliseconds(milliseconds) }
 }

@@ -108,7 +108,7 @@ extension GroupOffsets {
     /// Takes the offsets of a request that was checked.
     mutating func commit(_ request: CommitRequest, limit: Int, now: Duration) -> CommitOutcome {
         var outcome = CommitOutcome(codes: [])
-        let time = Duration(milliseconds: now.milliseconds)
+        let time = now.wholeMilliseconds
         for offset in request.offsets {
             guard offset.metadata.utf8.count <= limit else {
                 outcome.codes.append(.offsetMetadataTooLarge)

@@ -82,7 +82,7 @@ package struct ConsumerGroup: Sendable {
 
     mutating func transition(to state: State, now: Duration) {
         self.state = state
-        stateSince = now
+        stateSince = now.wholeMilliseconds
     }
 
     // MARK: Members
