@@ -122,7 +122,7 @@ let package = Package(
                 .nioCore, .nioPosix, .nioSSL,
             ]),
         .systemLibrary(name: "CRDKafka"),
-        module("KafkaClient", ["ApusCore", "CRDKafka"]),
+        module("KafkaClient", ["CRDKafka"]),
         module(
             "KubeClient",
             ["ApusCore", "KubeAPI", "YAMLFormat", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
@@ -196,7 +196,7 @@ let package = Package(
         tests("EventLog", ["ApusCore", "KafkaRecords", .logging]),
         tests("EventCoordination", ["ApusCore"]),
         tests("EventBroker", ["ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", .logging, .nioCore, .nioPosix]),
-        tests("KafkaClient", ["ApusCore"]),
+        tests("KafkaClient", ["CRDKafka"]),
         tests("AccessControl", ["ApusCore", "KubeAPI"]),
         tests(
             "KubeServer",
