@@ -12,6 +12,12 @@ package struct KafkaWriter: Sendable {
         package var id: Int
         /// How many.
         package var count: Int
+
+        package init(position: Int, id: Int, count: Int) {
+            self.position = position
+            self.id = id
+            self.count = count
+        }
     }
 
     /// What was written.
