@@ -273,7 +273,9 @@ final class ConsumerCore: KafkaEventHandler {
 
     /// Errors that pass are not worth a word: the library tries again.
     private func fail(_ error: KafkaError) {
-        guard error.isFatal || !error.isRetriable, error.code != .pollTooLate, error.code != .partitionEnd else { return }
+        guard error.isFatal || !error.isRetriable, error.code != .pollTooLate, error.code != .partitionEnd else {
+            return
+        }
         state.withLock { $0.buffer.append(error) }
     }
 
@@ -283,12 +285,10 @@ final class ConsumerCore: KafkaEventHandler {
         let partitions = PartitionList.places(list.map { UnsafePointer($0) }).sorted()
         let isCooperative = rd_kafka_rebalance_protocol(client).map { String(cString: $0) } == "COOPERATIVE"
         let isAssignment = rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
-        if isAssignment {
-            announce.yield(.assigned(partitions))
-        } else {
+        let isLost = rd_kafka_assignment_lost(client) != 0
+        if !isAssignment {
             // Others read these records from the last commit on.
             state.withLock { $0.buffer.drop(Set(partitions)) }
-            let isLost = rd_kafka_assignment_lost(client) != 0
             if !isLost {
                 do {
                     try commit(nil, timeout: .seconds(10))
@@ -296,7 +296,6 @@ final class ConsumerCore: KafkaEventHandler {
                     if let error = error as? KafkaError, !error.isRetriable { fail(error) }
                 }
             }
-            announce.yield(isLost ? .lost(partitions) : .revoked(partitions))
         }
         if isCooperative {
             let error =
@@ -306,6 +305,8 @@ final class ConsumerCore: KafkaEventHandler {
             let code = rd_kafka_assign(client, isAssignment ? list : nil)
             if code != RD_KAFKA_RESP_ERR_NO_ERROR { fail(KafkaError(code, "rebalancing")) }
         }
+        // After it took effect, so that who hears of it finds it so.
+        announce.yield(isAssignment ? .assigned(partitions) : isLost ? .lost(partitions) : .revoked(partitions))
     }
 }
 

@@ -54,13 +54,11 @@ extension KafkaAdmin {
         }
     }
 
-    /// Changes settings of a topic; others keep their values.
+    /// Changes settings of a topic to those of `set`; those of `remove` go back to the broker's default, and others keep
+    /// their values.
     ///
     /// The library of this version has only the request that replaces all settings, so the topic's own ones are read
     /// first; of two changes at the same time one may be lost.
-    /// - Parameters:
-    ///   - set: new values.
-    ///   - remove: settings that go back to the broker's default.
     package func alterConfiguration(
         topic: String, set: [String: String], remove: Set<String> = []
     ) async throws {

@@ -36,7 +36,8 @@ package enum GroupState: String, Sendable {
     case empty = "Empty"
 
     fileprivate init(_ native: rd_kafka_consumer_group_state_t) {
-        self = rd_kafka_consumer_group_state_name(native).flatMap { GroupState(rawValue: String(cString: $0)) } ?? .unknown
+        self =
+            rd_kafka_consumer_group_state_name(native).flatMap { GroupState(rawValue: String(cString: $0)) } ?? .unknown
     }
 }
 

@@ -152,9 +152,8 @@ extension KafkaAdmin {
         if let error = results[topic] ?? nil { throw error }
     }
 
-    /// Brokers and topics.
-    /// - Parameter topic: only this one. It is not created by being asked for, unless the broker's
-    ///   `auto.create.topics.enable` and the client's `allow.auto.create.topics` are on.
+    /// Brokers and topics; of one topic only, where it is named. Asking for one topic by name may create it, where the
+    /// broker's `auto.create.topics.enable` is on; asking for all creates none.
     package func metadata(topic: String? = nil) async throws -> ClusterMetadata {
         let milliseconds = timeout.milliseconds
         return try await core.handle.blocking { client in

@@ -26,13 +26,12 @@ package final class KafkaAdmin: Sendable {
         core.stop()
     }
 
-    /// Makes a request and waits for its answer on a thread that may block.
-    /// - Parameters:
-    ///   - submit: hands the request over, with options and the queue of the answer.
-    ///   - parse: reads the answer, which is freed afterwards.
+    /// Makes a request and waits for its answer on a thread that may block. `submit` hands the request over, with
+    /// options and the queue of the answer; `parse` reads the answer, which is freed afterwards.
     func request<Value: Sendable>(
         _ operation: rd_kafka_admin_op_t, _ what: String,
-        submit: @escaping @Sendable (_ client: OpaquePointer, _ options: OpaquePointer, _ queue: OpaquePointer) throws
+        submit:
+            @escaping @Sendable (_ client: OpaquePointer, _ options: OpaquePointer, _ queue: OpaquePointer) throws
             -> Void,
         parse: @escaping @Sendable (_ event: OpaquePointer) throws -> Value
     ) async throws -> Value {

@@ -15,7 +15,8 @@ extension KafkaConsumer {
             let code = rd_kafka_offsets_store(core.handle.pointer, list)
             guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
             let failed = PartitionList.entries(list).first { $0.error != RD_KAFKA_RESP_ERR_NO_ERROR }
-            throw KafkaError(failed?.error ?? code, "storing the offset of \(failed?.place.description ?? "partitions")")
+            throw KafkaError(
+                failed?.error ?? code, "storing the offset of \(failed?.place.description ?? "partitions")")
         }
     }
 

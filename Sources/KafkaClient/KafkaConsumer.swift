@@ -14,11 +14,9 @@ import Synchronization
 package final class KafkaConsumer: Sendable {
     let core: ConsumerCore
 
-    /// - Parameters:
-    ///   - group: nil reads without a group: choose partitions with ``assign(_:)``; nothing can be committed.
-    ///   - instanceID: a fixed name of this member (KIP-345): it keeps its partitions over a restart that takes less
-    ///     than `session.timeout.ms`, and ``close()`` does not give them up.
-    ///   - bufferedRecords: how many records are read ahead.
+    /// Without a group, choose partitions with ``assign(_:)``; nothing can be committed then. With `instanceID`, a fixed
+    /// name of this member (KIP-345), it keeps its partitions over a restart that takes less than `session.timeout.ms`,
+    /// and ``close()`` does not give them up. `bufferedRecords` are read ahead.
     /// - Throws: `KafkaError` for properties that librdkafka refuses. No broker is asked yet.
     package init(
         _ configuration: KafkaConfiguration, group: String?, instanceID: String? = nil, bufferedRecords: Int = 256

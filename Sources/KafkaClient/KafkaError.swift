@@ -124,9 +124,8 @@ extension KafkaError.Code {
 }
 
 extension KafkaError {
-    /// - Parameters:
-    ///   - what: what was tried, such as `topic ratings`.
-    ///   - detail: what the library or broker said; its description of the code where nil.
+    /// `what` was tried, such as `topic ratings`; `detail` is what the library or broker said, else its description of
+    /// the code.
     init(_ code: rd_kafka_resp_err_t, _ what: String, detail: String? = nil, isFatal: Bool = false) {
         self.code = Code(code)
         message = Self.text(self.code, what, detail ?? String(cString: rd_kafka_err2str(code)))

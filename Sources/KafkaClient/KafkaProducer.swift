@@ -9,9 +9,8 @@ import Synchronization
 package final class KafkaProducer: Sendable {
     let core: ProducerCore
 
-    /// - Parameters:
-    ///   - transactionalID: makes transactions possible; the same name after a restart ends what the former process
-    ///     left open and fences it off (KIP-98).
+    /// A transactional id makes transactions possible; the same one after a restart ends what the former process left
+    /// open and fences it off (KIP-98).
     /// - Throws: `KafkaError` for properties that librdkafka refuses. No broker is asked yet.
     package init(_ configuration: KafkaConfiguration, transactionalID: String? = nil) throws {
         var configuration = configuration.defaulting([

@@ -25,9 +25,6 @@ import Testing
     @Test func badArgumentsNameWhatIsWrong() async throws {
         let cluster = try MockCluster()
         let admin = try KafkaAdmin(cluster.configuration(), timeout: .seconds(5))
-        await #expect { try await admin.createTopic(NewTopic("", partitions: 1)) } throws: {
-            ($0 as? KafkaError)?.code == .invalidArgument
-        }
         await #expect { try await admin.createTopic(NewTopic("t", partitions: -5)) } throws: {
             "\($0)".contains("topic t")
         }

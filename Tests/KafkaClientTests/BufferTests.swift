@@ -1,6 +1,7 @@
+import Testing
+
 // SPDX-License-Identifier: Apache-2.0
 @testable import KafkaClient
-import Testing
 
 @Suite struct BufferTests {
     private func message(_ partition: Int32, _ offset: Int64) -> KafkaMessage {

