@@ -93,7 +93,12 @@ import Testing
             return error?.code == .messageTooLarge && error?.isRetriable == false
                 && error?.message.contains("max.message.bytes") == true
         }
-        await #expect(throws: KafkaError.self) { _ = try await producer.send(topic: "", value: []) }
+        cluster.fail(.produce, with: [RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED])
+        await #expect {
+            _ = try await producer.send(topic: "t", value: [])
+        } throws: {
+            ($0 as? KafkaError)?.code == .topicAuthorizationFailed && "\($0)".contains("ACL")
+        }
         try await producer.close()
         await #expect { _ = try await producer.send(topic: "t", value: []) } throws: {
             ($0 as? KafkaError)?.code == .closed
