@@ -160,8 +160,8 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusApp", "ApusCore", "KubeAPI", "KubeClient", "YAMLFormat", "CProcessShim", .argumentParser,
-                .logging,
+                "ApusApp", "ApusCore", "KafkaClient", "KubeAPI", "KubeClient", "YAMLFormat", "CProcessShim",
+                .argumentParser, .logging,
             ],
             swiftSettings: strict),
         .executableTarget(

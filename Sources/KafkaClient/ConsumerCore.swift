@@ -20,6 +20,8 @@ final class ConsumerCore: KafkaEventHandler {
 
     fileprivate struct State {
         var buffer = ConsumerBuffer()
+        /// Where partitions were found to end, under `enable.partition.eof`.
+        var ends: [TopicPartition: Int64] = [:]
         var phase = Phase.reading
         /// The last poll brought something: there may be more, which comes before anybody is woken.
         var gotEvent = false
@@ -121,6 +123,8 @@ final class ConsumerCore: KafkaEventHandler {
 
     func firstBuffered() -> [TopicPartition: Int64] { state.withLock { $0.buffer.firstOffsets() } }
 
+    func knownEnds() -> [TopicPartition: Int64] { state.withLock { $0.ends } }
+
     func hold(_ partitions: Set<TopicPartition>) { state.withLock { $0.buffer.hold(partitions) } }
 
     func release(_ partitions: Set<TopicPartition>) {
@@ -128,9 +132,19 @@ final class ConsumerCore: KafkaEventHandler {
         wakeReaders()
     }
 
-    func drop(_ partitions: Set<TopicPartition>?) { state.withLock { $0.buffer.drop(partitions) } }
+    func drop(_ partitions: Set<TopicPartition>?) {
+        state.withLock { state in
+            state.buffer.drop(partitions)
+            state.ends = state.ends.filter { end in partitions.map { !$0.contains(end.key) } ?? false }
+        }
+    }
 
-    func rewind(_ partitions: Set<TopicPartition>) { state.withLock { $0.buffer.rewind(partitions) } }
+    func rewind(_ partitions: Set<TopicPartition>) {
+        state.withLock { state in
+            state.buffer.rewind(partitions)
+            state.ends = state.ends.filter { !partitions.contains($0.key) }
+        }
+    }
 
     // MARK: Commands
 
@@ -264,6 +278,11 @@ final class ConsumerCore: KafkaEventHandler {
         if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
             let copy = KafkaMessage(message)
             state.withLock { if $0.phase == .reading { $0.buffer.append(copy) } }
+        } else if message.pointee.err == RD_KAFKA_RESP_ERR__PARTITION_EOF {
+            let (partition, offset) = (message.pointee.partition, message.pointee.offset)
+            guard let topic = message.pointee.rkt.flatMap({ rd_kafka_topic_name($0) }) else { return }
+            let place = TopicPartition(String(cString: topic), partition)
+            state.withLock { $0.ends[place] = offset }
         } else {
             let topic = message.pointee.rkt.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) }
             let said = rd_kafka_message_errstr(message).map { String(cString: $0) }
@@ -273,7 +292,7 @@ final class ConsumerCore: KafkaEventHandler {
 
     /// Errors that pass are not worth a word: the library tries again.
     private func fail(_ error: KafkaError) {
-        guard error.isFatal || !error.isRetriable, error.code != .pollTooLate, error.code != .partitionEnd else {
+        guard error.isFatal || !error.isRetriable, error.code != .pollTooLate else {
             return
         }
         state.withLock { $0.buffer.append(error) }
@@ -288,7 +307,7 @@ final class ConsumerCore: KafkaEventHandler {
         let isLost = rd_kafka_assignment_lost(client) != 0
         if !isAssignment {
             // Others read these records from the last commit on.
-            state.withLock { $0.buffer.drop(Set(partitions)) }
+            drop(Set(partitions))
             if !isLost {
                 do {
                     try commit(nil, timeout: .seconds(10))

@@ -45,13 +45,16 @@ extension KafkaConsumer {
     }
 
     /// The offset after the last record that was handed out, of each partition that is read; partitions of which none
-    /// was are left out.
+    /// was are left out. With `enable.partition.eof` that of a partition read to its end is past what is no record
+    /// there (markers of transactions, what compaction took).
     package func positions() throws -> [TopicPartition: Int64] {
+        let ends = core.knownEnds()
         let ahead = core.firstBuffered()
         var positions = try PartitionList.with(places: assignment) { list in
             try rd_kafka_position(core.handle.pointer, list).check("reading positions")
             return try PartitionList.offsets(list, "reading the position")
         }
+        for (place, end) in ends { positions[place] = max(end, positions[place] ?? 0) }
         for (place, offset) in ahead where positions[place] != nil { positions[place] = offset }
         return positions
     }

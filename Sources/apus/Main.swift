@@ -30,7 +30,8 @@ struct ApusCommand: AsyncParsableCommand {
         version: Version.text,
         subcommands: [
             UpCommand.self, DownCommand.self, StatusCommand.self, ServeCommand.self, DemoCommand.self,
-            GetCommand.self, ApplyCommand.self, DeleteCommand.self, LogsCommand.self, VersionCommand.self,
+            GetCommand.self, ApplyCommand.self, DeleteCommand.self, LogsCommand.self, EventsCommand.self,
+            VersionCommand.self,
         ])
 }
 
