@@ -6,7 +6,6 @@
 // CRC32C (Castagnoli; RFC 3720, appendix B.4), by the processor's instruction where it has one. Debian 12 packages no
 // library for it.
 #if defined(__x86_64__)
-#include <nmmintrin.h>
 
 __attribute__((target("sse4.2"))) static inline uint32_t apus_crc32c_hardware(
     uint32_t crc, const uint8_t *bytes, size_t count) {
@@ -14,12 +13,12 @@ __attribute__((target("sse4.2"))) static inline uint32_t apus_crc32c_hardware(
     while (count >= 8) {
         uint64_t word;
         __builtin_memcpy(&word, bytes, 8);
-        state = _mm_crc32_u64(state, word);
+        state = __builtin_ia32_crc32di(state, word);
         bytes += 8;
         count -= 8;
     }
     uint32_t rest = (uint32_t)state;
-    while (count-- > 0) rest = _mm_crc32_u8(rest, *bytes++);
+    while (count-- > 0) rest = __builtin_ia32_crc32qi(rest, *bytes++);
     return ~rest;
 }
 

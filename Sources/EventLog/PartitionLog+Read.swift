@@ -25,6 +25,7 @@ extension PartitionLog {
             do throws(ReadError) {
                 guard let start = try reader.place(of: from) else {
                     // Compaction took what the segment had from there on.
+                    guard reader.segment.nextOffset > from else { return slice }
                     from = reader.segment.nextOffset
                     continue
                 }
@@ -73,7 +74,8 @@ extension PartitionLog {
                 slice: LogSlice(
                     file: nil, position: 0, byteCount: 0, nextOffset: offset, highWatermark: state.endOffset,
                     lastStableOffset: state.lastStableOffset, startOffset: state.startOffset, abortedTransactions: []))
-            guard offset < end, let index = state.segmentIndex(of: offset) else { return .success(source) }
+            guard offset < end, var index = state.segmentIndex(of: offset) else { return .success(source) }
+            while index < state.activeIndex, state.segments[index].nextOffset <= offset { index += 1 }
             do throws(FileError) {
                 var reader = try reader(of: state.segments[index])
                 if end < reader.segment.nextOffset { reader.endOffset = end }

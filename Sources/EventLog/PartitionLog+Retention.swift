@@ -91,10 +91,13 @@ extension EventLog {
                 partition.rollIfDue()
                 partition.applyRetention()
                 partition.expireProducers()
-                partition.compactIfDue()
             }
         }
         await checkpoint()
+        // Only what the checkpoint vouches for.
+        await maintenance.run {
+            for partition in self.partitions { partition.compactIfDue() }
+        }
     }
 
     /// Makes all records before `offset` invisible, durably; the space is freed by `maintain`.

@@ -16,7 +16,7 @@ package enum CRC32C {
         return apus_crc32c_hardware(crc, base.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
 
-    /// The same without the processor's instruction.
+    /// The same, by a table and not the instruction.
     static func checksumByTable(_ bytes: UnsafeRawBufferPointer, continuing crc: UInt32 = 0) -> UInt32 {
         guard let base = bytes.baseAddress else { return crc }
         return table.withUnsafeBufferPointer { table in

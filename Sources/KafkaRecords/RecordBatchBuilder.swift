@@ -5,7 +5,7 @@ package struct RecordBatchBuilder: Sendable {
     /// How the records are compressed by `build`.
     package var compression: CompressionCodec
     /// The header; `build` sets lengths, counts and the checksum.
-    package private(set) var header = RecordBatchHeader()
+    package var header = RecordBatchHeader()
     private var records: [UInt8] = []
 
     /// Begins a batch.
