@@ -2,7 +2,8 @@
 
 /// The error codes of Kafka's protocol that coordinators answer with; raw values are those on the wire.
 package enum CoordinationCode: Int16, Error, Hashable, Sendable {
-    case none = 0
+    /// Not called `none`: beside an optional code that would be nil.
+    case ok = 0
     case unknownServerError = -1
     case unknownTopicOrPartition = 3
     case offsetMetadataTooLarge = 12

@@ -69,7 +69,7 @@ extension ConsumerGroup {
             return addAndRebalance(id, request, ticket: ticket, now: now)
         }
         let code = check(id, instanceID: request.instanceID)
-        guard code == .none, let member = members[id] else { return refusal(ticket, code, memberID: id) }
+        guard code == .ok, let member = members[id] else { return refusal(ticket, code, memberID: id) }
         switch state {
         case .preparingRebalance:
             return updateAndRebalance(id, request, ticket: ticket, now: now)
@@ -95,7 +95,7 @@ extension ConsumerGroup {
     /// The answer of the present generation.
     func joinAnswer(for memberID: String) -> JoinAnswer {
         JoinAnswer(
-            code: .none, generation: generation, protocolType: protocolType, protocolName: protocolName,
+            code: .ok, generation: generation, protocolType: protocolType, protocolName: protocolName,
             leaderID: leaderID ?? "", memberID: memberID,
             members: memberID == leaderID ? membersForLeader : [])
     }

@@ -4,7 +4,7 @@ extension ConsumerGroup {
     /// OffsetCommit and TxnOffsetCommit.
     package mutating func commit(_ request: CommitRequest, now: Duration) -> CommitOutcome {
         let code = checkCommit(request)
-        guard code == .none else { return CommitOutcome(codes: request.offsets.map { _ in code }) }
+        guard code == .ok else { return CommitOutcome(codes: request.offsets.map { _ in code }) }
         if request.producerID == nil { extendSession(request.memberID, now: now) }
         return offsets.commit(request, limit: settings.maxOffsetMetadataBytes, now: now)
     }
@@ -12,16 +12,16 @@ extension ConsumerGroup {
     private func checkCommit(_ request: CommitRequest) -> CoordinationCode {
         let isTransactional = request.producerID != nil
         // Administrators and consumers without group management, where nobody else is.
-        if request.generation < 0 && state == .empty { return .none }
+        if request.generation < 0 && state == .empty { return .ok }
         if request.generation >= 0 || !request.memberID.isEmpty || request.instanceID != nil {
             let code = check(request.memberID, instanceID: request.instanceID)
-            guard code == .none else { return code }
+            guard code == .ok else { return code }
             guard request.generation == generation else { return .illegalGeneration }
         } else if !isTransactional {
             return .unknownMemberID
         }
         // It has a generation and no assignment of it yet.
-        return !isTransactional && state == .completingRebalance ? .rebalanceInProgress : .none
+        return !isTransactional && state == .completingRebalance ? .rebalanceInProgress : .ok
     }
 
     /// OffsetFetch: the named partitions, in order, or all that have an offset where nil.
@@ -40,9 +40,9 @@ extension ConsumerGroup {
             // Where subscriptions are not known, every topic may be one.
             if state != .empty && subscribedTopics?.contains(name.topic) ?? true { return .groupSubscribedToTopic }
             if offsets.remove(name) { records.append(GroupOffsets.tombstone(of: id, name)) }
-            return .none
+            return .ok
         }
-        return (.none, codes, records)
+        return (.ok, codes, records)
     }
 
     /// Topics were deleted, and with them their offsets.
@@ -121,7 +121,7 @@ extension GroupOffsets {
             } else {
                 commit(offset.partition, value)
             }
-            outcome.codes.append(.none)
+            outcome.codes.append(.ok)
             outcome.records.append(
                 CoordinatorRecord(
                     key: GroupRecordKey.offset(groupID: request.groupID, offset.partition).encoded,

@@ -4,7 +4,7 @@ extension ConsumerGroup {
     /// Members are to join anew.
     mutating func prepareRebalance(now: Duration) -> GroupEffects {
         var effects = GroupEffects()
-        if state == .completingRebalance { effects.append(cancelSyncs()) }
+        if state == .completingRebalance { effects.append(cancelSyncs(now: now)) }
         pendingSync = []
         syncEnd = nil
         let delay = settings.initialRebalanceDelay
@@ -22,12 +22,13 @@ extension ConsumerGroup {
     }
 
     /// Nobody gets an assignment of this generation.
-    private mutating func cancelSyncs() -> GroupEffects {
+    private mutating func cancelSyncs(now: Duration) -> GroupEffects {
         var effects = GroupEffects()
         for member in orderedMembers {
             members[member.id]?.assignment = []
             guard let ticket = member.syncTicket else { continue }
             members[member.id]?.syncTicket = nil
+            extendSession(member.id, now: now)
             effects.answers.append(.sync(ticket, SyncAnswer(code: .rebalanceInProgress)))
         }
         return effects
@@ -90,17 +91,17 @@ extension ConsumerGroup {
         var effects = GroupEffects()
         let id = request.memberID
         var code = check(id, instanceID: request.instanceID)
-        if code == .none, request.generation != generation { code = .illegalGeneration }
-        if code == .none, let type = request.protocolType, type != protocolType { code = .inconsistentGroupProtocol }
-        if code == .none, let name = request.protocolName, name != protocolName { code = .inconsistentGroupProtocol }
-        if code == .none {
+        if code == .ok, request.generation != generation { code = .illegalGeneration }
+        if code == .ok, let type = request.protocolType, type != protocolType { code = .inconsistentGroupProtocol }
+        if code == .ok, let name = request.protocolName, name != protocolName { code = .inconsistentGroupProtocol }
+        if code == .ok {
             switch state {
             case .empty, .dead: code = .unknownMemberID
             case .preparingRebalance: code = .rebalanceInProgress
             case .completingRebalance, .stable: break
             }
         }
-        guard code == .none, let member = members[id] else {
+        guard code == .ok, let member = members[id] else {
             effects.answers.append(.sync(ticket, SyncAnswer(code: code)))
             return effects
         }
@@ -130,7 +131,7 @@ extension ConsumerGroup {
 
     private func syncAnswer(for memberID: String) -> SyncAnswer {
         SyncAnswer(
-            code: .none, protocolType: protocolType, protocolName: protocolName,
+            code: .ok, protocolType: protocolType, protocolName: protocolName,
             assignment: members[memberID]?.assignment ?? [])
     }
 
@@ -175,7 +176,7 @@ extension ConsumerGroup {
         memberID: String, generation: Int32, instanceID: String? = nil, now: Duration
     ) -> CoordinationCode {
         let code = check(memberID, instanceID: instanceID)
-        guard code == .none else { return code }
+        guard code == .ok else { return code }
         guard generation == self.generation else { return .illegalGeneration }
         switch state {
         case .empty, .dead: return .unknownMemberID
@@ -184,7 +185,7 @@ extension ConsumerGroup {
             return .rebalanceInProgress
         case .completingRebalance, .stable:
             extendSession(memberID, now: now)
-            return .none
+            return .ok
         }
     }
 
@@ -197,14 +198,14 @@ extension ConsumerGroup {
         for member in leaving {
             if member.instanceID == nil, pendingMembers.removeValue(forKey: member.memberID) != nil {
                 effects.append(completeIfAllJoined(now: now))
-                codes.append(.none)
+                codes.append(.ok)
                 continue
             }
             // Administrators name the instance alone.
             let id = member.memberID.isEmpty ? member.instanceID.flatMap { staticMembers[$0] } ?? "" : member.memberID
             let code = check(id, instanceID: member.instanceID)
             codes.append(code)
-            if code == .none { effects.append(removeAndRebalance(id, now: now)) }
+            if code == .ok { effects.append(removeAndRebalance(id, now: now)) }
         }
         return (codes, effects)
     }

@@ -115,7 +115,7 @@ package struct ConsumerGroup: Sendable {
             guard let current = staticMembers[instanceID] else { return .unknownMemberID }
             guard current == memberID else { return .fencedInstanceID }
         }
-        return members[memberID] == nil ? .unknownMemberID : .none
+        return members[memberID] == nil ? .unknownMemberID : .ok
     }
 
     mutating func extendSession(_ memberID: String, now: Duration) {

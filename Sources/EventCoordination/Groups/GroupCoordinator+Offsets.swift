@@ -35,7 +35,7 @@ extension GroupCoordinator {
             ?? (partitions ?? []).map { FetchedOffset(partition: $0) }
     }
 
-    /// OffsetDelete: a code for the request, and where that is `none` one a partition.
+    /// OffsetDelete: a code for the request, and where that is `ok` one a partition.
     package mutating func deleteOffsets(groupID: String, partitions: [PartitionName]) -> (
         code: CoordinationCode, codes: [CoordinationCode], records: [CoordinatorRecord]
     ) {
@@ -69,6 +69,6 @@ extension GroupCoordinator {
         guard let group = groups[groupID] else { return (.groupIDNotFound, []) }
         guard group.state == .empty else { return (.nonEmptyGroup, []) }
         forget(groupID)
-        return (.none, group.tombstones)
+        return (.ok, group.tombstones)
     }
 }

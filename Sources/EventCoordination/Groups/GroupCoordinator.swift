@@ -96,11 +96,11 @@ package struct GroupCoordinator: Sendable {
     ) {
         guard !groupID.isEmpty else { return (.invalidGroupID, [], GroupEffects()) }
         guard let outcome = groups[groupID]?.leave(leaving, now: now) else {
-            return (.none, leaving.map { _ in .unknownMemberID }, GroupEffects())
+            return (.ok, leaving.map { _ in .unknownMemberID }, GroupEffects())
         }
         schedule(groupID)
         removeIfVoid(groupID)
-        return (.none, outcome.codes, outcome.effects)
+        return (.ok, outcome.codes, outcome.effects)
     }
 
     /// Does what is due by now.

@@ -62,7 +62,7 @@ package struct FetchedOffset: Hashable, Sendable {
     package var offset: Int64 = -1
     package var leaderEpoch: Int32 = -1
     package var metadata = ""
-    package var code = CoordinationCode.none
+    package var code = CoordinationCode.ok
 }
 
 /// A group of the answer to DescribeGroups.
@@ -78,7 +78,7 @@ package struct GroupDescription: Hashable, Sendable {
     }
 
     package var groupID: String
-    package var code = CoordinationCode.none
+    package var code = CoordinationCode.ok
     package var state: ConsumerGroup.State
     package var protocolType = ""
     package var protocolName = ""

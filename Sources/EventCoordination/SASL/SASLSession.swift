@@ -45,7 +45,7 @@ package struct SASLSession: Sendable {
         self.decoy = decoy
     }
 
-    /// SaslHandshake: the code, and the mechanisms that there are. The connection is closed where the code is not `none`.
+    /// SaslHandshake: the code, and the mechanisms that there are. The connection is closed where the code is not `ok`.
     package mutating func handshake(_ name: String) -> (code: CoordinationCode, mechanisms: [String]) {
         let names = mechanisms.map(\.rawValue)
         guard case .expectsHandshake = state else {
@@ -57,7 +57,7 @@ package struct SASLSession: Sendable {
             return (.unsupportedSASLMechanism, names)
         }
         state = mechanism == .plain ? .plain : .scram(ScramServer(mechanism: mechanism))
-        return (.none, names)
+        return (.ok, names)
     }
 
     /// SaslAuthenticate. `lookUp` finds the credential of a user; the nonce must be unlike any other's. Takes some

@@ -88,7 +88,7 @@ package struct TransactionCoordinator: Sendable {
         guard let transactionalID else {
             let (id, reservation) = ids.allocate()
             effects.reservation = reservation
-            return (InitProducerAnswer(code: .none, producer: ProducerIdentity(id: id, epoch: 0)), effects)
+            return (InitProducerAnswer(code: .ok, producer: ProducerIdentity(id: id, epoch: 0)), effects)
         }
         guard !transactionalID.isEmpty else { return (InitProducerAnswer(code: .invalidRequest), effects) }
         guard timeout > .zero, timeout <= settings.maxTimeout else {

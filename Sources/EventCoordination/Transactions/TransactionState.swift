@@ -83,7 +83,7 @@ package struct TransactionState: Sendable {
         metadata.startedAt = nil
         var effects = record(now: now)
         effects.reservation = reservation
-        return (InitProducerAnswer(code: .none, producer: producer), effects)
+        return (InitProducerAnswer(code: .ok, producer: producer), effects)
     }
 
     /// Whether the id was just made, or the producer is the present one, or one before whose epochs were used up.
@@ -103,7 +103,7 @@ package struct TransactionState: Sendable {
 
     private func check(_ producer: ProducerIdentity) -> CoordinationCode {
         guard producer.id == metadata.producerID else { return .invalidProducerIDMapping }
-        return producer.epoch == metadata.epoch ? .none : .producerFenced
+        return producer.epoch == metadata.epoch ? .ok : .producerFenced
     }
 
     /// AddPartitionsToTxn, and AddOffsetsToTxn with the partition of `__consumer_offsets`.
@@ -111,25 +111,25 @@ package struct TransactionState: Sendable {
         _ partitions: some Collection<PartitionName>, producer: ProducerIdentity, now: Duration
     ) -> (code: CoordinationCode, effects: TransactionEffects) {
         let code = check(producer)
-        guard code == .none else { return (code, TransactionEffects()) }
+        guard code == .ok else { return (code, TransactionEffects()) }
         guard !isPreparing else { return (.concurrentTransactions, TransactionEffects()) }
         if status == .ongoing {
-            if metadata.partitions.isSuperset(of: partitions) { return (.none, TransactionEffects()) }
+            if metadata.partitions.isSuperset(of: partitions) { return (.ok, TransactionEffects()) }
         } else {
             metadata.status = .ongoing
             metadata.startedAt = now.wholeMilliseconds
             metadata.partitions = []
         }
         metadata.partitions.formUnion(partitions)
-        return (.none, record(now: now))
+        return (.ok, record(now: now))
     }
 
     /// Whether the producer may write to the partition within its transaction.
     package func verify(_ partition: PartitionName, producer: ProducerIdentity) -> CoordinationCode {
         let code = check(producer)
-        guard code == .none else { return code }
+        guard code == .ok else { return code }
         if isPreparing { return .concurrentTransactions }
-        return status == .ongoing && metadata.partitions.contains(partition) ? .none : .invalidTransactionState
+        return status == .ongoing && metadata.partitions.contains(partition) ? .ok : .invalidTransactionState
     }
 
     /// EndTxn.
@@ -137,10 +137,10 @@ package struct TransactionState: Sendable {
         code: CoordinationCode, effects: TransactionEffects
     ) {
         let code = check(producer)
-        guard code == .none else { return (code, TransactionEffects()) }
+        guard code == .ok else { return (code, TransactionEffects()) }
         switch (status, isCommit) {
-        case (.ongoing, _): return (.none, prepare(isCommit: isCommit, now: now))
-        case (.completeCommit, true), (.completeAbort, false): return (.none, TransactionEffects())
+        case (.ongoing, _): return (.ok, prepare(isCommit: isCommit, now: now))
+        case (.completeCommit, true), (.completeAbort, false): return (.ok, TransactionEffects())
         case (.prepareCommit, true), (.prepareAbort, false): return (.concurrentTransactions, TransactionEffects())
         default: return (.invalidTransactionState, TransactionEffects())
         }

@@ -66,14 +66,14 @@ package enum TransactionAPI: Sendable {
 /// The answer to InitProducerId.
 package struct InitProducerAnswer: Hashable, Sendable {
     package var code: CoordinationCode
-    /// −1 and −1 where the code is not `none`.
+    /// −1 and −1 where the code is not `ok`.
     package var producer = ProducerIdentity(id: -1, epoch: -1)
 }
 
 /// A transaction of the answers to DescribeTransactions and ListTransactions.
 package struct TransactionDescription: Hashable, Sendable {
     package var transactionalID: String
-    package var code = CoordinationCode.none
+    package var code = CoordinationCode.ok
     package var status = TransactionStatus.empty
     package var producer = ProducerIdentity(id: -1, epoch: -1)
     package var timeout: Duration = .zero
