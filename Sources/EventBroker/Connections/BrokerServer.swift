@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Logging
+import NIOCore
+import NIOPosix
+package import NIOSSL
+import Synchronization
+
+/// A listener was refused.
+package struct BrokerServerError: Error, Sendable, CustomStringConvertible {
+    /// What was wrong and what to do.
+    package let description: String
+}
+
+/// A broker behind a socket.
+package struct BrokerServer: Sendable {
+    private let broker: Broker
+    private let host: String
+    private let port: Int
+    private let tls: NIOSSLContext?
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - broker: answers the requests.
+    ///   - host: where to listen.
+    ///   - port: where to listen; 0 for any that is free.
+    ///   - tls: certificate and key; nil for plain connections.
+    ///   - logger: for connections.
+    package init(broker: Broker, host: String, port: Int, tls: NIOSSLContext? = nil, logger: Logger) {
+        self.broker = broker
+        self.host = host
+        self.port = port
+        self.tls = tls
+        self.logger = logger
+    }
+
+    /// Serves until the task is cancelled.
+    /// - Parameter onBound: called with the port once connections are accepted.
+    /// - Throws: ``BrokerServerError`` when it cannot listen.
+    package func run(onBound: @escaping @Sendable (Int) async -> Void) async throws {
+        let configuration = broker.configuration
+        let listener: NIOAsyncChannel<NIOAsyncChannel<Frame, Never>, Never>
+        do {
+            listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .serverChannelOption(.backlog, value: 1024)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .bind(host: host, port: port) { [tls, budget = broker.budget] channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        let pipeline = channel.pipeline.syncOperations
+                        if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+                        try pipeline.addHandler(
+                            FrameHandler(budget: budget, maximumBytes: configuration.maximumRequestBytes))
+                        return try NIOAsyncChannel(
+                            wrappingChannelSynchronously: channel,
+                            configuration: .init(
+                                backPressureStrategy: .init(lowWatermark: 1, highWatermark: 4),
+                                isOutboundHalfClosureEnabled: false))
+                    }
+                }
+        } catch let error as IOError {
+            throw Self.refusal(error, host, port)
+        }
+        let address = listener.channel.localAddress
+        broker.listens(host: address?.ipAddress ?? host, port: address?.port ?? port)
+        let open = Atomic(0)
+        try await withThrowingDiscardingTaskGroup { group in
+            try await listener.executeThenClose { inbound in
+                await onBound(address?.port ?? port)
+                for try await channel in inbound {
+                    guard open.load(ordering: .relaxed) < configuration.maximumConnections else {
+                        channel.channel.close(promise: nil)
+                        group.addTask { try? await channel.executeThenClose { _ in } }
+                        continue
+                    }
+                    open.add(1, ordering: .relaxed)
+                    let connection = BrokerConnection(
+                        broker: broker, channel: channel, isEncrypted: tls != nil, logger: logger)
+                    group.addTask {
+                        await connection.serve()
+                        open.subtract(1, ordering: .relaxed)
+                    }
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    private static func refusal(_ error: IOError, _ host: String, _ port: Int) -> BrokerServerError {
+        let address = "\(host):\(port)"
+        let message =
+            switch error.errnoCode {
+            case 98: "address \(address) is already in use: stop the other program or choose another with --listen"
+            case 99: "address \(address) is not one of this machine: choose another with --listen"
+            case 13, 1: "listening on \(address) is not permitted: choose a port from 1024 with --listen"
+            default: "listening on \(address) failed: \(error)"
+            }
+        return BrokerServerError(description: message)
+    }
+}

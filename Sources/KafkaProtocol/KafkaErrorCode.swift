@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a response says went wrong.
+///
+/// Source: "Kafka protocol guide", "Error Codes".
+package enum KafkaErrorCode: Int16, Error, Sendable {
+    case unknownServerError = -1
+    case none = 0
+    case offsetOutOfRange = 1
+    case corruptMessage = 2
+    case unknownTopicOrPartition = 3
+    case notLeaderOrFollower = 6
+    case requestTimedOut = 7
+    case messageTooLarge = 10
+    case offsetMetadataTooLarge = 12
+    case coordinatorLoadInProgress = 14
+    case coordinatorNotAvailable = 15
+    case notCoordinator = 16
+    case invalidTopic = 17
+    case recordListTooLarge = 18
+    case invalidRequiredAcks = 21
+    case illegalGeneration = 22
+    case inconsistentGroupProtocol = 23
+    case invalidGroupID = 24
+    case unknownMemberID = 25
+    case invalidSessionTimeout = 26
+    case rebalanceInProgress = 27
+    case topicAuthorizationFailed = 29
+    case groupAuthorizationFailed = 30
+    case clusterAuthorizationFailed = 31
+    case invalidTimestamp = 32
+    case unsupportedSASLMechanism = 33
+    case illegalSASLState = 34
+    case unsupportedVersion = 35
+    case topicAlreadyExists = 36
+    case invalidPartitions = 37
+    case invalidReplicationFactor = 38
+    case invalidReplicaAssignment = 39
+    case invalidConfig = 40
+    case invalidRequest = 42
+    case unsupportedForMessageFormat = 43
+    case policyViolation = 44
+    case outOfOrderSequenceNumber = 45
+    case duplicateSequenceNumber = 46
+    case invalidProducerEpoch = 47
+    case invalidTransactionState = 48
+    case invalidProducerIDMapping = 49
+    case invalidTransactionTimeout = 50
+    case concurrentTransactions = 51
+    case transactionalIDAuthorizationFailed = 53
+    case securityDisabled = 54
+    case operationNotAttempted = 55
+    case storageError = 56
+    case logDirectoryNotFound = 57
+    case saslAuthenticationFailed = 58
+    case unknownProducerID = 59
+    case nonEmptyGroup = 68
+    case groupIDNotFound = 69
+    case fetchSessionIDNotFound = 70
+    case invalidFetchSessionEpoch = 71
+    case fencedLeaderEpoch = 74
+    case unknownLeaderEpoch = 75
+    case unsupportedCompressionType = 76
+    case memberIDRequired = 79
+    case groupMaximumSizeReached = 81
+    case fencedInstanceID = 82
+    case groupSubscribedToTopic = 86
+    case invalidRecord = 87
+    case unstableOffsetCommit = 88
+    case throttlingQuotaExceeded = 89
+    case producerFenced = 90
+    case resourceNotFound = 91
+    case duplicateResource = 92
+    case unacceptableCredential = 93
+    case unknownTopicID = 100
+    case transactionalIDNotFound = 105
+    case fencedMemberEpoch = 110
+    case unreleasedInstanceID = 111
+    case unsupportedAssignor = 112
+    case staleMemberEpoch = 113
+}
