@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+import EventCoordination
+import EventLog
+import Logging
+import Synchronization
+
+/// Runs the groups' coordinator: keeps requests that wait, and gives out answers once what they rest on is durable.
+final class GroupRunner: Sendable {
+    private struct State {
+        var coordinator: GroupCoordinator
+        var nextTicket: UInt64 = 0
+        var joins: [Ticket: CheckedContinuation<JoinAnswer, Never>] = [:]
+        var syncs: [Ticket: CheckedContinuation<SyncAnswer, Never>] = [:]
+    }
+
+    private let state: Mutex<State>
+    private let log: CoordinatorLog
+
+    init(_ coordinator: GroupCoordinator, log: CoordinatorLog) {
+        state = Mutex(State(coordinator: coordinator))
+        self.log = log
+    }
+
+    // MARK: Members
+
+    func join(_ request: JoinRequest) async -> JoinAnswer {
+        await withCheckedContinuation { continuation in
+            perform(request.groupID) { state in
+                let ticket = Self.ticket(&state)
+                state.joins[ticket] = continuation
+                return state.coordinator.join(request, ticket: ticket, now: CoordinatorClock.now)
+            }
+        }
+    }
+
+    func sync(_ request: SyncRequest) async -> SyncAnswer {
+        await withCheckedContinuation { continuation in
+            perform(request.groupID) { state in
+                let ticket = Self.ticket(&state)
+                state.syncs[ticket] = continuation
+                return state.coordinator.sync(request, ticket: ticket, now: CoordinatorClock.now)
+            }
+        }
+    }
+
+    func heartbeat(groupID: String, memberID: String, generation: Int32, instanceID: String?) -> CoordinationCode {
+        state.withLock { state in
+            state.coordinator.heartbeat(
+                groupID: groupID, memberID: memberID, generation: generation, instanceID: instanceID,
+                now: CoordinatorClock.now)
+        }
+    }
+
+    func leave(groupID: String, _ members: [LeavingMember]) -> (code: CoordinationCode, codes: [CoordinationCode]) {
+        var answer = (code: CoordinationCode.none, codes: [CoordinationCode]())
+        perform(groupID) { state in
+            let outcome = state.coordinator.leave(groupID: groupID, members, now: CoordinatorClock.now)
+            answer = (outcome.code, outcome.codes)
+            return outcome.effects
+        }
+        return answer
+    }
+
+    /// Does what is due; returns when to come again.
+    func advance() -> Duration {
+        perform(nil) { $0.coordinator.advance(now: CoordinatorClock.now) }
+        return state.withLock { $0.coordinator.nextDeadline }
+    }
+
+    private static func ticket(_ state: inout State) -> Ticket {
+        state.nextTicket += 1
+        return Ticket(state.nextTicket)
+    }
+
+    /// Lets the coordinator do something, and what follows from it in the order in which it happened.
+    private func perform(_ group: String?, _ body: (inout State) -> GroupEffects) {
+        state.withLock { state in
+            let before = group.flatMap { state.coordinator.group($0) }
+            let effects = body(&state)
+            guard !effects.isEmpty else { return }
+            let answers = effects.answers.map { Self.resumption($0, &state) }
+            log.append(effects.records) { [weak self] isWritten in
+                if !isWritten, let group { self?.takeBack(group, before) }
+                for answer in answers { answer(isWritten) }
+            }
+        }
+    }
+
+    private func takeBack(_ group: String, _ before: ConsumerGroup?) {
+        state.withLock { state in
+            if let before { state.coordinator.restore(before) } else { state.coordinator.forget(group) }
+        }
+    }
+
+    private static func resumption(_ answer: GroupAnswer, _ state: inout State) -> @Sendable (Bool) -> Void {
+        switch answer {
+        case .join(let ticket, var join):
+            let continuation = state.joins.removeValue(forKey: ticket)
+            return { isWritten in
+                if !isWritten { join = JoinAnswer.unavailable(memberID: join.memberID) }
+                continuation?.resume(returning: join)
+            }
+        case .sync(let ticket, var sync):
+            let continuation = state.syncs.removeValue(forKey: ticket)
+            return { isWritten in
+                if !isWritten { sync.code = .coordinatorNotAvailable }
+                continuation?.resume(returning: sync)
+            }
+        }
+    }
+
+    // MARK: Offsets
+
+    /// Commits offsets; those of a transaction wait for its marker.
+    func commit(_ request: CommitRequest, producer: CoordinatorLog.Producer? = nil) async -> [CoordinationCode] {
+        await withCheckedContinuation { continuation in
+            state.withLock { state in
+                let before = state.coordinator.group(request.groupID)
+                let outcome = state.coordinator.commit(request, now: CoordinatorClock.now)
+                log.append(outcome.records, producer: producer) { [weak self] isWritten in
+                    if !isWritten { self?.takeBack(request.groupID, before) }
+                    continuation.resume(
+                        returning: isWritten ? outcome.codes : outcome.codes.map { _ in .coordinatorNotAvailable })
+                }
+            }
+        }
+    }
+
+    func fetchOffsets(groupID: String, partitions: [GroupPartition]?, requireStable: Bool) -> [FetchedOffset] {
+        state.withLock {
+            $0.coordinator.fetchOffsets(groupID: groupID, partitions: partitions, requireStable: requireStable)
+        }
+    }
+
+    func deleteOffsets(
+        groupID: String, partitions: [GroupPartition]
+    ) async -> (code: CoordinationCode, codes: [CoordinationCode]) {
+        await withCheckedContinuation { continuation in
+            state.withLock { state in
+                let outcome = state.coordinator.deleteOffsets(groupID: groupID, partitions: partitions)
+                log.append(outcome.records) { isWritten in
+                    continuation.resume(
+                        returning: (isWritten ? outcome.code : .coordinatorNotAvailable, outcome.codes))
+                }
+            }
+        }
+    }
+
+    /// The marker of a transaction was written to the topic of offsets.
+    func completeTransaction(producerID: Int64, isCommit: Bool) {
+        state.withLock { $0.coordinator.completeTransaction(producerID: producerID, isCommit: isCommit) }
+    }
+
+    func topicDeleted(_ name: String) async {
+        await withCheckedContinuation { continuation in
+            state.withLock { state in
+                log.append(state.coordinator.topicsDeleted([name])) { _ in continuation.resume() }
+            }
+        }
+    }
+
+    // MARK: Administration
+
+    func describe(_ group: String) -> GroupDescription { state.withLock { $0.coordinator.describe(group) } }
+
+    func list(states: [String], types: [String]) -> [GroupListing] {
+        state.withLock { $0.coordinator.list(states: states, types: types) }
+    }
+
+    func delete(_ group: String) async -> CoordinationCode {
+        await withCheckedContinuation { continuation in
+            state.withLock { state in
+                let outcome = state.coordinator.delete(group)
+                log.append(outcome.records) { isWritten in
+                    continuation.resume(returning: isWritten ? outcome.code : .coordinatorNotAvailable)
+                }
+            }
+        }
+    }
+}
