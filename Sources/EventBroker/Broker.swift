@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
+import EventCoordination
 import EventLog
 import KafkaProtocol
 package import Logging
@@ -37,6 +38,8 @@ package final class Broker: Sendable {
     let configuration: BrokerConfiguration
     let budget: MemoryBudget
     let topics: TopicCatalog
+    let groups: GroupRunner
+    let transactions: TransactionRunner
     let logger: Logger
     private let listener = Mutex<(host: String, port: Int)>(("127.0.0.1", 0))
     private let files = DispatchQueue(label: "apus.events.files", qos: .userInitiated, attributes: .concurrent)
@@ -47,11 +50,52 @@ package final class Broker: Sendable {
         self.configuration = configuration
         self.logger = logger
         budget = MemoryBudget(bytes: configuration.maximumQueuedBytes)
-        topics = try await TopicCatalog(configuration, logger: logger)
+        let topics = try await TopicCatalog(configuration, logger: logger)
+        self.topics = topics
+        let files = files
+        let groupReplay = try await CoordinatorReplay.groups(topics.topic(TopicName.offsets)?.partition(0), on: files)
+        let transactionReplay = try await CoordinatorReplay.transactions(
+            topics.topic(TopicName.transactions)?.partition(0), on: files)
+        let reservations = ProducerReservations(folder: configuration.dataFolder, queue: files, logger: logger)
+        let now = CoordinatorClock.now
+        var groupSettings = GroupSettings()
+        groupSettings.initialRebalanceDelay = configuration.initialRebalanceDelay
+        groupSettings.offsetsRetention = configuration.offsetsRetention
+        let groups = GroupRunner(
+            GroupCoordinator(settings: groupSettings, replay: groupReplay, now: now),
+            log: CoordinatorLog(logger: logger) { try await topics.internalPartition(TopicName.offsets) })
+        self.groups = groups
+        var transactionSettings = TransactionSettings()
+        transactionSettings.maxTimeout = configuration.maximumTransactionTimeout
+        transactions = TransactionRunner(
+            TransactionCoordinator(
+                settings: transactionSettings, ids: try await reservations.load(), replay: transactionReplay, now: now),
+            log: CoordinatorLog(logger: logger) { try await topics.internalPartition(TopicName.transactions) },
+            world: .init(
+                partition: { topics.topic($0.topic)?.partition($0.partition) },
+                offsetsCompleted: { groups.completeTransaction(producerID: $0, isCommit: $1) },
+                reserve: { await reservations.keep($0) }), logger: logger)
+        transactions.resume()
     }
 
     /// Writes what is left to write.
     package func close() async { await topics.close() }
+
+    /// Does what is due, until the task is cancelled: timeouts of groups and transactions, retention and compaction.
+    package func run() async {
+        var maintenance = ContinuousClock.now + Self.maintenanceInterval
+        while !Task.isCancelled {
+            let due = min(groups.advance(), transactions.advance()) - CoordinatorClock.now
+            try? await Task.sleep(for: min(max(due, .milliseconds(10)), Self.tick))
+            guard ContinuousClock.now >= maintenance else { continue }
+            await topics.log.maintain()
+            maintenance = ContinuousClock.now + Self.maintenanceInterval
+        }
+    }
+
+    /// A member that joined meanwhile may be due earlier than what was due before.
+    private static let tick = Duration.milliseconds(500)
+    private static let maintenanceInterval = Duration.seconds(30)
 
     /// Where clients are told to connect.
     var address: (host: String, port: Int) { configuration.advertisedAddress ?? listener.withLock { $0 } }
@@ -99,6 +143,50 @@ package final class Broker: Sendable {
         let response = ApiVersionsResponse(
             errorCode: KafkaErrorCode.unsupportedVersion.rawValue, apiKeys: APITable.answer())
         return { Reply(response, correlation: correlation, version: 0) }
+    }
+
+    private func route(
+        _ key: Int16, _ reader: inout KafkaReader, _ context: RequestContext
+    ) throws(KafkaProtocolError) -> Work {
+        switch key {
+        case ProduceRequest.apiKey:
+            return produce(try ProduceRequest(from: &reader, version: context.version), context)
+        case FetchRequest.apiKey:
+            let request = try FetchRequest(from: &reader, version: context.version)
+            return { [self] in await fetch(request, context) }
+        case ListOffsetsRequest.apiKey: return try answer(&reader, context, listOffsets)
+        case MetadataRequest.apiKey: return try answer(&reader, context, metadata)
+        case OffsetCommitRequest.apiKey: return try answer(&reader, context, offsetCommit)
+        case OffsetFetchRequest.apiKey: return try answer(&reader, context, offsetFetch)
+        case FindCoordinatorRequest.apiKey: return try answer(&reader, context, findCoordinator)
+        case JoinGroupRequest.apiKey: return try answer(&reader, context, joinGroup)
+        case HeartbeatRequest.apiKey: return try answer(&reader, context, heartbeat)
+        case LeaveGroupRequest.apiKey: return try answer(&reader, context, leaveGroup)
+        case SyncGroupRequest.apiKey: return try answer(&reader, context, syncGroup)
+        case DescribeGroupsRequest.apiKey: return try answer(&reader, context, describeGroups)
+        case ListGroupsRequest.apiKey: return try answer(&reader, context, listGroups)
+        case ApiVersionsRequest.apiKey: return try answer(&reader, context, apiVersions)
+        case CreateTopicsRequest.apiKey: return try answer(&reader, context, createTopics)
+        case DeleteTopicsRequest.apiKey: return try answer(&reader, context, deleteTopics)
+        case DeleteRecordsRequest.apiKey: return try answer(&reader, context, deleteRecords)
+        case InitProducerIdRequest.apiKey: return try answer(&reader, context, initProducerID)
+        case OffsetForLeaderEpochRequest.apiKey: return try answer(&reader, context, offsetForLeaderEpoch)
+        case AddPartitionsToTxnRequest.apiKey: return try answer(&reader, context, addPartitions)
+        case AddOffsetsToTxnRequest.apiKey: return try answer(&reader, context, addOffsets)
+        case EndTxnRequest.apiKey: return try answer(&reader, context, endTransaction)
+        case TxnOffsetCommitRequest.apiKey: return try answer(&reader, context, commitOffsets)
+        case DescribeConfigsRequest.apiKey: return try answer(&reader, context, describeConfigs)
+        case AlterConfigsRequest.apiKey: return try answer(&reader, context, alterConfigs)
+        case CreatePartitionsRequest.apiKey: return try answer(&reader, context, createPartitions)
+        case DeleteGroupsRequest.apiKey: return try answer(&reader, context, deleteGroups)
+        case IncrementalAlterConfigsRequest.apiKey: return try answer(&reader, context, incrementalAlterConfigs)
+        case OffsetDeleteRequest.apiKey: return try answer(&reader, context, offsetDelete)
+        case DescribeClusterRequest.apiKey: return try answer(&reader, context, describeCluster)
+        case DescribeProducersRequest.apiKey: return try answer(&reader, context, describeProducers)
+        case DescribeTransactionsRequest.apiKey: return try answer(&reader, context, describeTransactions)
+        case ListTransactionsRequest.apiKey: return try answer(&reader, context, listTransactions)
+        default: throw KafkaProtocolError("the request \(key) is not one that this broker answers")
+        }
     }
 
     /// Reads a request and leaves its answer to a handler.

@@ -73,10 +73,10 @@ final class CoordinatorLog: Sendable {
         guard !records.isEmpty else { return true }
         do {
             var builder = RecordBatchBuilder(
-                producerID: producer?.id ?? -1, producerEpoch: producer?.epoch ?? -1, isTransactional: producer != nil)
+                producerId: producer?.id ?? -1, producerEpoch: producer?.epoch ?? -1, isTransactional: producer != nil)
             let now = CoordinatorClock.milliseconds
             for record in records { builder.append(timestamp: now, key: record.key, value: record.value) }
-            _ = try await log().append(builder.bytes()[...], durability: .durable, origin: .coordinator)
+            _ = try await log().append(builder.build()[...], durability: .durable, origin: .coordinator)
             return true
         } catch {
             logger.error("state of coordinators cannot be written", metadata: ["error": "\(error)"])

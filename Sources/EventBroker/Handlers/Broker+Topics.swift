@@ -103,6 +103,7 @@ extension Broker {
                 result.name = topic.name
                 result.topicId = topic.id
                 try await topics.delete(topic.name)
+                await groups.topicDeleted(topic.name)
             } catch {
                 result.errorCode = error.code.rawValue
                 result.errorMessage = error.message
@@ -183,5 +184,6 @@ extension Broker {
 /// Where the value of a setting comes from, with Kafka's numbers.
 enum SettingSource: Int8 {
     case topic = 1
+    case broker = 4
     case standard = 5
 }

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+import Dispatch
+import EventCoordination
+import Logging
+
+/// Keeps which ids of producers may have been given out, in `producer-ids.json`.
+struct ProducerReservations: Sendable {
+    private let path: String
+    private let queue: DispatchQueue
+    private let logger: Logger
+
+    init(folder: String, queue: DispatchQueue, logger: Logger) {
+        path = folder + "/producer-ids.json"
+        self.queue = queue
+        self.logger = logger
+    }
+
+    /// What was reserved before.
+    /// - Throws: when the file cannot be read, or is damaged: ids could be given out twice.
+    func load() async throws -> ProducerIDs {
+        let path = path
+        let bytes = try await withCheckedThrowingContinuation { continuation in
+            queue.async { continuation.resume(with: Result { try AtomicFile.read(path) }) }
+        }
+        guard let bytes else { return ProducerIDs() }
+        return ProducerIDs(reserved: try ProducerIDs.decode(bytes))
+    }
+
+    /// Returns whether a reservation is kept.
+    func keep(_ reservation: Int64) async -> Bool {
+        let path = path
+        let result = await withCheckedContinuation { continuation in
+            queue.async {
+                continuation.resume(
+                    returning: Result { try AtomicFile.write(ProducerIDs.encode(reservation: reservation), to: path) })
+            }
+        }
+        guard case .failure(let error) = result else { return true }
+        logger.error("ids of producers cannot be reserved", metadata: ["error": "\(error)"])
+        return false
+    }
+}

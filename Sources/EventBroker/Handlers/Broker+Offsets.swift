@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import EventLog
+import KafkaProtocol
+
+/// Where records are, and who wrote them.
+extension Broker {
+    func listOffsets(_ request: ListOffsetsRequest, _ context: RequestContext) async -> ListOffsetsResponse {
+        let isolation = request.isolationLevel == 1 ? Isolation.committed : .uncommitted
+        var response = ListOffsetsResponse()
+        for topic in request.topics {
+            var result = ListOffsetsResponse.ListOffsetsTopicResponse(name: topic.name)
+            for partition in topic.partitions {
+                var answer = ListOffsetsResponse.ListOffsetsPartitionResponse(
+                    partitionIndex: partition.partitionIndex)
+                do throws(KafkaErrorCode) {
+                    (answer.timestamp, answer.offset) = try await offset(partition, topic.name, isolation, context)
+                    answer.leaderEpoch = answer.offset < 0 ? -1 : 0
+                } catch {
+                    answer.errorCode = error.rawValue
+                }
+                result.partitions.append(answer)
+            }
+            response.topics.append(result)
+        }
+        return response
+    }
+
+    private func offset(
+        _ wanted: ListOffsetsRequest.ListOffsetsPartition, _ topic: String, _ isolation: Isolation,
+        _ context: RequestContext
+    ) async throws(KafkaErrorCode) -> (timestamp: Int64, offset: Int64) {
+        guard let log = topics.topic(topic)?.partition(wanted.partitionIndex) else { throw .unknownTopicOrPartition }
+        guard wanted.currentLeaderEpoch <= log.leaderEpoch else { throw .unknownLeaderEpoch }
+        let end = isolation == .committed ? log.lastStableOffset : log.highWatermark
+        switch wanted.timestamp {
+        case -1: return (-1, end)
+        case -2: return (-1, log.startOffset)
+        case -3 where context.version < 7: throw .unsupportedVersion
+        case ..<(-3): throw .unsupportedVersion
+        default: break
+        }
+        do {
+            let found = try await reading {
+                wanted.timestamp == -3 ? try log.maxTimestamp() : try log.offset(forTime: wanted.timestamp)
+            }
+            guard let found, found.offset < end else { return (-1, -1) }
+            return (found.timestamp, found.offset)
+        } catch {
+            logger.error("a time cannot be looked up", metadata: ["partition": "\(log.name)", "error": "\(error)"])
+            throw .storageError
+        }
+    }
+
+    /// There was never another leader: every epoch that a client can know is the first.
+    func offsetForLeaderEpoch(
+        _ request: OffsetForLeaderEpochRequest, _ context: RequestContext
+    ) -> OffsetForLeaderEpochResponse {
+        OffsetForLeaderEpochResponse(
+            topics: request.topics.map { topic in
+                .init(
+                    topic: topic.topic,
+                    partitions: topic.partitions.map { wanted in
+                        var answer = OffsetForLeaderEpochResponse.EpochEndOffset(partition: wanted.partition)
+                        guard let log = topics.topic(topic.topic)?.partition(wanted.partition) else {
+                            answer.errorCode = KafkaErrorCode.unknownTopicOrPartition.rawValue
+                            return answer
+                        }
+                        if wanted.currentLeaderEpoch > log.leaderEpoch {
+                            answer.errorCode = KafkaErrorCode.unknownLeaderEpoch.rawValue
+                        } else if wanted.leaderEpoch == log.leaderEpoch {
+                            answer.leaderEpoch = log.leaderEpoch
+                            answer.endOffset = log.endOffset
+                        }
+                        return answer
+                    })
+            })
+    }
+
+    func describeProducers(
+        _ request: DescribeProducersRequest, _ context: RequestContext
+    ) -> DescribeProducersResponse {
+        DescribeProducersResponse(
+            topics: request.topics.map { topic in
+                .init(
+                    name: topic.name,
+                    partitions: topic.partitionIndexes.map { number in
+                        var answer = DescribeProducersResponse.PartitionResponse(partitionIndex: number)
+                        guard let log = topics.topic(topic.name)?.partition(number) else {
+                            answer.errorCode = KafkaErrorCode.unknownTopicOrPartition.rawValue
+                            answer.errorMessage = "There is no partition \(number) of the topic \(topic.name)."
+                            return answer
+                        }
+                        answer.activeProducers = log.activeProducers().map {
+                            .init(
+                                producerId: $0.producerId, producerEpoch: Int32($0.epoch),
+                                lastSequence: $0.lastSequence, lastTimestamp: $0.lastTimestamp,
+                                coordinatorEpoch: $0.coordinatorEpoch, currentTxnStartOffset: $0.currentTransactionStart)
+                        }
+                        return answer
+                    })
+            })
+    }
+}
