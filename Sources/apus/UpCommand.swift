@@ -136,46 +136,6 @@ struct StatusCommand: AsyncParsableCommand {
     }
 }
 
-/// `apus serve`.
-struct ServeCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "serve", abstract: "Run one role alone in the foreground.",
-        discussion: """
-            Roles: \(PlatformRole.allCases.map(\.rawValue).joined(separator: ", ")).
-            apiserver needs nothing else; the others are clients of the API server in --kubeconfig, which may be any \
-            Kubernetes. Prints 'ready ROLE ADDRESS' when it works.
-            """)
-
-    @Argument(help: "The role.") var role: String
-    @OptionGroup var platform: PlatformOptions
-    @OptionGroup var network: NetworkOptions
-    @OptionGroup var log: LogOptions
-    @OptionGroup var protection: ProtectionOptions
-    @Option(help: "apiserver writes it (default: DATA-DIR/kubeconfig); the other roles read it.")
-    var kubeconfig: String?
-
-    func run() async throws {
-        guard let role = PlatformRole(rawValue: role) else {
-            throw ValidationError(
-                "there is no role '\(role)': use \(PlatformRole.allCases.map(\.rawValue).joined(separator: ", "))")
-        }
-        let settings = try Settings()
-        let dataDir = platform.resolvedDataDir(settings)
-        let (host, port) = try network.resolvedListen(settings)
-        try await reporting {
-            var configuration = try PlatformConfiguration(
-                dataDir: dataDir, host: host, port: port, network: network.resolvedNetwork(settings),
-                kubeconfig: absolute(settings.value("kubeconfig", kubeconfig) ?? "\(dataDir)/kubeconfig"),
-                executable: executablePath(), logger: try log.logger(settings))
-            configuration.protection = try protection.resolved(settings)
-            try await RoleRunner(role: role, configuration: configuration).run { address in
-                print("ready \(role.rawValue) \(address)")
-                fflush(nil)
-            }
-        }
-    }
-}
-
 /// Absolute path of this program.
 func executablePath() -> String {
     (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+package import EventBroker
+import Foundation
+package import Logging
+import NIOSSL
+import UnixSignals
+
+/// The broker of events, alone in the foreground.
+package struct EventsRole: Sendable {
+    private let configuration: BrokerConfiguration
+    private let host: String
+    private let port: Int
+    private let certificate: (chain: String, key: String)?
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - configuration: the broker's.
+    ///   - host: where to listen.
+    ///   - port: where to listen.
+    ///   - certificate: PEM files of the certificate with its chain, and of its key; nil for connections without TLS.
+    ///   - logger: for what happens.
+    package init(
+        _ configuration: BrokerConfiguration, host: String, port: Int, certificate: (chain: String, key: String)?,
+        logger: Logger
+    ) {
+        self.configuration = configuration
+        self.host = host
+        self.port = port
+        self.certificate = certificate
+        self.logger = logger
+    }
+
+    /// Serves until SIGTERM or SIGINT; `onReady` is called once with the address.
+    /// - Throws: when the folder, the certificate or the address cannot be used; the description says what to do.
+    package func run(onReady: @escaping @Sendable (String) async -> Void) async throws {
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        try FileManager.default.createDirectory(
+            atPath: configuration.dataFolder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let tls = try certificate.map { try Self.context($0) }
+        let broker = try await Broker(configuration, logger: logger)
+        let server = BrokerServer(broker: broker, host: host, port: port, tls: tls, logger: logger)
+        let result: Result<Void, any Error>
+        do {
+            result = .success(
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { for await _ in signals { return } }
+                    group.addTask { await broker.run() }
+                    group.addTask { [host] in
+                        try await server.run { port in
+                            let address = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+                            await onReady(address)
+                        }
+                    }
+                    try await group.next()
+                    group.cancelAll()
+                })
+        } catch {
+            result = .failure(error)
+        }
+        await broker.close()
+        try result.get()
+    }
+
+    private static func context(_ certificate: (chain: String, key: String)) throws -> NIOSSLContext {
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(certificate.chain).map { NIOSSLCertificateSource.certificate($0) }
+            let key = try NIOSSLPrivateKey(file: certificate.key, format: .pem)
+            var configuration = TLSConfiguration.makeServerConfiguration(
+                certificateChain: chain, privateKey: .privateKey(key))
+            configuration.minimumTLSVersion = .tlsv12
+            return try NIOSSLContext(configuration: configuration)
+        } catch {
+            throw PlatformError(
+                "the certificate \(certificate.chain) with the key \(certificate.key) cannot be used: \(error)")
+        }
+    }
+}
