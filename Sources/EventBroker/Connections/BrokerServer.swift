@@ -62,22 +62,22 @@ package struct BrokerServer: Sendable {
         }
         let address = listener.channel.localAddress
         broker.listens(host: address?.ipAddress ?? host, port: address?.port ?? port)
-        let open = Atomic(0)
+        let open = OpenConnections()
         try await withThrowingDiscardingTaskGroup { group in
             try await listener.executeThenClose { inbound in
                 await onBound(address?.port ?? port)
                 for try await channel in inbound {
-                    guard open.load(ordering: .relaxed) < configuration.maximumConnections else {
+                    guard open.count < configuration.maximumConnections else {
                         channel.channel.close(promise: nil)
                         group.addTask { try? await channel.executeThenClose { _ in } }
                         continue
                     }
-                    open.add(1, ordering: .relaxed)
+                    open.add(1)
                     let connection = BrokerConnection(
                         broker: broker, channel: channel, isEncrypted: tls != nil, logger: logger)
                     group.addTask {
                         await connection.serve()
-                        open.subtract(1, ordering: .relaxed)
+                        open.add(-1)
                     }
                 }
             }
@@ -96,4 +96,12 @@ package struct BrokerServer: Sendable {
             }
         return BrokerServerError(description: message)
     }
+}
+
+/// How many connections there are.
+private final class OpenConnections: Sendable {
+    private let value = Atomic(0)
+
+    var count: Int { value.load(ordering: .relaxed) }
+    func add(_ difference: Int) { value.add(difference, ordering: .relaxed) }
 }

@@ -94,15 +94,17 @@ final class GroupRunner: Sendable {
 
     private static func resumption(_ answer: GroupAnswer, _ state: inout State) -> @Sendable (Bool) -> Void {
         switch answer {
-        case .join(let ticket, var join):
+        case .join(let ticket, let join):
             let continuation = state.joins.removeValue(forKey: ticket)
             return { isWritten in
-                if !isWritten { join = JoinAnswer.unavailable(memberID: join.memberID) }
+                var join = join
+                if !isWritten { join.code = .coordinatorNotAvailable }
                 continuation?.resume(returning: join)
             }
-        case .sync(let ticket, var sync):
+        case .sync(let ticket, let sync):
             let continuation = state.syncs.removeValue(forKey: ticket)
             return { isWritten in
+                var sync = sync
                 if !isWritten { sync.code = .coordinatorNotAvailable }
                 continuation?.resume(returning: sync)
             }

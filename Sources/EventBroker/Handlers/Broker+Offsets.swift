@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import EventLog
 import KafkaProtocol
+import Logging
 
 /// Where records are, and who wrote them.
 extension Broker {
@@ -31,20 +32,11 @@ extension Broker {
     ) async throws(KafkaErrorCode) -> (timestamp: Int64, offset: Int64) {
         guard let log = topics.topic(topic)?.partition(wanted.partitionIndex) else { throw .unknownTopicOrPartition }
         guard wanted.currentLeaderEpoch <= log.leaderEpoch else { throw .unknownLeaderEpoch }
-        let end = isolation == .committed ? log.lastStableOffset : log.highWatermark
-        switch wanted.timestamp {
-        case -1: return (-1, end)
-        case -2: return (-1, log.startOffset)
-        case -3 where context.version < 7: throw .unsupportedVersion
-        case ..<(-3): throw .unsupportedVersion
-        default: break
-        }
+        let oldest: Int64 = context.version >= 7 ? -3 : -2
+        guard wanted.timestamp >= oldest else { throw .unsupportedVersion }
         do {
-            let found = try await reading {
-                wanted.timestamp == -3 ? try log.maxTimestamp() : try log.offset(forTime: wanted.timestamp)
-            }
-            guard let found, found.offset < end else { return (-1, -1) }
-            return (found.timestamp, found.offset)
+            let found = try await reading { try log.offset(forTime: wanted.timestamp, isolation: isolation) }
+            return found.map { ($0.timestamp, $0.offset) } ?? (-1, -1)
         } catch {
             logger.error("a time cannot be looked up", metadata: ["partition": "\(log.name)", "error": "\(error)"])
             throw .storageError

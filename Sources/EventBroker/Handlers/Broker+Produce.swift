@@ -3,6 +3,7 @@ import EventCoordination
 import EventLog
 import KafkaProtocol
 import KafkaRecords
+import NIOCore
 
 /// Records in.
 extension Broker {
@@ -55,7 +56,7 @@ extension Broker {
                 partition: GroupPartition(topic: name, partition: data.index))
             guard code == .none else { return .refused(Self.code(of: code), "the transaction does not have \(log.name)") }
         }
-        return .waiting(log.enqueue(records, durability: durability))
+        return .waiting(log.submit(records, durability: durability))
     }
 
     /// Producers know fewer codes than the requests of transactions have.

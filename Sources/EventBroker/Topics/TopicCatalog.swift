@@ -44,10 +44,10 @@ final class TopicCatalog: Sendable {
                 state.byID[topic.id] = topic
             }
         }
-        let known = state.withLock { Set($0.byName.values.flatMap { $0.partitions.map(\.name) }) }
-        for name in log.partitionNames where !known.contains(name) {
+        let known = Set(all.flatMap { $0.partitions.map(\.name) })
+        for name in log.partitions.map(\.name) where !known.contains(name) {
             logger.warning("a partition of a topic that was deleted goes", metadata: ["partition": "\(name)"])
-            try await log.deletePartition(name)
+            try await log.delete(name)
         }
         if document == nil { try await save() }
     }
@@ -61,10 +61,10 @@ final class TopicCatalog: Sendable {
     }
 
     private func partition(_ topic: String, _ number: Int, _ settings: [String: String]) async throws -> PartitionLog {
-        let name = try LogPartition(topic: topic, partition: Int32(number))
+        let name = LogPartition(topic, Int32(number))
         let configuration = PartitionConfiguration(settings)
         guard let present = log.partition(name) else {
-            return try await log.createPartition(name, configuration: configuration)
+            return try await log.create(name, configuration: configuration)
         }
         present.updateConfiguration(configuration)
         return present
@@ -150,7 +150,7 @@ final class TopicCatalog: Sendable {
                     state.byName[name] = nil
                     state.byID[topic.id] = nil
                 }
-                for partition in topic.partitions { try await self.log.deletePartition(partition.name) }
+                for partition in topic.partitions { try await self.log.delete(partition.name) }
             }
         }
     }
@@ -188,12 +188,10 @@ final class TopicCatalog: Sendable {
 
     /// Forgets records before an offset; −1 is the end. Returns the first offset that is kept.
     func deleteRecords(_ partition: PartitionLog, before offset: Int64) async throws(KafkaErrorCode) -> Int64 {
-        let wanted = offset == -1 ? partition.highWatermark : offset
-        guard wanted >= 0, wanted <= partition.highWatermark else { throw .offsetOutOfRange }
-        do {
-            try await partition.deleteRecords(before: wanted)
-            return partition.startOffset
+        do throws(EventLogError) {
+            return try await log.deleteRecords(partition.name, before: offset)
         } catch {
+            if error.code == .offsetOutOfRange { throw .offsetOutOfRange }
             logger.error("records cannot be deleted", metadata: ["partition": "\(partition.name)", "error": "\(error)"])
             throw .storageError
         }

@@ -68,6 +68,11 @@ package struct InitProducerAnswer: Hashable, Sendable {
     package var code: CoordinationCode
     /// −1 and −1 where the code is not `ok`.
     package var producer = ProducerIdentity(id: -1, epoch: -1)
+
+    package init(code: CoordinationCode, producer: ProducerIdentity = ProducerIdentity(id: -1, epoch: -1)) {
+        self.code = code
+        self.producer = producer
+    }
 }
 
 /// A transaction of the answers to DescribeTransactions and ListTransactions.
