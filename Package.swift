@@ -153,14 +153,14 @@ let package = Package(
             "ApusApp",
             [
                 "ApusCore", "KubeAPI", "AccessControl", "KubeStore", "KubeServer", "KubeClient", "ControllerRuntime",
-                "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", "YAMLFormat", .logging,
-                .serviceLifecycle,
-                .unixSignals,
+                "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", "EventBroker", "YAMLFormat",
+                .logging, .nioSSL, .serviceLifecycle, .unixSignals,
             ]),
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusApp", "ApusCore", "KafkaClient", "KubeAPI", "KubeClient", "YAMLFormat", "CProcessShim",
+                "ApusApp", "ApusCore", "EventBroker", "KafkaClient", "KubeAPI", "KubeClient", "YAMLFormat",
+                "CProcessShim",
                 .argumentParser, .logging,
             ],
             swiftSettings: strict),

@@ -236,7 +236,7 @@ struct AppendRun {
     /// Publishes what was written, or takes it back, and answers.
     mutating func finish() {
         if let failure { takeBack(failure) } else { publish() }
-        for (item, answer) in zip(pending, answers) { item.continuation.resume(returning: answer) }
+        for (item, answer) in zip(pending, answers) { item.answer.resume(answer) }
     }
 
     private func publish() {

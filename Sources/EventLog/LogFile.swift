@@ -23,6 +23,13 @@ package final class LogFile: Sendable {
 
     deinit { close(descriptor) }
 
+    /// A descriptor of its own for the same file; whoever asked closes it.
+    package func duplicate() throws(ReadError) -> CInt {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw ReadError(.storage, FileError("duplicate", path).description) }
+        return copy
+    }
+
     /// Bytes of the file.
     func size() throws(FileError) -> Int64 {
         var status = stat()

@@ -28,7 +28,7 @@ final class LogWriter: Sendable {
 
     struct Pending: Sendable {
         var request: Request
-        var continuation: CheckedContinuation<Answer, Never>
+        var answer: PendingAppend
     }
 
     private struct Inbox: Sendable {
@@ -60,26 +60,28 @@ final class LogWriter: Sendable {
     /// A checkpoint begins: bytes count from here on.
     func checkpointBegins() { inbox.withLock { $0.unsyncedBytes = 0 } }
 
-    /// Returns once the records are written, or refused. Not cancellable.
-    func append(_ request: Request) async throws(AppendError) -> Appended {
-        let answer = await withCheckedContinuation { continuation in
-            let refusal = inbox.withLock { inbox -> AppendError? in
-                guard !inbox.isClosed else { return Self.closed(request.partition) }
-                guard inbox.bytes < configuration.queueBytes || inbox.pending.isEmpty else {
-                    return AppendError(
-                        .busy,
-                        "\(request.partition.name): \(inbox.bytes) bytes wait to be written: retry, or send less")
-                }
-                inbox.pending.append(Pending(request: request, continuation: continuation))
-                inbox.bytes += request.byteCount
-                if !inbox.isDraining { thread.async { self.drain() } }
-                inbox.isDraining = true
-                return nil
+    /// Takes an append in; appends are written in the order of these calls.
+    func submit(_ request: Request) -> PendingAppend {
+        let answer = PendingAppend()
+        let refusal = inbox.withLock { inbox -> AppendError? in
+            guard !inbox.isClosed else { return Self.closed(request.partition) }
+            guard inbox.bytes < configuration.queueBytes || inbox.pending.isEmpty else {
+                return AppendError(
+                    .busy,
+                    "\(request.partition.name): \(inbox.bytes) bytes wait to be written: retry, or send less")
             }
-            if let refusal { continuation.resume(returning: .failure(refusal)) }
+            inbox.pending.append(Pending(request: request, answer: answer))
+            inbox.bytes += request.byteCount
+            if !inbox.isDraining { thread.async { self.drain() } }
+            inbox.isDraining = true
+            return nil
         }
-        return try answer.get()
+        if let refusal { answer.resume(.failure(refusal)) }
+        return answer
     }
+
+    /// Returns once the records are written, or refused. Not cancellable.
+    func append(_ request: Request) async throws(AppendError) -> Appended { try await submit(request).value() }
 
     /// Runs `job` on the writer's thread, between two rounds.
     func perform<R: Sendable>(_ job: @escaping @Sendable () -> R) async -> R {
@@ -153,7 +155,7 @@ final class LogWriter: Sendable {
                 if run.needsSync { run.sync() }
                 run.finish()
                 if needsRoll, let failure = partition.roll() {
-                    for item in rest { item.continuation.resume(returning: .failure(failure)) }
+                    for item in rest { item.answer.resume(.failure(failure)) }
                     rest = []
                 }
             }

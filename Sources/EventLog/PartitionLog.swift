@@ -60,15 +60,21 @@ package final class PartitionLog: Sendable {
     package func append(
         _ records: ArraySlice<UInt8>, durability: Durability, origin: RecordValidation.Origin = .client
     ) async throws(AppendError) -> Appended {
-        let configuration = configuration
+        try await submit(records, durability: durability, origin: origin).value()
+    }
+
+    /// As ``append(_:durability:origin:)``, answered later: batches are written in the order of these calls.
+    package func submit(
+        _ records: ArraySlice<UInt8>, durability: Durability, origin: RecordValidation.Origin = .client
+    ) -> PendingAppend {
         let validation = RecordValidation(configuration, origin: origin, now: shared.clock())
         let batches: [ValidatedBatch]
         do throws(RecordError) {
             batches = try records.withRawBytes { (bytes) throws(RecordError) in try validation.validate(bytes) }
         } catch {
-            throw AppendError(error, in: name)
+            return PendingAppend(.failure(AppendError(error, in: name)))
         }
-        return try await shared.writer.append(
+        return shared.writer.submit(
             .init(partition: self, content: .records(records, batches, origin), durability: durability))
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusApp
+import ApusCore
 import ArgumentParser
 import EventBroker
 import Foundation
