@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts `apus serve events` for the tests, on a free port, kills and restarts it, and stops it."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+
+import pytest
+
+from conftest import APUS, wait_for
+
+KCAT = shutil.which("kcat")
+CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
+
+
+class Broker:
+    """One `apus serve events` with a data folder of its own. A restart keeps folder and port."""
+
+    def __init__(self, *arguments):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="apus-events-"))
+        self.arguments = list(arguments)
+        self.address = "127.0.0.1:0"
+        self.process = None
+        self.starts = 0
+
+    def start(self, timeout=30):
+        said = self.folder / "events.out"
+        with open(said, "w") as output, open(self.folder / "events.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [APUS, "serve", "events", "--data-dir", str(self.folder / "data"), "--listen", self.address,
+                 *self.arguments], stdout=output, stderr=log)
+
+        def ready():
+            if self.process.poll() is not None:
+                pytest.fail(f"apus serve events ended with {self.process.returncode}: {self.logged()[-2000:]}")
+            return next((line for line in said.read_text().splitlines() if line.startswith("ready events ")), None)
+
+        self.address = wait_for(ready, timeout, "apus serve events to be ready").split()[-1]
+        self.starts += 1
+        return self
+
+    def logged(self):
+        return (self.folder / "events.log").read_text(errors="replace")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """Ends it with SIGTERM, which has to work."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            assert self.process.wait(30) == 0, self.logged()[-2000:]
+        except subprocess.TimeoutExpired:
+            self.kill()
+            pytest.fail("apus serve events did not stop within 30 s of SIGTERM")
+
+    def clean(self, keep):
+        if self.process and self.process.poll() is None:
+            self.kill()
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kcat(self, *arguments, input=None, check=True, timeout=30):
+        result = subprocess.run([KCAT, "-b", self.address, *arguments], input=input, text=True, capture_output=True,
+                                timeout=timeout)
+        if check and result.returncode != 0:
+            pytest.fail(f"kcat {' '.join(arguments)} ended with {result.returncode}:\n{result.stdout}{result.stderr}")
+        return result.stdout if check else result
+
+    def apus(self, *arguments, input=None, check=True, timeout=30):
+        """`apus events …` against this broker."""
+        command = [APUS, "events", *arguments, "--bootstrap", self.address]
+        result = subprocess.run(command, input=input, text=True, capture_output=True, timeout=timeout)
+        if check and result.returncode != 0:
+            pytest.fail(f"{' '.join(command)} ended with {result.returncode}:\n{result.stdout}{result.stderr}")
+        return result.stdout if check else result
+
+    def metadata(self, topic=None):
+        return json.loads(self.kcat("-L", "-J", *(["-t", topic] if topic else [])))
+
+    def read(self, topic, committed=True):
+        """All records of a topic as (partition, offset, key, value), in order within each partition, by kcat."""
+        level = "read_committed" if committed else "read_uncommitted"
+        out = self.kcat("-C", "-t", topic, "-o", "beginning", "-e", "-q", "-X", f"isolation.level={level}", "-f",
+                        "%p\t%o\t%k\t%s\n")
+        records = [line.split("\t", 3) for line in out.splitlines()]
+        return sorted((int(p), int(o), k, v) for p, o, k, v in records)
+
+
+def new_topic(broker, partitions=1, **config):
+    """Makes a topic by confluent-kafka's admin client; its name."""
+    from confluent_kafka.admin import AdminClient, NewTopic
+    name = "t-" + uuid.uuid4().hex[:10]
+    settings = {key.replace("_", "."): str(value) for key, value in config.items()}
+    admin = AdminClient({"bootstrap.servers": broker.address})
+    admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(20)
+    return name
+
+
+def running_broker(request, *arguments):
+    broker = Broker(*arguments)
+    failed = request.session.testsfailed
+    try:
+        yield broker.start()
+        broker.stop()
+    finally:
+        broker.clean(keep=request.session.testsfailed > failed)
+
+
+@pytest.fixture(scope="module")
+def broker(request):
+    """A running broker for the tests of one file."""
+    yield from running_broker(request)
+
+
+@pytest.fixture
+def own_broker(request):
+    """A broker that the test kills and restarts."""
+    yield from running_broker(request)
+
+
+def rounds(default):
+    """How many times the broker is killed: few in `make test`, APUS_EVENTS_KILL_ROUNDS for more."""
+    return int(os.environ.get("APUS_EVENTS_KILL_ROUNDS", default))
