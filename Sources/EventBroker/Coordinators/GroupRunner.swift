@@ -52,7 +52,7 @@ final class GroupRunner: Sendable {
     }
 
     func leave(groupID: String, _ members: [LeavingMember]) -> (code: CoordinationCode, codes: [CoordinationCode]) {
-        var answer = (code: CoordinationCode.none, codes: [CoordinationCode]())
+        var answer = (code: CoordinationCode.ok, codes: [CoordinationCode]())
         perform(groupID) { state in
             let outcome = state.coordinator.leave(groupID: groupID, members, now: CoordinatorClock.now)
             answer = (outcome.code, outcome.codes)

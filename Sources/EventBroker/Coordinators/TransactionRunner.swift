@@ -57,7 +57,7 @@ final class TransactionRunner: Sendable {
             }
             return (outcome.answer, outcome.effects)
         }
-        guard answer.code == .none, let reservation, await !reservation.value else { return answer }
+        guard answer.code == .ok, let reservation, await !reservation.value else { return answer }
         state.withLock { $0.coordinator.reservationFailed() }
         return InitProducerAnswer(code: .coordinatorNotAvailable)
     }

@@ -52,7 +52,7 @@ extension Broker {
             : [LeavingMember(memberID: request.memberId)]
         let answer = groups.leave(groupID: request.groupId, leaving)
         guard isBatch else {
-            let code = answer.code == .none ? answer.codes.first ?? .none : answer.code
+            let code = answer.code == .ok ? answer.codes.first ?? .ok : answer.code
             return LeaveGroupResponse(errorCode: code.rawValue)
         }
         return LeaveGroupResponse(
@@ -93,7 +93,7 @@ extension Broker {
                     name: topic.name,
                     partitions: topic.partitions.map { partition in
                         let name = GroupPartition(topic: topic.name, partition: partition.partitionIndex)
-                        let code = unknown.contains(name) ? .unknownTopicOrPartition : byPartition[name] ?? .none
+                        let code = unknown.contains(name) ? .unknownTopicOrPartition : byPartition[name] ?? .ok
                         return .init(partitionIndex: partition.partitionIndex, errorCode: code.rawValue)
                     })
             })
@@ -153,7 +153,7 @@ extension Broker {
         var codes = answer.codes[...]
         return OffsetDeleteResponse(
             errorCode: answer.code.rawValue,
-            topics: answer.code != .none
+            topics: answer.code != .ok
                 ? []
                 : request.topics.map { topic in
                     .init(
@@ -161,7 +161,7 @@ extension Broker {
                         partitions: topic.partitions.map {
                             .init(
                                 partitionIndex: $0.partitionIndex,
-                                errorCode: (codes.popFirst() ?? .none).rawValue)
+                                errorCode: (codes.popFirst() ?? .ok).rawValue)
                         })
                 })
     }

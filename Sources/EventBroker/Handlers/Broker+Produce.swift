@@ -54,7 +54,7 @@ extension Broker {
                 transactionalID: request.transactionalId ?? "",
                 producer: ProducerIdentity(id: header.producerId, epoch: header.producerEpoch),
                 partition: GroupPartition(topic: name, partition: data.index))
-            guard code == .none else { return .refused(Self.code(of: code), "the transaction does not have \(log.name)") }
+            guard code == .ok else { return .refused(Self.code(of: code), "the transaction does not have \(log.name)") }
         }
         return .waiting(log.submit(records, durability: durability))
     }

@@ -26,7 +26,7 @@ extension Broker {
                 if topics.topic(topic.name)?.partition(number) == nil { unknown.insert(name) } else { wanted.append(name) }
             }
         }
-        var code = CoordinationCode.none
+        var code = CoordinationCode.ok
         if unknown.isEmpty {
             code = await transactions.addPartitions(
                 transactionalID: request.v3AndBelowTransactionalId,
@@ -87,7 +87,7 @@ extension Broker {
             transactionalID: request.transactionalId, producer: producer,
             partition: GroupPartition(topic: TopicName.offsets, partition: 0))
         var codes = offsets.map { _ in verdict }
-        if verdict == .none {
+        if verdict == .ok {
             codes = await groups.commit(
                 CommitRequest(
                     groupID: request.groupId, memberID: request.memberId, generation: request.generationId,
@@ -101,7 +101,7 @@ extension Broker {
                     name: topic.name,
                     partitions: topic.partitions.map {
                         .init(
-                            partitionIndex: $0.partitionIndex, errorCode: (rest.popFirst() ?? .none).rawValue)
+                            partitionIndex: $0.partitionIndex, errorCode: (rest.popFirst() ?? .ok).rawValue)
                     })
             })
     }
