@@ -19,11 +19,11 @@ package struct PartitionName: Hashable, Comparable, Sendable, CustomStringConver
 
 /// Which partition of `__consumer_offsets` or `__transaction_state` keeps the state of an id.
 package enum CoordinatorPartition {
-    /// The hash of Java's strings (over UTF-16, 31 a step, in 32 bits), made positive, modulo the number of partitions:
-    /// what Kafka's brokers and tools use.
+    /// The hash of Java's strings (over UTF-16, 31 a step, in 32 bits), without its sign, modulo the number of
+    /// partitions: what Kafka's brokers and tools use.
     package static func index(of id: String, count: Int32) -> Int32 {
         var hash: Int32 = 0
         for unit in id.utf16 { hash = hash &* 31 &+ Int32(unit) }
-        return (hash & Int32.max) % max(count, 1)
+        return hash == Int32.min ? 0 : abs(hash) % max(count, 1)
     }
 }
