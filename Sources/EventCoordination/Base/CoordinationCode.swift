@@ -35,6 +35,9 @@ package enum CoordinationCode: Int16, Error, Hashable, Sendable {
     case groupSubscribedToTopic = 86
     case unstableOffsetCommit = 88
     case producerFenced = 90
+    case resourceNotFound = 91
+    case duplicateResource = 92
+    case unacceptableCredential = 93
     case transactionalIDNotFound = 105
     case fencedMemberEpoch = 110
     case unreleasedInstanceID = 111
