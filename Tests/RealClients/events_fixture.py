@@ -99,7 +99,7 @@ def new_topic(broker, partitions=1, **config):
     from confluent_kafka.admin import AdminClient, NewTopic
     name = "t-" + uuid.uuid4().hex[:10]
     settings = {key.replace("_", "."): str(value) for key, value in config.items()}
-    admin = AdminClient({"bootstrap.servers": broker.address})
+    admin = AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
     admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(20)
     return name
 
