@@ -269,20 +269,25 @@ final class ConsumerCore: KafkaEventHandler {
             while let message = rd_kafka_event_message_next(event) { receive(message) }
         case RD_KAFKA_EVENT_REBALANCE: rebalance(event)
         case RD_KAFKA_EVENT_OFFSET_COMMIT: break
+        case RD_KAFKA_EVENT_ERROR where rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__PARTITION_EOF: noteEnd(event)
         default: if let error = handle.note(event) { fail(error) }
         }
         state.withLock { $0.gotEvent = true }
+    }
+
+    private func noteEnd(_ event: OpaquePointer) {
+        guard let end = rd_kafka_event_topic_partition(event) else { return }
+        defer { rd_kafka_topic_partition_destroy(end) }
+        guard let topic = end.pointee.topic else { return }
+        let place = TopicPartition(String(cString: topic), end.pointee.partition)
+        let offset = end.pointee.offset
+        if offset >= 0 { state.withLock { $0.ends[place] = offset } }
     }
 
     private func receive(_ message: UnsafePointer<rd_kafka_message_t>) {
         if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
             let copy = KafkaMessage(message)
             state.withLock { if $0.phase == .reading { $0.buffer.append(copy) } }
-        } else if message.pointee.err == RD_KAFKA_RESP_ERR__PARTITION_EOF {
-            let (partition, offset) = (message.pointee.partition, message.pointee.offset)
-            guard let topic = message.pointee.rkt.flatMap({ rd_kafka_topic_name($0) }) else { return }
-            let place = TopicPartition(String(cString: topic), partition)
-            state.withLock { $0.ends[place] = offset }
         } else {
             let topic = message.pointee.rkt.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) }
             let said = rd_kafka_message_errstr(message).map { String(cString: $0) }
