@@ -149,9 +149,11 @@ final class ConsumerCore: KafkaEventHandler {
     // MARK: Commands
 
     /// Runs `body` on the thread that takes records.
-    func perform(_ body: @escaping @Sendable (ConsumerCore) throws -> Void) async throws {
+    func perform<Value: Sendable>(
+        _ body: @escaping @Sendable (ConsumerCore) throws -> Value
+    ) async throws -> Value {
         try handle.checkOpen()
-        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+        return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
             let accepted = state.withLock { state in
                 guard state.phase == .reading else { return false }
                 state.commands.append { [self] in continuation.resume(with: Result { try body(self) }) }

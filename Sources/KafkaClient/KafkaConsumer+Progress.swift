@@ -47,16 +47,18 @@ extension KafkaConsumer {
     /// The offset after the last record that was handed out, of each partition that is read; partitions of which none
     /// was are left out. With `enable.partition.eof` that of a partition read to its end is past what is no record
     /// there (markers of transactions, what compaction took).
-    package func positions() throws -> [TopicPartition: Int64] {
-        let ends = core.knownEnds()
-        let ahead = core.firstBuffered()
-        var positions = try PartitionList.with(places: assignment) { list in
-            try rd_kafka_position(core.handle.pointer, list).check("reading positions")
-            return try PartitionList.offsets(list, "reading the position")
+    package func positions() async throws -> [TopicPartition: Int64] {
+        let assignment = assignment
+        // On the thread that takes records, so that none is between the library and the buffer.
+        return try await core.perform { core in
+            var positions = try PartitionList.with(places: assignment) { list in
+                try rd_kafka_position(core.handle.pointer, list).check("reading positions")
+                return try PartitionList.offsets(list, "reading the position")
+            }
+            for (place, end) in core.knownEnds() { positions[place] = max(end, positions[place] ?? 0) }
+            for (place, offset) in core.firstBuffered() where positions[place] != nil { positions[place] = offset }
+            return positions
         }
-        for (place, end) in ends { positions[place] = max(end, positions[place] ?? 0) }
-        for (place, offset) in ahead where positions[place] != nil { positions[place] = offset }
-        return positions
     }
 
     /// Goes on reading from other offsets. The partitions have to be assigned.

@@ -85,7 +85,7 @@ struct TailCommand: AsyncParsableCommand {
             }
             guard exit else { continue }
             // Positions pass the end also where control records or compaction left no record there.
-            for (place, position) in try consumer.positions() {
+            for (place, position) in try await consumer.positions() {
                 if let end = ends[place], position >= end { ends[place] = nil }
             }
             if ends.isEmpty { return }

@@ -27,7 +27,7 @@ import Testing
             if count == 1000 { break }
         }
         #expect(next == [0: 500, 1: 500])
-        #expect(try consumer.positions() == [TopicPartition("t", 0): 500, TopicPartition("t", 1): 500])
+        #expect(try await consumer.positions() == [TopicPartition("t", 0): 500, TopicPartition("t", 1): 500])
         await consumer.close()
     }
 
@@ -107,7 +107,7 @@ import Testing
         _ = try await read(consumer, 5)
         let paused = TopicPartition("t", 0)
         try consumer.pause([paused])
-        let position = try consumer.positions()[paused]
+        let position = try await consumer.positions()[paused]
         let others = try await read(consumer, 50 - Int(5 - (position ?? 0)))
         #expect(others.allSatisfy { $0.partition == 1 } && others.last?.offset == 99)
         try consumer.resume([paused])

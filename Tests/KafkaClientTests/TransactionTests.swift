@@ -20,7 +20,7 @@ import Testing
                 try await producer.enqueue(
                     KafkaRecord(topic: "out", partition: 0, value: (message.value ?? []) + bytes("!")))
             }
-            try await producer.sendOffsets(consumer.positions(), of: consumer)
+            try await producer.sendOffsets(await consumer.positions(), of: consumer)
         }
         await consumer.close()
 

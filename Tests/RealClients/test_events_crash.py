@@ -6,7 +6,7 @@ import random
 import threading
 import time
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from conftest import wait_for
 from events_fixture import new_topic, own_broker, rounds  # noqa: F401
@@ -60,76 +60,6 @@ def test_nothing_acknowledged_is_lost_or_doubled(own_broker):
         assert found[partition] == records, f"partition {partition}: lost, doubled or moved records"
         numbers = [number for _, number in records]
         assert numbers == list(range(partition, numbers[-1] + 1, partitions)), f"partition {partition}: out of order"
-
-
-def test_exactly_once_transform_under_kills(own_broker):
-    """Reads, transforms and writes in transactions, while the broker is killed and the worker begins anew."""
-    broker, count = own_broker, 2000
-    source, target = new_topic(broker, partitions=2), new_topic(broker, partitions=2)
-    feed = Producer({"bootstrap.servers": broker.address, "enable.idempotence": True, **QUICK})
-    for number in range(count):
-        feed.produce(source, value=b"%d" % number, partition=number % 2)
-    assert feed.flush(30) == 0
-    committed, stop, trouble = [0], threading.Event(), []
-
-    def work():
-        producer = Producer({"bootstrap.servers": broker.address, "transactional.id": f"tx-{source}",
-                             "transaction.timeout.ms": 10000, "linger.ms": 0, **QUICK})
-        consumer = Consumer({"bootstrap.servers": broker.address, "group.id": f"g-{source}", "log_level": 0,
-                             "auto.offset.reset": "earliest", "enable.auto.commit": False,
-                             "session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
-                             "reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 100})
-        try:
-            producer.init_transactions(30)
-            consumer.subscribe([source])
-            while not stop.is_set():
-                batch = [m for m in consumer.consume(40, 0.2) if m.error() is None]
-                if not batch:
-                    continue
-                producer.begin_transaction()
-                progress = {}
-                for message in batch:
-                    producer.produce(target, value=b"<%s>" % message.value(), partition=message.partition())
-                    progress[message.partition()] = message.offset() + 1
-                offsets = [TopicPartition(source, p, o) for p, o in progress.items()]
-                producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), 30)
-                while True:
-                    try:
-                        producer.commit_transaction(30)
-                        break
-                    except KafkaException as error:
-                        if not error.args[0].retriable():
-                            raise
-                committed[0] += len(batch)
-        finally:
-            consumer.close()
-
-    def keep_working():
-        # What fails is thrown away, as a restarted process would: the next producer fences it, and aborts.
-        while not stop.is_set():
-            try:
-                work()
-            except KafkaException as error:
-                trouble.append(error)
-                time.sleep(0.1)
-
-    worker = threading.Thread(target=keep_working)
-    worker.start()
-    try:
-        for round in range(rounds(3)):
-            before = committed[0]
-            wait_for(lambda: committed[0] > before or committed[0] >= count, 60, f"a commit in round {round}")
-            time.sleep(random.uniform(0, 0.05))
-            broker.kill()
-            broker.start()
-        wait_for(lambda: len(broker.read(target)) >= count, 60, "every record")
-    finally:
-        stop.set()
-        worker.join()
-    records = broker.read(target)
-    for partition in range(2):
-        numbers = [int(v.strip("<>")) for p, _, _, v in records if p == partition]
-        assert numbers == list(range(partition, count, 2)), f"partition {partition}: lost, doubled or moved records"
 
 
 def test_committed_offsets_and_topics_survive(own_broker):
