@@ -53,7 +53,9 @@ struct Reply: Sendable {
         var parts: [Part] = []
         var begin = 0
         for external in writer.externals {
-            if external.position > begin { parts.append(.bytes(ByteBuffer(bytes: writer.bytes[begin..<external.position]))) }
+            if external.position > begin {
+                parts.append(.bytes(ByteBuffer(bytes: writer.bytes[begin..<external.position])))
+            }
             begin = external.position
             if external.count > 0 { parts.append(.file(files[external.id])) }
         }

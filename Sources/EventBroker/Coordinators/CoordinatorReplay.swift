@@ -57,7 +57,8 @@ enum CoordinatorReplay {
             try bytes.withUnsafeBytes { blob in
                 for batch in try RecordBatch.batches(in: blob) {
                     guard batch.hasValidChecksum(in: blob) else {
-                        throw RecordError(.corrupt, "\(partition.name): a batch at \(batch.header.baseOffset) is damaged")
+                        throw RecordError(
+                            .corrupt, "\(partition.name): a batch at \(batch.header.baseOffset) is damaged")
                     }
                     try body(batch, blob)
                 }

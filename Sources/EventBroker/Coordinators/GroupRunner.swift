@@ -128,9 +128,16 @@ final class GroupRunner: Sendable {
         }
     }
 
-    func fetchOffsets(groupID: String, partitions: [GroupPartition]?, requireStable: Bool) -> [FetchedOffset] {
-        state.withLock {
-            $0.coordinator.fetchOffsets(groupID: groupID, partitions: partitions, requireStable: requireStable)
+    /// What was committed; nothing that a crash could take back is shown.
+    func fetchOffsets(
+        groupID: String, partitions: [GroupPartition]?, requireStable: Bool
+    ) async -> [FetchedOffset] {
+        await withCheckedContinuation { continuation in
+            state.withLock { state in
+                let found = state.coordinator.fetchOffsets(
+                    groupID: groupID, partitions: partitions, requireStable: requireStable)
+                log.append([]) { _ in continuation.resume(returning: found) }
+            }
         }
     }
 

@@ -44,7 +44,9 @@ final class TransactionRunner: Sendable {
     func initProducer(
         transactionalID: String?, timeout: Duration, expected: ProducerIdentity?
     ) async -> InitProducerAnswer {
-        let (answer, reservation) = await perform(transactionalID ?? "", InitProducerAnswer(code: .coordinatorNotAvailable)) {
+        let (answer, reservation) = await perform(
+            transactionalID ?? "", InitProducerAnswer(code: .coordinatorNotAvailable)
+        ) {
             state in
             let outcome = state.coordinator.initProducer(
                 transactionalID: transactionalID, timeout: timeout, expected: expected, now: CoordinatorClock.now)
@@ -139,7 +141,9 @@ final class TransactionRunner: Sendable {
     private func carryOut(_ decided: [TransactionMarkers]) {
         for markers in decided {
             Task {
-                for partition in markers.partitions { await write(markers, to: partition) }
+                await withTaskGroup(of: Void.self) { group in
+                    for partition in markers.partitions { group.addTask { await self.write(markers, to: partition) } }
+                }
                 let effects = state.withLock {
                     $0.coordinator.markersWritten(markers, now: CoordinatorClock.now)
                 }
@@ -161,7 +165,8 @@ final class TransactionRunner: Sendable {
                 return
             } catch {
                 logger.error(
-                    "a transaction's marker cannot be written yet", metadata: ["partition": "\(name)", "error": "\(error)"])
+                    "a transaction's marker cannot be written yet",
+                    metadata: ["partition": "\(name)", "error": "\(error)"])
                 try? await Task.sleep(for: Self.retry)
             }
         }

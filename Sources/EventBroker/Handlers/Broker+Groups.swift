@@ -99,9 +99,9 @@ extension Broker {
             })
     }
 
-    func offsetFetch(_ request: OffsetFetchRequest, _ context: RequestContext) -> OffsetFetchResponse {
+    func offsetFetch(_ request: OffsetFetchRequest, _ context: RequestContext) async -> OffsetFetchResponse {
         guard context.version >= 8 else {
-            let found = offsets(
+            let found = await offsets(
                 of: request.groupId, request.topics?.map { ($0.name, $0.partitionIndexes) }, request.requireStable)
             return OffsetFetchResponse(
                 topics: found.map { name, offsets in
@@ -115,11 +115,12 @@ extension Broker {
                         })
                 })
         }
-        return OffsetFetchResponse(
-            groups: request.groups.map { group in
-                let found = offsets(
-                    of: group.groupId, group.topics?.map { ($0.name, $0.partitionIndexes) }, request.requireStable)
-                return .init(
+        var response = OffsetFetchResponse()
+        for group in request.groups {
+            let found = await offsets(
+                of: group.groupId, group.topics?.map { ($0.name, $0.partitionIndexes) }, request.requireStable)
+            response.groups.append(
+                .init(
                     groupId: group.groupId,
                     topics: found.map { name, offsets in
                         .init(
@@ -130,16 +131,19 @@ extension Broker {
                                     committedLeaderEpoch: $0.leaderEpoch, metadata: $0.metadata,
                                     errorCode: $0.code.rawValue)
                             })
-                    })
-            })
+                    }))
+        }
+        return response
     }
 
     /// Offsets of a group by topic, in the order of the request; of all topics that have any where none is named.
     private func offsets(
         of group: String, _ wanted: [(name: String, partitions: [Int32])]?, _ requireStable: Bool
-    ) -> [(name: String, offsets: [FetchedOffset])] {
-        let names = wanted.map { $0.flatMap { topic in topic.partitions.map { GroupPartition(topic: topic.name, partition: $0) } } }
-        let found = groups.fetchOffsets(groupID: group, partitions: names, requireStable: requireStable)
+    ) async -> [(name: String, offsets: [FetchedOffset])] {
+        let names = wanted.map {
+            $0.flatMap { topic in topic.partitions.map { GroupPartition(topic: topic.name, partition: $0) } }
+        }
+        let found = await groups.fetchOffsets(groupID: group, partitions: names, requireStable: requireStable)
         var byTopic: [String: [FetchedOffset]] = [:]
         for offset in found { byTopic[offset.partition.topic, default: []].append(offset) }
         return (wanted?.map(\.name) ?? byTopic.keys.sorted()).map { ($0, byTopic[$0] ?? []) }

@@ -86,7 +86,8 @@ extension Broker {
                             .init(
                                 producerId: $0.producerId, producerEpoch: Int32($0.epoch),
                                 lastSequence: $0.lastSequence, lastTimestamp: $0.lastTimestamp,
-                                coordinatorEpoch: $0.coordinatorEpoch, currentTxnStartOffset: $0.currentTransactionStart)
+                                coordinatorEpoch: $0.coordinatorEpoch, currentTxnStartOffset: $0.currentTransactionStart
+                            )
                         }
                         return answer
                     })

@@ -40,7 +40,8 @@ extension Broker {
     }
 
     private func append(
-        _ data: ProduceRequest.PartitionProduceData, to name: String, _ request: ProduceRequest, _ durability: Durability
+        _ data: ProduceRequest.PartitionProduceData, to name: String, _ request: ProduceRequest,
+        _ durability: Durability
     ) -> Outcome {
         guard let topic = topics.topic(name), let log = topic.partition(data.index) else {
             return .refused(.unknownTopicOrPartition, "there is no partition \(data.index) of the topic \(name)")

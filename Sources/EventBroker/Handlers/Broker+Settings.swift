@@ -46,7 +46,8 @@ extension Broker {
         case Self.brokerType:
             guard name.isEmpty || name == String(configuration.nodeID) else {
                 throw TopicError(
-                    .invalidRequest, "Unexpected broker id, expected \(configuration.nodeID) or empty string, but received \(name)")
+                    .invalidRequest,
+                    "Unexpected broker id, expected \(configuration.nodeID) or empty string, but received \(name)")
             }
             return brokerSettings.map { name, value in
                 .init(
@@ -135,7 +136,8 @@ extension Broker {
 
     private func changeable(_ type: Int8, _ name: String) throws(TopicError) -> Topic {
         guard type == Self.topicType else {
-            throw TopicError(.invalidRequest, "Only settings of topics can be changed; those of the broker are given at its start.")
+            throw TopicError(
+                .invalidRequest, "Only settings of topics can be changed; those of the broker are given at its start.")
         }
         guard let topic = topics.topic(name) else { throw .unknown(name) }
         return topic

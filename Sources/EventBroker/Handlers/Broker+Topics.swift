@@ -10,7 +10,10 @@ extension Broker {
             var result = CreateTopicsResponse.CreatableTopicResult(name: topic.name)
             do throws(TopicError) {
                 if names.count(where: { $0 == topic.name }) > 1 {
-                    throw TopicError(.invalidRequest, "Create topics request from client contains multiple entries for the following topics: \(topic.name)")
+                    throw TopicError(
+                        .invalidRequest,
+                        "Create topics request from client contains multiple entries for the following topics: \(topic.name)"
+                    )
                 }
                 try await create(topic, request.validateOnly, &result)
             } catch {
@@ -63,7 +66,9 @@ extension Broker {
                     .invalidReplicaAssignment, "partitions should be a consecutive 0-based integer sequence")
             }
             guard wanted.assignments.allSatisfy({ $0.brokerIds == [configuration.nodeID] }) else {
-                throw TopicError(.invalidReplicaAssignment, "Unknown broker(s) in assignment: there is one, \(configuration.nodeID).")
+                throw TopicError(
+                    .invalidReplicaAssignment, "Unknown broker(s) in assignment: there is one, \(configuration.nodeID)."
+                )
             }
             return numbers.count
         }
@@ -73,7 +78,8 @@ extension Broker {
                 wanted.replicationFactor < 1
                     ? "Replication factor must be larger than 0, or -1 to use the default value."
                     : "Unable to replicate the partition \(wanted.replicationFactor) time(s): The target replication "
-                        + "factor of \(wanted.replicationFactor) cannot be reached because only 1 broker(s) are registered.")
+                        + "factor of \(wanted.replicationFactor) cannot be reached because only 1 broker(s) are registered."
+            )
         }
         guard wanted.numPartitions != -1 else { return configuration.defaultPartitions }
         guard wanted.numPartitions > 0 else {

@@ -23,7 +23,11 @@ extension Broker {
         for topic in request.v3AndBelowTopics {
             for number in topic.partitions {
                 let name = GroupPartition(topic: topic.name, partition: number)
-                if topics.topic(topic.name)?.partition(number) == nil { unknown.insert(name) } else { wanted.append(name) }
+                if topics.topic(topic.name)?.partition(number) == nil {
+                    unknown.insert(name)
+                } else {
+                    wanted.append(name)
+                }
             }
         }
         var code = CoordinationCode.ok
@@ -61,7 +65,8 @@ extension Broker {
             transactionalID: request.transactionalId,
             producer: ProducerIdentity(id: request.producerId, epoch: request.producerEpoch),
             [GroupPartition(topic: TopicName.offsets, partition: 0)])
-        return AddOffsetsToTxnResponse(errorCode: TransactionAPI.addOffsets.code(code, version: context.version).rawValue)
+        return AddOffsetsToTxnResponse(
+            errorCode: TransactionAPI.addOffsets.code(code, version: context.version).rawValue)
     }
 
     func endTransaction(_ request: EndTxnRequest, _ context: RequestContext) async -> EndTxnResponse {
@@ -80,7 +85,8 @@ extension Broker {
             topic.partitions.map {
                 OffsetToCommit(
                     partition: GroupPartition(topic: topic.name, partition: $0.partitionIndex),
-                    offset: $0.committedOffset, leaderEpoch: $0.committedLeaderEpoch, metadata: $0.committedMetadata ?? "")
+                    offset: $0.committedOffset, leaderEpoch: $0.committedLeaderEpoch,
+                    metadata: $0.committedMetadata ?? "")
             }
         }
         let verdict = transactions.verify(

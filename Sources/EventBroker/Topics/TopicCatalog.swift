@@ -32,7 +32,8 @@ final class TopicCatalog: Sendable {
         self.configuration = configuration
         self.logger = logger
         path = configuration.dataFolder + "/topics.json"
-        log = try await EventLog.open(folder: configuration.dataFolder, configuration: EventLogConfiguration(), logger: logger)
+        log = try await EventLog.open(
+            folder: configuration.dataFolder, configuration: EventLogConfiguration(), logger: logger)
         let path = path
         let bytes = try await Self.run(files) { try AtomicFile.read(path) }
         let document = try bytes.map { try CatalogDocument(decoding: $0, path: path) }
@@ -106,7 +107,8 @@ final class TopicCatalog: Sendable {
         guard more <= configuration.maximumPartitions - present else {
             throw TopicError(
                 .policyViolation,
-                "There may be \(configuration.maximumPartitions) partitions; there are \(present), and \(more) more are wanted.")
+                "There may be \(configuration.maximumPartitions) partitions; there are \(present), and \(more) more are wanted."
+            )
         }
     }
 
@@ -192,7 +194,8 @@ final class TopicCatalog: Sendable {
             return try await log.deleteRecords(partition.name, before: offset)
         } catch {
             if error.code == .offsetOutOfRange { throw .offsetOutOfRange }
-            logger.error("records cannot be deleted", metadata: ["partition": "\(partition.name)", "error": "\(error)"])
+            logger.error(
+                "records cannot be deleted", metadata: ["partition": "\(partition.name)", "error": "\(error)"])
             throw .storageError
         }
     }
