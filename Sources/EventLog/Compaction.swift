@@ -84,7 +84,7 @@ struct Compaction {
         }
         for reader in plan.readers where reader.segment.nextOffset > plan.firstDirty {
             var failure: ReadError?
-            let damage = try reader.scan(0..<reader.segment.size) { header, _, bytes in
+            let damage = try reader.scan(0..<reader.segment.size, from: reader.segment.baseOffset) { header, _, bytes in
                 guard failure == nil, header.nextOffset > plan.firstDirty, latest.count < maximumKeys else { return }
                 do throws(RecordError) {
                     try collectKeys(header, bytes)
@@ -150,11 +150,13 @@ struct Compaction {
         var unreadable: String?
         let damage: SegmentReader.Damage?
         do throws(ReadError) {
-            damage = try reader.scan(0..<reader.segment.size) { header, _, bytes in
+            damage = try reader.scan(0..<reader.segment.size, from: reader.segment.baseOffset) { header, _, bytes in
                 guard failure == nil, unreadable == nil else { return }
                 do throws(RecordError) {
                     guard let kept = try kept(header, bytes) else { return output.drop() }
-                    do throws(FileError) { try output.write(kept) } catch { failure = error }
+                    do throws(FileError) { try output.write(kept, isWhole: kept.count == bytes.count) } catch {
+                        failure = error
+                    }
                 } catch {
                     unreadable = error.description
                 }
@@ -223,7 +225,8 @@ struct CompactionOutput {
 
     mutating func drop() { isChanged = true }
 
-    mutating func write(_ batch: [UInt8]) throws(FileError) {
+    mutating func write(_ batch: [UInt8], isWhole: Bool) throws(FileError) {
+        if !isWhole { isChanged = true }
         guard let header = batch.withUnsafeBytes({ RecordBatchHeader($0) }) else { return }
         let (position, end) = (segment.size, segment.nextOffset)
         segment.note(header, indexInterval: indexInterval, now: segment.modified)

@@ -59,6 +59,8 @@ package final class EventLog: Sendable {
     ///   - configuration: How the log works.
     ///   - logger: Where repairs and failures are told.
     ///   - clock: Milliseconds since 1970.
+    /// - Returns: The log, with all partitions that the folder has.
+    /// - Throws: `locked`, `newerFormat`, `corrupt` or what the disk said.
     package static func open(
         folder: String, configuration: EventLogConfiguration = EventLogConfiguration(), logger: Logger,
         clock: @escaping @Sendable () -> Int64 = EventLog.systemClock
@@ -93,9 +95,14 @@ package final class EventLog: Sendable {
             scanned += recovery.scannedBytes
             partitions[name] = PartitionLog(name: name, folder: path, shared: shared, state: state)
         }
-        return EventLog(
+        let log = EventLog(
             folder: folder, shared: shared, lock: lock, partitions: partitions,
             opening: Opening(wasClosed: wasClosed, scannedBytes: scanned))
+        // Rows of partitions whose deletion a crash cut short.
+        if rows.keys.contains(where: { partitions[$0] == nil }) {
+            do throws(FileError) { try log.writeCheckpointRows() } catch { throw EventLogError(error, folder) }
+        }
+        return log
     }
 
     private static func partitionFolders(_ folder: String) throws(EventLogError) -> [PartitionName] {
@@ -192,6 +199,8 @@ package final class EventLog: Sendable {
                 try Folder.rename(path, to: grave)
                 try Folder.sync(self.folder)
                 try Folder.removeFolder(grave)
+                // A partition that gets the name again begins anew.
+                try self.writeCheckpointRows()
             } catch {
                 throw EventLogError(error, "the partition \(name)")
             }

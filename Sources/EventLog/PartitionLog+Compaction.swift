@@ -32,7 +32,8 @@ extension PartitionLog {
             // Segments that the last checkpoint does not vouch for are read by a start, which must find them.
             let ready = state.segments.dropLast().prefix {
                 $0.nextOffset <= state.lastStableOffset && $0.baseOffset < state.recoveryPoint.segment
-                    && now - $0.retentionTime >= configuration.minCompactionLag
+                    && (configuration.minCompactionLag <= 0
+                        || now - $0.retentionTime >= configuration.minCompactionLag)
             }
             let firstDirty = state.cleanPasses.map(\.offset).max() ?? 0
             let total = ready.reduce(0) { $0 + $1.size }

@@ -14,6 +14,7 @@ extension PartitionLog {
     ///   - atLeastOne: Whether to give the first batch even when it is larger than `maxBytes`.
     ///   - isolation: What the reader may see.
     /// - Returns: The slice; empty at the end of what may be seen.
+    /// - Throws: Kafka's error.
     package func read(
         from offset: Int64, maxBytes: Int, atLeastOne: Bool = true, isolation: Isolation = .uncommitted
     ) throws(ReadError) -> LogSlice {
@@ -79,6 +80,7 @@ extension PartitionLog {
             do throws(FileError) {
                 var reader = try reader(of: state.segments[index])
                 if end < reader.segment.nextOffset { reader.endOffset = end }
+                reader.isContiguous = state.cleanPasses.isEmpty
                 reader.hints = state.hints.filter { $0.segment == reader.segment.baseOffset }
                 source.reader = reader
                 if isolation == .committed {

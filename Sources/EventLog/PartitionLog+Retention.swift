@@ -72,8 +72,10 @@ extension PartitionState {
                 configuration.deletes && configuration.retentionAge >= 0
                 && now - segment.retentionTime > configuration.retentionAge
             let isSurplus = configuration.deletes && surplus >= segment.size && surplus > 0
-            // An open transaction's records are kept until it ends.
-            guard isDeleted || isExpired || isSurplus, segment.nextOffset <= lastStableOffset else { break }
+            // An open transaction's records are kept until it ends, and the last checkpoint's segment until the next.
+            guard isDeleted || isExpired || isSurplus, segment.nextOffset <= lastStableOffset,
+                segment.baseOffset < recoveryPoint.segment
+            else { break }
             surplus -= segment.size
             count += 1
         }
@@ -89,15 +91,18 @@ extension EventLog {
         await maintenance.run {
             for partition in self.partitions {
                 partition.rollIfDue()
-                partition.applyRetention()
                 partition.expireProducers()
             }
         }
         await checkpoint()
-        // Only what the checkpoint vouches for.
+        // Only what the checkpoint vouches for is removed or rewritten.
         await maintenance.run {
-            for partition in self.partitions { partition.compactIfDue() }
+            for partition in self.partitions {
+                partition.applyRetention()
+                partition.compactIfDue()
+            }
         }
+        await checkpoint()
     }
 
     /// Makes all records before `offset` invisible, durably; the space is freed by `maintain`.
@@ -106,6 +111,7 @@ extension EventLog {
     ///   - name: The partition.
     ///   - offset: The new first offset; −1 for the high watermark.
     /// - Returns: The partition's start offset, which is greater when it was already.
+    /// - Throws: `notFound`, `offsetOutOfRange`, or what the disk said.
     package func deleteRecords(_ name: PartitionName, before offset: Int64) async throws(EventLogError) -> Int64 {
         guard let partition = partition(name) else {
             throw EventLogError(.notFound, "there is no partition \(name)")

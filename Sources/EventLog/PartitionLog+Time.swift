@@ -28,6 +28,7 @@ extension PartitionLog {
     ///   - time: Milliseconds since 1970, or a `SpecialTime`.
     ///   - isolation: What the reader may see.
     /// - Returns: Nil when there is no such record.
+    /// - Throws: Kafka's error.
     package func offset(
         forTime time: Int64, isolation: Isolation = .uncommitted
     ) throws(ReadError) -> TimestampedOffset? {
@@ -47,30 +48,35 @@ extension PartitionLog {
     }
 
     private func first(atOrAfter time: Int64, _ isolation: Isolation) throws(ReadError) -> TimestampedOffset? {
-        // Only what is the same however long the search takes; segments that go away meanwhile stay readable.
-        let opened = state.withLock { state -> Result<(readers: [SegmentReader], start: Int64), ReadError> in
+        var next = Int64.min
+        while let (reader, start) = try candidate(from: next, time, isolation) {
+            if let found = try reader.first(atOrAfter: time, from: start) { return found }
+            next = reader.segment.baseOffset + 1
+        }
+        return nil
+    }
+
+    /// The first segment that begins at or after an offset and has a record so young.
+    private func candidate(
+        from offset: Int64, _ time: Int64, _ isolation: Isolation
+    ) throws(ReadError) -> (reader: SegmentReader, start: Int64)? {
+        let opened = state.withLock { state -> Result<(reader: SegmentReader, start: Int64)?, ReadError> in
             guard !state.isClosed else {
                 return .failure(ReadError(.notLeader, "\(name): the partition is closed"))
             }
+            let segment = state.segments.first {
+                $0.baseOffset >= offset && $0.maxTimestamp >= time && $0.nextOffset > state.startOffset
+            }
+            guard let segment else { return .success(nil) }
             do throws(FileError) {
-                var readers: [SegmentReader] = []
-                for segment in state.segments where segment.maxTimestamp >= time {
-                    var reader = try reader(of: segment)
-                    reader.endOffset = state.readableEnd(isolation)
-                    readers.append(reader)
-                    // One segment has it, unless it lies before the start offset.
-                    if segment.baseOffset >= state.startOffset { break }
-                }
-                return .success((readers, state.startOffset))
+                var reader = try reader(of: segment)
+                reader.endOffset = state.readableEnd(isolation)
+                return .success((reader, state.startOffset))
             } catch {
                 return .failure(ReadError(.storage, "\(name): \(error)"))
             }
         }
-        let (readers, start) = try opened.get()
-        for reader in readers {
-            if let found = try reader.first(atOrAfter: time, from: start) { return found }
-        }
-        return nil
+        return try opened.get()
     }
 }
 

@@ -32,7 +32,11 @@ extension PartitionLog {
         let opened = state.withLock { state -> Result<[SegmentReader], ReadError> in
             do throws(FileError) {
                 var readers: [SegmentReader] = []
-                for segment in state.segments where segment.size > 0 { readers.append(try reader(of: segment)) }
+                for segment in state.segments where segment.size > 0 {
+                    var reader = try reader(of: segment)
+                    reader.isContiguous = state.cleanPasses.isEmpty
+                    readers.append(reader)
+                }
                 return .success(readers)
             } catch {
                 return .failure(ReadError(.storage, "\(name): \(error)"))
@@ -40,7 +44,7 @@ extension PartitionLog {
         }
         var result = Verification()
         for reader in try opened.get() {
-            let damage = try reader.scan(0..<reader.segment.size) { header, _, batch in
+            let damage = try reader.scan(0..<reader.segment.size, from: reader.segment.baseOffset) { header, _, batch in
                 result.batches += 1
                 result.records += Int(header.recordCount)
                 result.bytes += Int64(batch.count)

@@ -57,6 +57,8 @@ package final class PartitionLog: Sendable {
     ///   - records: Batches of format 2, as sent; the bytes are not changed and not copied.
     ///   - durability: What to wait for.
     ///   - origin: Who wrote them.
+    /// - Returns: Where the records lie.
+    /// - Throws: Kafka's error; then nothing of the records is in the log.
     package func append(
         _ records: ArraySlice<UInt8>, durability: Durability, origin: RecordValidation.Origin = .client
     ) async throws(AppendError) -> Appended {
@@ -86,6 +88,8 @@ package final class PartitionLog: Sendable {
     ///   - isCommit: Whether the transaction is committed, or aborted.
     ///   - coordinatorEpoch: The transaction coordinator's epoch.
     ///   - durability: What to wait for.
+    /// - Returns: Where the marker lies.
+    /// - Throws: Kafka's error; then the transaction is as it was.
     package func appendMarker(
         producerId: Int64, epoch: Int16, isCommit: Bool, coordinatorEpoch: Int32, durability: Durability = .durable
     ) async throws(AppendError) -> Appended {

@@ -183,8 +183,8 @@ struct PartitionRecovery {
         // The entry is made again by the scan.
         segment.indexCount = point.indexCount - 1
         segment.lastIndexed = .min / 2
-        segment.created = min(now, created >= 0 ? created : now)
         segment.modified = try file.modificationTime()
+        segment.created = min(now, created >= 0 ? created : segment.modified)
         return segment
     }
 
@@ -200,11 +200,14 @@ struct PartitionRecovery {
     ) throws(FileError) -> Bool {
         let file = try LogFile(path: path(segment.baseOffset, "log"))
         let fileSize = try file.size()
-        if segment.size == 0, fileSize > 0 { segment.created = min(now, Self.created(file) ?? now) }
+        if segment.size == 0, let created = Self.created(file), created >= 0 { segment.created = min(now, created) }
         let start = segment.size
         var whole = segment
         whole.size = fileSize
-        let reader = SegmentReader(segment: whole, file: file, index: nil)
+        var reader = SegmentReader(segment: whole, file: file, index: nil)
+        // Compaction keeps away from what no checkpoint vouches for.
+        reader.isContiguous =
+            row?.cleanPasses.isEmpty ?? false || point.map { segment.baseOffset >= $0.segment } ?? false
         var aborted: [AbortedEntry] = []
         var (scanned, table) = (segment, producers)
         producers = ProducerTable()
@@ -212,7 +215,7 @@ struct PartitionRecovery {
         let modified = try file.modificationTime()
         let damage: SegmentReader.Damage?
         do throws(ReadError) {
-            damage = try reader.scan(start..<fileSize) { header, _, bytes in
+            damage = try reader.scan(start..<fileSize, from: segment.nextOffset) { header, _, bytes in
                 scanned.note(header, indexInterval: indexInterval, now: modified)
                 scanned.created = created
                 guard header.baseOffset >= known else { return }

@@ -19,7 +19,8 @@ extension Segment {
         }
         size += Int64(header.totalBytes)
         nextOffset = header.nextOffset
-        maxTimestamp = max(maxTimestamp, header.maxTimestamp)
+        // Markers are not records that somebody looks for.
+        if !header.isControl { maxTimestamp = max(maxTimestamp, header.maxTimestamp) }
         modified = now
     }
 

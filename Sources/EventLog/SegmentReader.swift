@@ -17,6 +17,8 @@ struct SegmentReader: Sendable {
     /// Nothing from this offset on is given out.
     var endOffset = Int64.max
     var hints: [PartitionState.Hint] = []
+    /// Whether no offset may be missing: compaction was not here.
+    var isContiguous = false
 
     init(segment: Segment, file: LogFile, index: LogFile?) {
         self.segment = segment
@@ -118,16 +120,17 @@ struct SegmentReader: Sendable {
 
     /// The first batch whose checksum or place is wrong, in a range that begins with a batch.
     func firstDamage(in range: Range<Int64>) throws(ReadError) -> Damage? {
-        try scan(range) { _, _, _ in }
+        try scan(range, from: range.lowerBound == 0 ? segment.baseOffset : nil) { _, _, _ in }
     }
 
     /// Hands all batches of a range that begins with a batch to `visit`, as header, place and bytes, after checking
-    /// them; ends before the first one that is damaged and returns it.
+    /// them; ends before the first one that is damaged and returns it. `offset` is the first one expected, if known.
     func scan(
-        _ range: Range<Int64>, _ visit: (RecordBatchHeader, Int64, UnsafeRawBufferPointer) -> Void
+        _ range: Range<Int64>, from offset: Int64?,
+        _ visit: (RecordBatchHeader, Int64, UnsafeRawBufferPointer) -> Void
     ) throws(ReadError) -> Damage? {
         var position = range.lowerBound
-        var expected = segment.baseOffset
+        var expected = offset
         var wanted = 1 << 20
         while position < range.upperBound {
             let buffer = try file.read(at: position, count: Int(min(range.upperBound - position, Int64(wanted))))
@@ -151,31 +154,34 @@ struct SegmentReader: Sendable {
     }
 
     private func step(
-        _ bytes: UnsafeRawBufferPointer, at position: Int64, before end: Int64, expected: inout Int64,
+        _ bytes: UnsafeRawBufferPointer, at position: Int64, before end: Int64, expected: inout Int64?,
         _ visit: (RecordBatchHeader, Int64, UnsafeRawBufferPointer) -> Void
     ) -> Step {
         var used = 0
         while used < bytes.count {
+            // Where the first offset is not known, only that later ones follow it can be checked.
+            let least = expected ?? segment.baseOffset
+            let isExact = isContiguous && expected != nil
             let place = position + Int64(used)
             let rest = UnsafeRawBufferPointer(rebasing: bytes[used...])
             guard let header = RecordBatchHeader(rest) else {
                 if end - place >= Int64(RecordBatchHeader.byteCount) { break }
-                return .damaged(Damage(position: place, offset: expected, reason: "only \(end - place) bytes are left"))
+                return .damaged(Damage(position: place, offset: least, reason: "only \(end - place) bytes are left"))
             }
             if let reason = HeaderWalk.fault(header, at: place, segment, before: end) {
-                return .damaged(Damage(position: place, offset: expected, reason: reason))
+                return .damaged(Damage(position: place, offset: least, reason: reason))
             }
             guard header.totalBytes <= rest.count else { return .used(used, needed: header.totalBytes) }
             let batch = UnsafeRawBufferPointer(rebasing: rest[..<header.totalBytes])
             let covered = UnsafeRawBufferPointer(rebasing: batch[RecordBatchHeader.checksumStart...])
             guard CRC32C.checksum(covered) == header.checksum else {
-                return .damaged(Damage(position: place, offset: expected, reason: "its checksum is wrong"))
+                return .damaged(Damage(position: place, offset: least, reason: "its checksum is wrong"))
             }
-            guard header.baseOffset >= expected else {
+            guard isExact ? header.baseOffset == least : header.baseOffset >= least else {
                 return .damaged(
                     Damage(
-                        position: place, offset: expected,
-                        reason: "its first offset is \(header.baseOffset), before \(expected)"))
+                        position: place, offset: least,
+                        reason: "its first offset is \(header.baseOffset), not \(least)"))
             }
             visit(header, place, batch)
             expected = header.nextOffset
@@ -240,6 +246,8 @@ struct HeaderWalk {
         guard header.batchLength >= 49, position + Int64(header.totalBytes) <= end else {
             return "it says that \(header.batchLength) bytes follow"
         }
+        // Neither the epoch nor the offset is under the checksum.
+        if header.partitionLeaderEpoch != 0 { return "it says its leader epoch is \(header.partitionLeaderEpoch)" }
         guard header.lastOffsetDelta >= 0, header.baseOffset >= segment.baseOffset,
             header.baseOffset - segment.baseOffset <= Int64(UInt32.max)
         else { return "it says its first offset is \(header.baseOffset)" }

@@ -42,6 +42,7 @@ package struct ValidatedBatch: Sendable, Hashable {
     ///   - leaderEpoch: The partition's epoch.
     ///   - logAppendTime: The timestamp of all records, milliseconds since 1970; nil keeps the producer's.
     ///   - blob: The bytes that the batch was found in.
+    /// - Returns: The header, with the checksum for it.
     package func header(
         baseOffset: Int64, leaderEpoch: Int32, logAppendTime: Int64?, in blob: UnsafeRawBufferPointer
     ) -> RecordBatchHeader {

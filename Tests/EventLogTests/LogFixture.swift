@@ -23,7 +23,7 @@ final class LogFixture: Sendable {
             guard let base = buffer.baseAddress, let path = mkdtemp(base) else { throw FileError("create", "/tmp") }
             return String(cString: path)
         }
-        var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .critical
         self.logger = logger
     }
