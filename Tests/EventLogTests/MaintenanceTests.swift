@@ -113,7 +113,7 @@ import Testing
         let compacting = Self.small {
             $0.compacts = true
             $0.deletes = false
-            $0.minCleanableDirtyRatio = 0.1
+            $0.minCleanableDirtyRatio = 0.01
             $0.deleteRetention = 5000
         }
         var partition = try await log.create(PartitionName("t", 0), configuration: compacting)
