@@ -87,7 +87,7 @@ let package = Package(
         // Tables of messages are generated; what they do with bytes is optimised in debug builds too.
         module("KafkaProtocol", settings: optimised),
         module(
-            "KafkaRecords", ["ApusCore", "CChecksum", "CLZ4", "CSnappy", "CZlib", "CZstd"], settings: optimised),
+            "KafkaRecords", ["CChecksum", "CLZ4", "CSnappy", "CZlib", "CZstd"], settings: optimised),
         // Optimised in debug builds too: it calls itself, and frames of code that is not optimised fill the stack.
         module("CEL", ["ApusCore", "KubeAPI", "LinearRegex"], settings: optimised),
         module("ServerSideApply", ["ApusCore", "KubeAPI"]),
@@ -101,7 +101,7 @@ let package = Package(
         module("SchedulerCore", ["ApusCore", "KubeAPI"]),
         // Inline functions in a header: compiled with ModelKit, optimised like it.
         .systemLibrary(name: "CALSKernels"),
-        module("EventLog", ["ApusCore", "KafkaRecords", .logging]),
+        module("EventLog", ["KafkaRecords", .logging]),
         module("EventCoordination", ["ApusCore", .crypto, .cryptoExtras]),
         module("ModelKit", ["ApusCore", "CALSKernels"], settings: optimised),
 
