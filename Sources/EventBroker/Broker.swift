@@ -41,6 +41,7 @@ package final class Broker: Sendable {
     let groups: GroupRunner
     let transactions: TransactionRunner
     let logger: Logger
+    private let alarm = Alarm()
     private let listener = Mutex<(host: String, port: Int)>(("127.0.0.1", 0))
     private let files = DispatchQueue(label: "apus.events.files", qos: .userInitiated, attributes: .concurrent)
 
@@ -63,7 +64,7 @@ package final class Broker: Sendable {
         groupSettings.offsetsRetention = configuration.offsetsRetention
         let groups = GroupRunner(
             GroupCoordinator(settings: groupSettings, replay: groupReplay, now: now),
-            log: CoordinatorLog(logger: logger) { try await topics.internalPartition(TopicName.offsets) })
+            log: CoordinatorLog(logger: logger) { try await topics.internalPartition(TopicName.offsets) }, alarm: alarm)
         self.groups = groups
         var transactionSettings = TransactionSettings()
         transactionSettings.maxTimeout = configuration.maximumTransactionTimeout
@@ -74,7 +75,7 @@ package final class Broker: Sendable {
             world: .init(
                 partition: { topics.topic($0.topic)?.partition($0.partition) },
                 offsetsCompleted: { groups.completeTransaction(producerID: $0, isCommit: $1) },
-                reserve: { await reservations.keep($0) }), logger: logger)
+                reserve: { await reservations.keep($0) }), alarm: alarm, logger: logger)
         transactions.resume()
     }
 
@@ -86,15 +87,13 @@ package final class Broker: Sendable {
         var maintenance = ContinuousClock.now + Self.maintenanceInterval
         while !Task.isCancelled {
             let due = min(groups.advance(), transactions.advance()) - CoordinatorClock.now
-            try? await Task.sleep(for: min(max(due, .milliseconds(10)), Self.tick))
+            await alarm.sleep(for: min(max(due, .milliseconds(5)), Self.maintenanceInterval))
             guard ContinuousClock.now >= maintenance else { continue }
             await topics.log.maintain()
             maintenance = ContinuousClock.now + Self.maintenanceInterval
         }
     }
 
-    /// A member that joined meanwhile may be due earlier than what was due before.
-    private static let tick = Duration.milliseconds(500)
     private static let maintenanceInterval = Duration.seconds(30)
 
     /// Where clients are told to connect.

@@ -15,10 +15,16 @@ final class GroupRunner: Sendable {
 
     private let state: Mutex<State>
     private let log: CoordinatorLog
+    private let alarm: Alarm
 
-    init(_ coordinator: GroupCoordinator, log: CoordinatorLog) {
+    /// - Parameters:
+    ///   - coordinator: as the log left it.
+    ///   - log: where its records go.
+    ///   - alarm: rings when something is due earlier than before.
+    init(_ coordinator: GroupCoordinator, log: CoordinatorLog, alarm: Alarm) {
         state = Mutex(State(coordinator: coordinator))
         self.log = log
+        self.alarm = alarm
     }
 
     // MARK: Members
@@ -76,7 +82,9 @@ final class GroupRunner: Sendable {
     private func perform(_ group: String?, _ body: (inout State) -> GroupEffects) {
         state.withLock { state in
             let before = group.flatMap { state.coordinator.group($0) }
+            let due = state.coordinator.nextDeadline
             let effects = body(&state)
+            if state.coordinator.nextDeadline < due { alarm.ring() }
             guard !effects.isEmpty else { return }
             let answers = effects.answers.map { Self.resumption($0, &state) }
             log.append(effects.records) { [weak self] isWritten in

@@ -29,12 +29,16 @@ final class TransactionRunner: Sendable {
     private let state: Mutex<State>
     private let log: CoordinatorLog
     private let world: World
+    private let alarm: Alarm
     private let logger: Logger
 
-    init(_ coordinator: TransactionCoordinator, log: CoordinatorLog, world: World, logger: Logger) {
+    init(
+        _ coordinator: TransactionCoordinator, log: CoordinatorLog, world: World, alarm: Alarm, logger: Logger
+    ) {
         state = Mutex(State(coordinator: coordinator))
         self.log = log
         self.world = world
+        self.alarm = alarm
         self.logger = logger
     }
 
@@ -120,7 +124,9 @@ final class TransactionRunner: Sendable {
         await withCheckedContinuation { continuation in
             state.withLock { state in
                 let before = state.coordinator.state(id)
+                let due = state.coordinator.nextDeadline
                 let (answer, effects) = body(&state)
+                if state.coordinator.nextDeadline < due { alarm.ring() }
                 let reservation = state.reservation
                 log.append(effects.records) { [self] isWritten in
                     if isWritten { carryOut(effects.markers) } else { takeBack(id, before) }
