@@ -86,7 +86,9 @@ struct MessageTests {
     @Test func everyVersionOfEveryRequestIsReadAsItIsWritten() throws {
         func check<Message: KafkaMessage>(_: Message.Type) throws {
             for version in Message.versions {
-                #expect(try read(Message.self, bytes(Message(), version), version) == Message(), "\(Message.self) \(version)")
+                #expect(
+                    try read(Message.self, bytes(Message(), version), version) == Message(),
+                    "\(Message.self) \(version)")
             }
         }
         for type in Self.requests { try check(type) }

@@ -3,10 +3,11 @@ import KafkaProtocol
 import Testing
 
 struct PrimitiveTests {
-    @Test(arguments: [
-        (0, [0x00]), (1, [0x01]), (127, [0x7F]), (128, [0x80, 0x01]), (300, [0xAC, 0x02]),
-        (UInt32.max, [0xFF, 0xFF, 0xFF, 0xFF, 0x0F]),
-    ] as [(UInt32, [UInt8])])
+    @Test(
+        arguments: [
+            (0, [0x00]), (1, [0x01]), (127, [0x7F]), (128, [0x80, 0x01]), (300, [0xAC, 0x02]),
+            (UInt32.max, [0xFF, 0xFF, 0xFF, 0xFF, 0x0F]),
+        ] as [(UInt32, [UInt8])])
     func varints(value: UInt32, bytes: [UInt8]) throws {
         var writer = KafkaWriter()
         writer.unsignedVarint(value)
@@ -60,12 +61,13 @@ struct PrimitiveTests {
         }
     }
 
-    @Test(arguments: [
-        ("AAAAAAAAAAAAAAAAAAAAAA", 0, 0), ("AAAAAAAAAAAAAAAAAAAAAQ", 0, 1),
-        ("_____________________w", UInt64.max, UInt64.max),
-        // Of the UUID 3e9f7ba1-7f53-4b8c-9f3a-0c5c6a1d2e4f, by Python's base64.
-        ("Pp97oX9TS4yfOgxcah0uTw", 0x3E9F_7BA1_7F53_4B8C, 0x9F3A_0C5C_6A1D_2E4F),
-    ] as [(String, UInt64, UInt64)])
+    @Test(
+        arguments: [
+            ("AAAAAAAAAAAAAAAAAAAAAA", 0, 0), ("AAAAAAAAAAAAAAAAAAAAAQ", 0, 1),
+            ("_____________________w", UInt64.max, UInt64.max),
+            // Of the UUID 3e9f7ba1-7f53-4b8c-9f3a-0c5c6a1d2e4f, by Python's base64.
+            ("Pp97oX9TS4yfOgxcah0uTw", 0x3E9F_7BA1_7F53_4B8C, 0x9F3A_0C5C_6A1D_2E4F),
+        ] as [(String, UInt64, UInt64)])
     func identities(text: String, high: UInt64, low: UInt64) {
         #expect(KafkaUUID(high: high, low: low).description == text)
         #expect(KafkaUUID(text) == KafkaUUID(high: high, low: low))

@@ -7,11 +7,7 @@ protocol FileBytes: Sendable {
     /// How many.
     var byteCount: Int { get }
 
-    /// Part of them, read.
-    /// - Parameters:
-    ///   - offset: from the first of them.
-    ///   - count: how many.
-    /// - Throws: when the file cannot be read.
+    /// Part of them, read: so many from an offset on. Throws when the file cannot be read.
     func read(at offset: Int, count: Int) throws -> [UInt8]
 
     /// A handle of its own to send them from, and where they begin.
