@@ -209,15 +209,20 @@ def machinery(rounds=3):
                for name in runs}}
 
 
-def watchers(count=1_500):
-    """That many watchers of one kind, each on a TLS connection of its own: what fits below the limit on connections."""
+def watchers():
+    """Watchers of one kind: 10,000 that share HTTP/2 connections, and, each on a connection of its own, what fits below
+    the limit on connections."""
+    return {"http2": watchers_of(10_000, streams=100), "http1": watchers_of(1_500, streams=0)}
+
+
+def watchers_of(count, streams):
     folder = tempfile.mkdtemp(prefix="apus-bench-")
     server = Role("serve", "apiserver", "--data-dir", f"{folder}/data", "--listen", "127.0.0.1:0", "--network", "210",
                   "--kubeconfig", f"{folder}/kubeconfig", "--log-level", "error")
     try:
         return json.loads(subprocess.run(
             [sys.executable, str(ROOT / "Benchmarks" / "watchers.py"), "--url", server.url, "--pki", f"{folder}/data/pki",
-             "--pid", str(server.process.pid), "--watchers", str(count)],
+             "--pid", str(server.process.pid), "--watchers", str(count), "--streams", str(streams)],
             check=True, text=True, stdout=subprocess.PIPE).stdout)
     finally:
         server.stop()
