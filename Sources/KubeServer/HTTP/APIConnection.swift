@@ -186,11 +186,22 @@ final class APIConnection: Sendable {
         let end = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
         var call = KubeRequest(
             method: request.method.rawValue, path: String(target[..<end]),
-            query: end == target.endIndex ? [] : PercentEncoding.query(target[end...].dropFirst()),
-            contentType: request.headers[.contentType] ?? "", accept: request.headers[.accept] ?? "",
-            userAgent: request.headers[.userAgent] ?? "")
+            query: end == target.endIndex ? [] : PercentEncoding.query(target[end...].dropFirst()), accept: "")
+        for field in request.headers {
+            switch field.name {
+            case .accept: Self.append(field.value, to: &call.accept)
+            case .contentType: Self.append(field.value, to: &call.contentType)
+            case .userAgent: Self.append(field.value, to: &call.userAgent)
+            default: break
+            }
+        }
         call.sourceAddress = channel.remoteAddress?.ipAddress ?? ""
         return call
+    }
+
+    /// Fields of one name are one list (RFC 9110, section 5.3).
+    private static func append(_ value: String, to list: inout String) {
+        list = list.isEmpty ? value : "\(list), \(value)"
     }
 
     /// What a backend gets, it gets as it came.
