@@ -29,8 +29,12 @@ extension Target.Dependency {
     static let logging = product(name: "Logging", package: "swift-log")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioHTTP2 = product(name: "NIOHTTP2", package: "swift-nio-http2")
+    static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+    static let nioHTTPTypesHTTP2 = product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
+    static let nioTLS = product(name: "NIOTLS", package: "swift-nio")
     static let serviceLifecycle = product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let unixSignals = product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let x509 = product(name: "X509", package: "swift-certificates")
@@ -58,6 +62,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
@@ -111,9 +117,8 @@ let package = Package(
             [
                 "ApusCore", "KubeAPI", "KubeStore", "CEL", "ServerSideApply", "AccessControl",
                 "AdmissionRules", "CustomResources", "CMalloc", "CZlib", "YAMLFormat", .asyncHTTPClient, .crypto,
-                .httpTypes, .hummingbird,
-                .hummingbirdCore, .jwtKit, .logging, .nioCore, .nioHTTP1, .nioSSL, .serviceLifecycle, .swiftASN1,
-                .x509,
+                .httpTypes, .hummingbird, .hummingbirdCore, .jwtKit, .logging, .nioCore, .nioHTTP1, .nioHTTP2,
+                .nioHTTPTypes, .nioHTTPTypesHTTP2, .nioSSL, .nioTLS, .serviceLifecycle, .swiftASN1, .x509,
             ]),
         module(
             "EventBroker",

@@ -43,6 +43,18 @@ struct TemporaryPKI {
         #expect(moved.adminCertificatePEM == first.pki.adminCertificatePEM)
     }
 
+    @Test func nothingThatIsPrintedHasKeys() throws {
+        let keys = try TemporaryPKI()
+        defer { keys.remove() }
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let server = APIServer(store: try KubeStore(inMemory: StoreConfiguration(), logger: logger), logger: logger)
+        let http = HTTPAPIServer(server: server, configuration: .init(pki: keys.pki), logger: logger)
+        #expect(!"\(http) \(String(reflecting: http))".contains("PRIVATE KEY"))
+        var dumped = ""
+        dump(http, to: &dumped)
+        #expect(!dumped.contains("PRIVATE KEY"))
+    }
+
     @Test func damagedKeysAreReported() throws {
         let first = try TemporaryPKI()
         defer { first.remove() }
@@ -108,8 +120,10 @@ struct TemporaryPKI {
             let authority = "\(pki.directory)/ca.crt"
             let anonymous = try await curl("--cacert", authority, "\(url)/api/v1/namespaces")
             #expect(anonymous.output.hasSuffix(" 401"))
-            let health = try await curl("--cacert", authority, "\(url)/readyz")
-            #expect(health.output == "ok 200")
+            for (flag, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
+                let health = try await curl("--cacert", authority, flag, "\(url)/readyz", "-w", " %{http_version}")
+                #expect(health.output == "ok \(version)")
+            }
             let wrong = try await curl("--cacert", authority, "-H", "Authorization: Bearer x", "\(url)/readyz")
             #expect(wrong.output.hasSuffix(" 401"))
             let admin = try await curl(
@@ -168,8 +182,8 @@ struct TemporaryPKI {
         }
     }
 
-    @Test(.timeLimit(.minutes(1)))
-    func gracefulShutdownEndsWatches() async throws {
+    @Test(.timeLimit(.minutes(1)), arguments: ["--http1.1", "--http2"])
+    func gracefulShutdownEndsWatches(version: String) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let pki = try TemporaryPKI()
         defer { pki.remove() }
@@ -184,7 +198,7 @@ struct TemporaryPKI {
             group.addTask { try await services.run() }
             let port = try #require(await ports.first { _ in true })
             async let watch = curl(
-                "-k", "--cert", "\(pki.directory)/admin.crt", "--key", "\(pki.directory)/admin.key",
+                version, "-k", "--cert", "\(pki.directory)/admin.crt", "--key", "\(pki.directory)/admin.key",
                 "https://127.0.0.1:\(port)/api/v1/namespaces?watch=true&allowWatchBookmarks=true")
             while store.watcherCount == 0 { await Task.yield() }
             await services.triggerGracefulShutdown()
@@ -196,8 +210,8 @@ struct TemporaryPKI {
         #expect(store.watcherCount == 0)
     }
 
-    @Test(.timeLimit(.minutes(1)))
-    func clientsThatLeaveEndTheirWatch() async throws {
+    @Test(.timeLimit(.minutes(1)), arguments: ["--http1.1", "--http2"])
+    func clientsThatLeaveEndTheirWatch(version: String) async throws {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let pki = try TemporaryPKI()
         defer { pki.remove() }
@@ -215,7 +229,7 @@ struct TemporaryPKI {
                 "sh",
                 [
                     "-c",
-                    "curl -skN --cert \(pki.directory)/admin.crt --key \(pki.directory)/admin.key "
+                    "curl \(version) -skN --cert \(pki.directory)/admin.crt --key \(pki.directory)/admin.key "
                         + "'https://127.0.0.1:\(port)/api/v1/namespaces?watch=true' | head -c 1",
                 ])
             while store.watcherCount == 0 { await Task.yield() }

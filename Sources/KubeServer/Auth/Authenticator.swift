@@ -37,11 +37,11 @@ package final class Authenticator: Sendable {
     package func user(certificateUser: UserInfo?, authorization: String?) async -> UserInfo? {
         if let certificateUser { return certificateUser }
         guard let authorization, !authorization.isEmpty else { return .anonymous }
-        let parts = authorization.utf8.split(separator: UInt8(ascii: " "), maxSplits: 2)
-        guard parts.count == 2, Substring(parts[0]).lowercased() == "bearer",
-            parts[1].count <= TokenIssuer.maximumBytes
+        guard let end = authorization.utf8.firstIndex(of: UInt8(ascii: " ")),
+            authorization[..<end].lowercased() == "bearer", authorization.utf8.count <= TokenIssuer.maximumBytes
         else { return nil }
-        let token = String(Substring(parts[1]))
+        let token = String(authorization[end...].drop { $0 == " " })
+        guard !token.isEmpty else { return nil }
         for (candidate, user) in staticTokens where Self.isEqual(candidate, token) { return user }
         let now = server.now()
         if let entry = known.withLock({ $0[token] }), entry.until > now {

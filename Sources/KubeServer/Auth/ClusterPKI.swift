@@ -18,7 +18,11 @@ package struct PKIError: Error, Sendable, CustomStringConvertible {
 /// The cluster's certificate authority, certificates and keys: made at first start, kept in files of mode 0600.
 ///
 /// Certificates that expire within 30 days, or that do not name an address that is asked for, are made anew.
-package struct ClusterPKI: Sendable {
+package struct ClusterPKI: Sendable, CustomStringConvertible, CustomReflectable {
+    /// Says nothing of the keys: loggers print services with all that they have.
+    package var description: String { "ClusterPKI" }
+    package var customMirror: Mirror { Mirror(self, children: [:]) }
+
     private static let authorityName = "apus-ca"
     private static let day: TimeInterval = 86_400
 

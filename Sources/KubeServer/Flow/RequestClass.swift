@@ -21,6 +21,8 @@ struct RequestClass: Equatable {
     /// - Parameters:
     ///   - request: what is asked.
     ///   - address: what ``RequestPath`` makes of the request's path.
+    ///   - store: tells how many objects a list is of.
+    ///   - registry: tells which kinds there are.
     init(
         _ request: KubeRequest, _ address: RequestPath?, store: KubeStore,
         registry: @autoclosure () -> ResourceRegistry

@@ -20,52 +20,102 @@ final class APIConnection: Sendable {
     private let server: APIServer
     private let authenticator: Authenticator
     private let compressed: GzipCache
+    private let channel: any Channel
+    private let isHTTP2: Bool
     private let logger: Logger
     private let peer = Mutex(Peer.unknown)
 
-    init(server: APIServer, authenticator: Authenticator, compressed: GzipCache, logger: Logger) {
+    /// - Parameters:
+    ///   - server: answers.
+    ///   - authenticator: tells whose the requests are.
+    ///   - compressed: answers that were compressed before.
+    ///   - channel: the connection with its TLS.
+    ///   - isHTTP2: whether its requests are streams.
+    ///   - logger: gets a line for each request.
+    init(
+        server: APIServer, authenticator: Authenticator, compressed: GzipCache, channel: any Channel, isHTTP2: Bool,
+        logger: Logger
+    ) {
         self.server = server
         self.authenticator = authenticator
         self.compressed = compressed
+        self.channel = channel
+        self.isHTTP2 = isHTTP2
         self.logger = logger
     }
 
-    /// An answer, and the seats that its request has until it is sent.
-    private struct Answered {
-        var response: KubeResponse
-        var permit: FlowControl.Permit?
+    /// A request, its answer, and the seats that it has until the answer is sent; in one place, for it is kept while a
+    /// watch goes on.
+    private final class Answered: Sendable {
+        let call: KubeRequest
+        let response: KubeResponse
+        let permit: FlowControl.Permit?
+
+        init(_ call: KubeRequest, _ response: KubeResponse, permit: FlowControl.Permit? = nil) {
+            self.call = call
+            self.response = response
+            self.permit = permit
+        }
+
+        var isStream: Bool {
+            if case .stream = response.body { true } else { false }
+        }
+
+        var watch: WatchStream? {
+            if case .stream(let chunks) = response.body { chunks as? WatchStream } else { nil }
+        }
     }
 
+    /// Answers one request.
+    /// - Parameters:
+    ///   - request: the request.
+    ///   - writer: takes the answer.
+    ///   - channel: what the request came on: the connection, or its stream.
+    /// - Throws: when the client has gone.
     func respond(to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
-        let answered = try await answer(request, channel)
-        var response = answered.response
+        let answered =
+            Self.isWatch(request)
+            ? try await answerApart(request, channel) : try await answer(request, Self.call(request, channel))
+        log(request, answered)
+        if let watch = answered.watch {
+            try await send(watch, answered, writer, channel)
+        } else if answered.isStream {
+            try await stream(answered, writer, channel)
+        } else {
+            try await sendWhole(answered, request, writer)
+        }
+    }
+
+    private func log(_ request: Request, _ answered: Answered) {
         logger.debug(
             "request",
             metadata: [
                 "method": "\(request.method.rawValue)", "path": "\(request.head.path ?? "")",
-                "status": "\(response.status)",
+                "status": "\(answered.response.status)",
             ])
-        guard case .stream(let chunks) = response.body else {
-            if case .bytes(let bytes) = response.body, bytes.count >= Gzip.threshold {
-                compress(&response, bytes, request)
-                // A large answer keeps its seats while it is sent, but not for a client that does not take it.
-                answered.permit?.leave(after: Self.longestSending)
-            } else {
-                answered.permit?.leave()
-            }
-            try await Self.send(response, isHead: request.method == .head, writer)
-            answered.permit?.leave()
-            return
+    }
+
+    /// Whether the answer may go on for long: it is only a guess.
+    private static func isWatch(_ request: Request) -> Bool {
+        guard let target = request.head.path, let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) else {
+            return false
         }
+        return target[mark...].contains("watch=")
+    }
+
+    private func sendWhole(
+        _ answered: Answered, _ request: Request, _ writer: consuming ResponseWriter
+    ) async throws {
+        var response = answered.response
+        if case .bytes(let bytes) = response.body, bytes.count >= Gzip.threshold {
+            compress(&response, bytes, request)
+            // A large answer keeps its seats while it is sent, but not for a client that does not take it.
+            answered.permit?.leave(after: Self.longestSending)
+        } else {
+            answered.permit?.leave()
+        }
+        try await Self.send(response, isHead: request.method == .head, writer)
         answered.permit?.leave()
-        defer { response.onEnd?() }
-        if request.method == .head { return try await writer.writeResponse(Self.head(response)) }
-        let call = Self.call(request, channel)
-        // A watch counts itself.
-        let presence =
-            chunks is WatchStream ? nil : server.metrics.longRunning.enter(server.labels(call, RequestPath(call.path)))
-        try await stream(chunks, response, writer, channel)
-        withExtendedLifetime(presence) {}
     }
 
     private static let longestSending = DispatchTimeInterval.seconds(1)
@@ -83,35 +133,42 @@ final class APIConnection: Sendable {
         response.headers.append(("Vary", "Accept-Encoding"))
     }
 
-    private func answer(_ request: Request, _ channel: any Channel) async throws -> Answered {
-        let certificateUser = try await certificateUser(channel)
+    /// The answer, from a task that ends with it: a task keeps the stack that it once needed, and that of a watch, of
+    /// which there may be many thousands, lives long.
+    private func answerApart(_ request: Request, _ channel: any Channel) async throws -> Answered {
+        async let answered = answer(request, Self.call(request, channel))
+        return try await answered
+    }
+
+    private func answer(_ request: Request, _ call: KubeRequest) async throws -> Answered {
+        let certificateUser = try await certificateUser()
         guard
             let client = await authenticator.user(
                 certificateUser: certificateUser, authorization: request.headers[.authorization])
-        else { return refused(.unauthorized(), request, UserInfo(name: ""), channel) }
+        else { return refused(.unauthorized(), call, UserInfo(name: "")) }
         let user: UserInfo
         do throws(StatusError) {
             let acting = try Impersonation(
                 headers: request.headers.lazy.map { (name: $0.name.canonicalName, value: $0.value) })
             if let acting { user = try server.impersonate(acting, by: client) } else { user = client }
         } catch {
-            return refused(error, request, client, channel)
+            return refused(error, call, client)
         }
         let impersonator = user.isImpersonated ? client : nil
-        var call = Self.call(request, channel)
+        var call = call
         let path = RequestPath(call.path)
         let requestClass = RequestClass(call, path, store: server.store, registry: server.registry)
         if requestClass.isProxied {
-            Self.passOn(request, &call)
+            passOn(request, &call)
         } else {
             do throws(StatusError) {
                 call.body = try await Self.body(of: request)
             } catch {
-                return refused(error, request, client, channel)
+                return refused(error, call, client)
             }
         }
         guard let level = requestClass.level else {
-            return Answered(response: await server.handle(call, path, user: user, client: impersonator))
+            return Answered(call, await server.handle(call, path, user: user, client: impersonator))
         }
         let permit = await server.flow.enter(
             level, flow: RequestClass.flow(of: user, userAgent: call.userAgent), width: requestClass.width)
@@ -119,9 +176,9 @@ final class APIConnection: Sendable {
             var error = StatusError(
                 code: 429, reason: "TooManyRequests", message: "Too many requests, please try again later.")
             error.retryAfterSeconds = 1
-            return refused(error, request, client, channel)
+            return refused(error, call, client)
         }
-        return Answered(response: await server.handle(call, path, user: user, client: impersonator), permit: permit)
+        return Answered(call, await server.handle(call, path, user: user, client: impersonator), permit: permit)
     }
 
     private static func call(_ request: Request, _ channel: any Channel) -> KubeRequest {
@@ -129,15 +186,26 @@ final class APIConnection: Sendable {
         let end = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
         var call = KubeRequest(
             method: request.method.rawValue, path: String(target[..<end]),
-            query: end == target.endIndex ? [] : PercentEncoding.query(target[end...].dropFirst()),
-            contentType: request.headers[.contentType] ?? "", accept: request.headers[.accept] ?? "",
-            userAgent: request.headers[.userAgent] ?? "")
+            query: end == target.endIndex ? [] : PercentEncoding.query(target[end...].dropFirst()), accept: "")
+        for field in request.headers {
+            switch field.name {
+            case .accept: Self.append(field.value, to: &call.accept)
+            case .contentType: Self.append(field.value, to: &call.contentType)
+            case .userAgent: Self.append(field.value, to: &call.userAgent)
+            default: break
+            }
+        }
         call.sourceAddress = channel.remoteAddress?.ipAddress ?? ""
         return call
     }
 
+    /// Fields of one name are one list (RFC 9110, section 5.3).
+    private static func append(_ value: String, to list: inout String) {
+        list = list.isEmpty ? value : "\(list), \(value)"
+    }
+
     /// What a backend gets, it gets as it came.
-    private static func passOn(_ request: Request, _ call: inout KubeRequest) {
+    private func passOn(_ request: Request, _ call: inout KubeRequest) {
         call.headers = request.headers.filter { !$0.name.canonicalName.hasPrefix("impersonate-") }.map {
             ($0.name.rawName, $0.value)
         }
@@ -145,24 +213,26 @@ final class APIConnection: Sendable {
         if let target = request.head.path, let mark = target.firstIndex(of: "?") {
             call.rawQuery = String(target[target.index(after: mark)...])
         }
-        let hasBody = request.headers[.contentLength].map { $0 != "0" } ?? (request.headers[.transferEncoding] != nil)
+        // HTTP/2 does not say whether there is a body of a length that is not known.
+        let isChunked =
+            isHTTP2 ? !Self.bodiless.contains(request.method) : request.headers[.transferEncoding] != nil
+        let hasBody = request.headers[.contentLength].map { $0 != "0" } ?? isChunked
         if hasBody { call.bodyStream = request.body.map { [UInt8](buffer: $0) } }
     }
 
+    private static let bodiless: Set<HTTPRequest.Method> = [.get, .head, .options, .delete, .trace]
+
     /// The answer to a request that does not get to the server.
-    private func refused(
-        _ error: StatusError, _ request: Request, _ client: UserInfo, _ channel: any Channel
-    ) -> Answered {
-        let call = Self.call(request, channel)
+    private func refused(_ error: StatusError, _ call: KubeRequest, _ client: UserInfo) -> Answered {
         let path = RequestPath(call.path)
         server.metrics.requests.record(server.labels(call, path), code: error.code, seconds: nil)
         let response = APIServer.answer(error)
         server.auditEvent(call, path, client: client)?.answered(response)
-        return Answered(response: response)
+        return Answered(call, response)
     }
 
     /// The user of the client's certificate, looked up once per connection.
-    private func certificateUser(_ channel: any Channel) async throws -> UserInfo? {
+    private func certificateUser() async throws -> UserInfo? {
         if case .known(let user) = peer.withLock({ $0 }) { return user }
         let certificate = try await channel.nioSSL_peerCertificate().get()
         let user = try certificate.flatMap { ClusterPKI.user(certificateDER: try $0.toDERBytes()) }
@@ -217,17 +287,15 @@ final class APIConnection: Sendable {
 
     /// Sends chunks as they come, until the end, the client's disconnection, or the server's shutdown.
     private func stream(
-        _ chunks: ByteStream, _ response: KubeResponse, _ writer: consuming ResponseWriter, _ channel: any Channel
+        _ answered: Answered, _ writer: consuming ResponseWriter, _ channel: any Channel
     ) async throws {
-        var head = Self.head(response)
-        head.headerFields[.connection] = "close"
-        if let watch = chunks as? WatchStream {
-            let body = ResponseBody { writer in
-                try await Self.send(watch, &writer, channel)
-                try await writer.finish(nil)
-            }
-            return try await writer.write(response: head, body: body)
-        }
+        answered.permit?.leave()
+        defer { answered.response.onEnd?() }
+        guard case .stream(let chunks) = answered.response.body else { return }
+        if answered.call.method == "HEAD" { return try await writer.writeResponse(Self.head(answered.response)) }
+        // A watch counts itself.
+        let presence = server.metrics.longRunning.enter(server.labels(answered.call, RequestPath(answered.call.path)))
+        defer { withExtendedLifetime(presence) {} }
         let body = ResponseBody { writer in
             let (closed, gate) = AsyncStream<Void>.makeStream()
             channel.closeFuture.whenComplete { _ in gate.finish() }
@@ -252,19 +320,29 @@ final class APIConnection: Sendable {
             gate.finish()
             try await writer.finish(nil)
         }
-        try await writer.write(response: head, body: body)
+        try await writer.write(response: streamHead(answered), body: body)
     }
 
-    /// Sends the changes of a watch, in the connection's own task: there may be many thousands of them.
-    private static func send(
-        _ watch: WatchStream, _ writer: inout any ResponseBodyWriter, _ channel: any Channel
+    private func streamHead(_ answered: Answered) -> HTTPResponse {
+        var head = Self.head(answered.response)
+        if !isHTTP2 { head.headerFields[.connection] = "close" }
+        return head
+    }
+
+    /// Sends the changes of a watch, in the request's own task: there may be many thousands of them.
+    private func send(
+        _ watch: WatchStream, _ answered: Answered, _ writer: consuming ResponseWriter, _ channel: any Channel
     ) async throws {
+        answered.permit?.leave()
+        if answered.call.method == "HEAD" { return try await writer.writeResponse(streamHead(answered)) }
         channel.closeFuture.whenComplete { [weak watch] _ in watch?.cancel() }
+        var body = try await writer.writeHead(streamHead(answered))
         try await withGracefulShutdownHandler {
-            for try await chunk in watch { try await writer.write(ByteBuffer(bytes: chunk)) }
+            for try await chunk in watch { try await body.write(ByteBuffer(bytes: chunk)) }
         } onGracefulShutdown: {
             // The client is told where to go on.
             watch.end()
         }
+        try await body.finish(nil)
     }
 }

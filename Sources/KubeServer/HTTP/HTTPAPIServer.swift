@@ -100,7 +100,7 @@ package struct HTTPAPIServer: Service {
             certificateChain: chain.map { .certificate($0) },
             privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(pki.servingKeyPEM.utf8), format: .pem)))
         tls.minimumTLSVersion = .tlsv12
-        tls.applicationProtocols = ["http/1.1"]
+        tls.applicationProtocols = ["h2", "http/1.1"]
         // How long a closing connection waits for the client's farewell; longer only delays the shutdown.
         tls.shutdownTimeout = .milliseconds(500)
         tls.certificateVerification = .optionalVerification

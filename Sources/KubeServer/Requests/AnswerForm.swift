@@ -13,6 +13,11 @@ enum AnswerForm: Hashable {
     /// The first form in the header that the server has.
     /// - Throws: 406 when there is none.
     init(accept: String) throws(StatusError) {
+        // What most clients say.
+        if accept == "application/json" || accept == "*/*" {
+            self = .object
+            return
+        }
         var isOffered = accept.isEmpty
         for entry in accept.split(separator: ",") {
             var parts = entry.split(separator: ";").map { $0.drop(while: \.isWhitespace) }[...]

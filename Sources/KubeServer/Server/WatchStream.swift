@@ -90,65 +90,77 @@ final class WatchStream: AsyncSequence, Sendable {
     func makeAsyncIterator() -> Iterator { Iterator(stream: self) }
 
     struct Iterator: AsyncIteratorProtocol {
-        private let stream: WatchStream
-        private var encoder: WatchEncoder?
+        private let lines: Lines
         private var changes: StoreWatch.Iterator?
-        private var initial: ArraySlice<StoredObject>
-        private var initialEnd: Int64?
-        private var failure: [UInt8]
-        private var isDone = false
 
         fileprivate init(stream: WatchStream) {
-            self.stream = stream
-            encoder = stream.source?.encoder
+            lines = Lines(stream)
             changes = stream.source?.watch.makeAsyncIterator()
-            initial = stream.initial.withLock { objects in
-                defer { objects = [] }
-                return objects
-            }
-            initialEnd = stream.source?.initialEnd
-            failure = stream.failure
         }
 
         mutating func next() async throws -> [UInt8]? { try await next(isolation: nil) }
 
         mutating func next(isolation actor: isolated (any Actor)?) async throws(any Error) -> [UInt8]? {
-            guard !isDone else { return nil }
-            guard var encoder, var changes else {
-                isDone = true
-                return failure
-            }
-            var chunk: [UInt8] = []
-            if !initial.isEmpty || initialEnd != nil {
-                let part = initial.prefix(WatchStream.initialChunk)
-                for object in part { encoder.append(added: object, to: &chunk) }
-                stream.sent?.add(part.count)
-                initial = initial.dropFirst(WatchStream.initialChunk)
-                if initial.isEmpty, let revision = initialEnd {
-                    encoder.append(bookmark: revision, endsInitialEvents: true, to: &chunk)
-                    initialEnd = nil
-                }
-                self.encoder = encoder
-                return chunk
-            }
-            while chunk.isEmpty, !isDone {
+            if let chunk = lines.takeReady() { return chunk }
+            while !lines.isDone {
                 // A watcher that is too slow ends as at its timeout: it watches again from where it is.
-                guard let items = try? await changes.next(isolation: actor) else {
-                    isDone = true
-                    break
-                }
-                stream.sent?.add(items.count)
-                for item in items {
-                    switch item {
-                    case .event(let event): encoder.append(event, to: &chunk)
-                    case .progress(let revision):
-                        if encoder.sendsBookmarks { encoder.append(bookmark: revision, to: &chunk) }
-                        if stream.isEnding.withLock({ $0 }) { isDone = true }
-                    }
+                guard let items = try? await changes?.next(isolation: actor) else { return nil }
+                if let chunk = lines.take(items) { return chunk }
+            }
+            return nil
+        }
+    }
+
+    /// What a watch says, apart from the waiting: all that is kept in a function that waits is kept for every watch.
+    private final class Lines {
+        private let stream: WatchStream
+        private var encoder: WatchEncoder?
+        private var initial: ArraySlice<StoredObject>
+        private var initialEnd: Int64?
+        private(set) var isDone = false
+
+        init(_ stream: WatchStream) {
+            self.stream = stream
+            encoder = stream.source?.encoder
+            initial = stream.initial.withLock { objects in
+                defer { objects = [] }
+                return objects
+            }
+            initialEnd = stream.source?.initialEnd
+        }
+
+        /// What there is to say before the changes; nil once it is said.
+        func takeReady() -> [UInt8]? {
+            guard !isDone else { return nil }
+            guard encoder != nil else {
+                isDone = true
+                return stream.failure
+            }
+            guard !initial.isEmpty || initialEnd != nil else { return nil }
+            var chunk: [UInt8] = []
+            let part = initial.prefix(WatchStream.initialChunk)
+            for object in part { encoder?.append(added: object, to: &chunk) }
+            stream.sent?.add(part.count)
+            initial = initial.dropFirst(WatchStream.initialChunk)
+            if initial.isEmpty, let revision = initialEnd {
+                encoder?.append(bookmark: revision, endsInitialEvents: true, to: &chunk)
+                initialEnd = nil
+            }
+            return chunk
+        }
+
+        /// The lines of changes; nil for none.
+        func take(_ items: [StoreWatchItem]) -> [UInt8]? {
+            var chunk: [UInt8] = []
+            stream.sent?.add(items.count)
+            for item in items {
+                switch item {
+                case .event(let event): encoder?.append(event, to: &chunk)
+                case .progress(let revision):
+                    if encoder?.sendsBookmarks == true { encoder?.append(bookmark: revision, to: &chunk) }
+                    if stream.isEnding.withLock({ $0 }) { isDone = true }
                 }
             }
-            self.changes = changes
-            self.encoder = encoder
             return chunk.isEmpty ? nil : chunk
         }
     }
