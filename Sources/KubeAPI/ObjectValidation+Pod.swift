@@ -29,6 +29,11 @@ extension SemanticCheck {
     mutating func podSpec(_ path: FieldPath, _ spec: JSONValue, isPod: Bool = false) {
         var scope = PodScope()
         scope.volumes = volumes(path["volumes"], spec["volumes"])
+        // The pods of a StatefulSet have a volume of each of its claims.
+        for claim in self.spec["volumeClaimTemplates"].elements {
+            guard let name = claim["metadata"]["name"].string else { continue }
+            scope.volumes[name] = ["name": .string(name), "persistentVolumeClaim": ["claimName": .string(name)]]
+        }
         scope.claims = resourceClaims(path["resourceClaims"], spec["resourceClaims"])
         scope.gracePeriod = spec["terminationGracePeriodSeconds"].int
         scope.restartPolicy = spec["restartPolicy"].string ?? ""

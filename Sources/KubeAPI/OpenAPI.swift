@@ -141,7 +141,8 @@ package struct OpenAPI: Sendable {
                 everywhere["get"] = operation("list", kind, answer: listName)
                 paths["\(resource.apiPath)/\(resource.plural)"] = everywhere
             }
-            var item = itemPath(kind, typeName, pathParameters + ["name"])
+            let isCustom = served.custom != nil
+            var item = itemPath(kind, typeName, pathParameters + ["name"], isCustom: isCustom)
             if served.isReadOnly {
                 item["put"] = .null
                 item["patch"] = .null
@@ -155,17 +156,20 @@ package struct OpenAPI: Sendable {
                 let isScale = subresource == "scale"
                 paths["\(collection)/{name}/\(subresource)"] = itemPath(
                     isScale ? scale : kind, isScale ? Self.publishedName("autoscaling.v1.Scale") : typeName,
-                    pathParameters + ["name"])
+                    pathParameters + ["name"], isCustom: isCustom)
             }
         }
         return .object(paths)
     }
 
-    private func itemPath(_ kind: GroupVersionKind, _ typeName: String, _ parameters: [String]) -> JSONValue {
+    private func itemPath(
+        _ kind: GroupVersionKind, _ typeName: String, _ parameters: [String], isCustom: Bool
+    ) -> JSONValue {
         var item = pathItem(parameters)
         item["get"] = operation("get", kind, answer: typeName)
         item["put"] = operation("put", kind, answer: typeName, body: typeName)
-        item["patch"] = operation("patch", kind, answer: typeName, body: Self.patchName)
+        let mediaTypes = isCustom ? Self.customPatchMediaTypes : Self.patchMediaTypes
+        item["patch"] = operation("patch", kind, answer: typeName, body: Self.patchName, mediaTypes: mediaTypes)
         return item
     }
 
@@ -201,10 +205,13 @@ package struct OpenAPI: Sendable {
     private static let patchMediaTypes = [
         JSONPatch.mediaType, MergePatch.mediaType, StrategicMergePatch.mediaType, "application/apply-patch+yaml",
     ]
+    /// kubectl sends what is published here, and custom kinds have no strategic merge.
+    private static let customPatchMediaTypes = patchMediaTypes.filter { $0 != StrategicMergePatch.mediaType }
 
-    private func operation(_ action: String, _ kind: GroupVersionKind, answer: String, body: String? = nil)
-        -> JSONValue
-    {
+    private func operation(
+        _ action: String, _ kind: GroupVersionKind, answer: String, body: String? = nil,
+        mediaTypes: [String] = ["application/json"]
+    ) -> JSONValue {
         var parameters: [(String, String)] =
             switch action {
             case "list": Self.listParameters
@@ -220,7 +227,6 @@ package struct OpenAPI: Sendable {
             "x-kubernetes-action": .string(action), "x-kubernetes-group-version-kind": Self.extensionValue(kind),
         ]
         let answerSchema: JSONValue = ["$ref": .string(reference(answer))]
-        let mediaTypes = action == "patch" ? Self.patchMediaTypes : ["application/json"]
         switch version {
         case .v3:
             operation["responses"] = [

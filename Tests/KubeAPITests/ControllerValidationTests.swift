@@ -45,6 +45,25 @@ struct ControllerValidationTests {
         ])
     func valid(group: String, kind: String) { #expect(faults(Self.object(group, kind, [:])) == []) }
 
+    @Test("containers mount the claims of a StatefulSet, and no others")
+    func mountsOfClaims() {
+        var object = Self.object("apps", "StatefulSet", [:])
+        object["spec"]["volumeClaimTemplates"] = [
+            [
+                "metadata": ["name": "data"],
+                "spec": [
+                    "accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem",
+                    "resources": ["requests": ["storage": "1Gi"]],
+                ],
+            ]
+        ]
+        object["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] = [["name": "data", "mountPath": "/data"]]
+        #expect(faults(object) == [])
+        object["spec"]["template"]["spec"]["containers"][0]["volumeMounts"][0]["name"] = "other"
+        #expect(
+            faults(object) == ["spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"other\""])
+    }
+
     @Test(
         "objects that are refused",
         arguments: [

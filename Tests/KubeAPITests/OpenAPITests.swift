@@ -48,6 +48,24 @@ import Testing
         #expect(!document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"].isNull)
     }
 
+    /// kubectl apply sends a strategic merge patch wherever that is published, and custom kinds refuse it.
+    @Test func customKindsPublishNoStrategicMerge() {
+        let topics = KubeResource(
+            group: "kafka.strimzi.io", version: "v1beta2", plural: "kafkatopics", kind: "KafkaTopic")
+        let custom = OpenAPI.CustomKind(typeName: "io.strimzi.kafka.v1beta2.KafkaTopic", listKind: "KafkaTopicList") {
+            _, _ in ["type": "object"]
+        }
+        let resource = OpenAPI.Resource(topics, subresources: ["status"], custom: custom)
+        let document = OpenAPI.v3Document([resource], serverVersion: "v1.36.0")
+        let path = "/apis/kafka.strimzi.io/v1beta2/namespaces/{namespace}/kafkatopics/{name}"
+        for path in [path, "\(path)/status"] {
+            #expect(
+                document["paths"][path]["patch"]["requestBody"]["content"].members.keys.sorted() == [
+                    "application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json",
+                ])
+        }
+    }
+
     @Test func definitionsCarryTheExtensions() {
         let schemas = OpenAPI.v3Document(Self.apps, serverVersion: "v1.36.0")["components"]["schemas"]
         let ports = schemas["io.k8s.api.core.v1.Container"]["properties"]["ports"]
