@@ -158,8 +158,8 @@ let package = Package(
             "ApusApp",
             [
                 "ApusCore", "KubeAPI", "AccessControl", "KubeStore", "KubeServer", "KubeClient", "ControllerRuntime",
-                "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", "EventBroker", "YAMLFormat",
-                .logging, .nioSSL, .serviceLifecycle, .unixSignals,
+                "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", "EventBroker",
+                "YAMLFormat", .logging, .nioSSL, .serviceLifecycle, .unixSignals,
             ]),
         .executableTarget(
             name: "apus",
@@ -179,8 +179,8 @@ let package = Package(
         .executableTarget(
             name: "MovieRecommender",
             dependencies: [
-                "ApusCore", "ModelKit", .argumentParser, .asyncHTTPClient, .grdb, .hummingbird, .httpTypes, .logging,
-                .nioCore, .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
+                "ApusCore", "KafkaClient", "ModelKit", .argumentParser, .asyncHTTPClient, .grdb, .hummingbird,
+                .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
             ],
             path: "Examples/MovieRecommender", exclude: ["deploy", "README.md"],
             resources: [], swiftSettings: strict),

@@ -163,6 +163,9 @@ package struct MovieDemo: Sendable {
         for name in ["web", "serving", "ingest", "features"] {
             console.say("  \(name.padding(toLength: 10, withPad: " ", startingAt: 0))\(try await address(name))")
         }
+        let broker = try await client.get(.services, ObjectKey(namespace: Self.namespace, name: "events"))
+        let (host, port) = (broker.spec["clusterIP"].string ?? "", broker.spec["ports"][0]["port"].int ?? 9092)
+        console.say("  events    \(host):\(port), speaks Kafka's protocol")
     }
 
     private func address(_ service: String) async throws -> String {

@@ -125,3 +125,11 @@ func fail(_ message: String) -> ExitCode {
     FileHandle.standardError.write(Data("apus: \(message)\n".utf8))
     return ExitCode(1)
 }
+
+/// The folder of the volume that a manifest mounts at `path`. Where pods are host processes nothing can be mounted, and
+/// the node agent gives the volume's folder in `APUS_VOLUME_<NAME>`; manifests mount volume NAME at `/…/NAME`.
+func volumeFolder(_ path: String) -> String {
+    let name = path.split(separator: "/").last ?? ""
+    let variable = "APUS_VOLUME_" + name.uppercased().replacingOccurrences(of: "-", with: "_")
+    return ProcessInfo.processInfo.environment[variable] ?? path
+}

@@ -81,7 +81,8 @@ struct ServeEventsCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = try Settings()
         var configuration = BrokerConfiguration(
-            dataFolder: absolute(settings.value("data-dir", dataDir) ?? "\(HomeFolder.path)/.apus/events"))
+            dataFolder: volumeFolder(
+                absolute(settings.value("data-dir", dataDir) ?? "\(HomeFolder.path)/.apus/events")))
         let (host, port) = try address("listen", settings.value("listen", listen) ?? "127.0.0.1:9092", least: 0)
         if let advertised = settings.value("advertise", advertise) {
             configuration.advertisedAddress = try address("advertise", advertised, least: 1)

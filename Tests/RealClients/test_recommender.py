@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -44,8 +45,36 @@ class Movies:
         return [pod for pod in self.cluster.get("pods", "-l", f"app={app}", *N)["items"]
                 if "deletionTimestamp" not in pod["metadata"]]
 
-    def pids(self, app):
-        """The processes of the pods of a service, found by the folder of their volumes or their command."""
+    def broker(self):
+        """The event log's address, as clients outside of pods reach it."""
+        spec = self.cluster.get("service", "events", *N)["spec"]
+        return f"{spec['clusterIP']}:{spec['ports'][0]['port']}"
+
+    def events(self, *arguments):
+        """`apus events …` against the event log."""
+        return subprocess.run([APUS, "events", *arguments, "--bootstrap", self.broker()], text=True, check=True,
+                              capture_output=True, timeout=30).stdout
+
+    def committed(self):
+        """How many records the features' group has committed."""
+        rows = [line.split() for line in self.events("groups", "describe", "movie-features").splitlines()]
+        return sum(int(row[2]) for row in rows if row[0] == "movie-events" and row[2] != "-")
+
+    def metric(self, service, name):
+        text = requests.get(self.url(service) + "/metrics", timeout=10).text
+        return next(float(line.split()[-1]) for line in text.splitlines() if re.match(rf"\w*{name}[ {{]", line))
+
+    def answers(self, service):
+        try:
+            return requests.get(self.url(service) + "/readyz", timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def last_event(self):
+        return self.get("ingest", "/v1/events/last")["sequence"]
+
+    def pids(self, app, program=b"movie-recommender"):
+        """The processes of the pods of a service, found by the name of their host and their program."""
         names = {pod["metadata"]["name"] for pod in self.pods(app)}
         found = []
         for process in pathlib.Path("/proc").iterdir():
@@ -53,11 +82,11 @@ class Movies:
                 continue
             try:
                 environment = (process / "environ").read_bytes().split(b"\0")
-                program = (process / "cmdline").read_bytes().split(b"\0")[0]
+                command = (process / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
             host = next((e[9:].decode() for e in environment if e.startswith(b"HOSTNAME=")), None)
-            if host in names and program.endswith(b"movie-recommender"):
+            if host in names and command[0].endswith(program) and b"shim" not in command[:2]:
                 found.append(int(process.name))
         return found
 
@@ -133,6 +162,7 @@ def test_five_services_of_their_own(movies, cluster):
     deployments = {d["metadata"]["name"] for d in cluster.get("deployments", *N)["items"]}
     jobs = {j["metadata"]["name"] for j in cluster.get("jobs", *N)["items"]}
     assert deployments == {"ingest", "features", "serving", "web"} and jobs == {"train"}
+    assert {s["metadata"]["name"] for s in cluster.get("statefulsets", *N)["items"]} == {"events"}
     assert len(movies.pods("serving")) == 3
 
 
@@ -254,3 +284,87 @@ def test_ingest_loses_no_acknowledged_rating(movies):
     assert len(acknowledged) >= 30
     wait_for(lambda: movies.ready("ingest", 1) and movies.pids("ingest") not in ([], [victim]), what="ingest to be back")
     assert set(acknowledged) <= movies.rated(900_001)
+
+
+def posted(movies, user, numbers, seconds=5):
+    """Rates the movies; those that were acknowledged."""
+    acknowledged = []
+    for number in numbers:
+        try:
+            answer = requests.post(movies.url("ingest") + "/v1/ratings", timeout=seconds,
+                                   json={"user": user, "movie": number, "rating": 4})
+        except requests.RequestException:
+            continue
+        if answer.status_code == 201:
+            acknowledged.append(number)
+    return acknowledged
+
+
+def read_topic(movies):
+    """All records of the topic as (partition, key, event), by kcat."""
+    out = subprocess.run(
+        [shutil.which("kcat"), "-b", movies.broker(), "-C", "-t", "movie-events", "-o", "beginning", "-e", "-q",
+         "-f", "%p\t%k\t%s\n"], text=True, check=True, capture_output=True, timeout=60).stdout
+    return [(int(p), k, json.loads(v)) for p, k, v in (line.split("\t", 2) for line in out.splitlines())]
+
+
+def all_in_features(movies):
+    """Waits until the features have every event, and their group has committed what it read."""
+    last = movies.last_event()
+    wait_for(lambda: movies.metric("features", "events") == last, what=f"the features to have {last} events")
+
+
+def test_events_go_through_a_topic_keyed_by_user(movies):
+    all_in_features(movies)
+    records = read_topic(movies)
+    assert {event["sequence"] for _, _, event in records} == set(range(1, movies.last_event() + 1))
+    assert {partition for partition, _, _ in records} == {0, 1, 2, 3}
+    assert all(key == str(event["user"]) for _, key, event in records)
+    homes = {}
+    for partition, key, _ in records:
+        homes.setdefault(key, set()).add(partition)
+    assert all(len(partitions) == 1 for partitions in homes.values())
+    wait_for(lambda: movies.committed() == len(records), what="all offsets to be committed")
+
+
+def test_killed_broker_loses_and_doubles_nothing(movies):
+    user = 900_002
+    victim = movies.pids("events", b"apus")[0]
+    acknowledged = posted(movies, user, range(1, 21))
+    os.kill(victim, signal.SIGKILL)
+    # Taken in while no broker is there, too.
+    acknowledged += posted(movies, user, range(21, 61))
+    assert acknowledged == list(range(1, 61))
+    wait_for(lambda: movies.pids("events", b"apus") not in ([], [victim]), what="the broker to be back")
+    all_in_features(movies)
+    rated = [event["movie"] for _, key, event in read_topic(movies) if key == str(user)]
+    assert rated == acknowledged, "each event once and in order: the producer is idempotent"
+    dataset = movies.get("features", "/v1/datasets/latest?split=random")
+    assert dataset["train"] + dataset["test"] == movies.metric("features", "ratings")
+    # Consuming goes on from what is committed.
+    wait_for(lambda: movies.committed() == movies.last_event(), what="all offsets to be committed")
+
+
+def test_killed_features_resume_where_they_were(movies):
+    user, ratings = 900_003, movies.metric("features", "ratings")
+    victim = movies.pids("features")[0]
+    committed = movies.committed()
+    os.kill(victim, signal.SIGKILL)
+    assert len(posted(movies, user, range(1, 31))) == 30
+    wait_for(lambda: movies.pids("features") not in ([], [victim]) and movies.answers("features"),
+             what="the features to be back")
+    all_in_features(movies)
+    assert movies.metric("features", "ratings") == ratings + 30
+    wait_for(lambda: movies.committed() == committed + 30, what="the offsets to be committed")
+
+
+def test_killed_ingest_sends_what_the_topic_lacks(movies):
+    before = movies.last_event()
+    victim = movies.pids("ingest")[0]
+    acknowledged = posted(movies, 900_004, range(1, 16))
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: movies.pids("ingest") not in ([], [victim]) and movies.answers("ingest"), what="ingest to be back")
+    all_in_features(movies)
+    assert movies.last_event() >= before + len(acknowledged)
+    sent = {event["movie"] for _, key, event in read_topic(movies) if key == "900004"}
+    assert sent == set(acknowledged)

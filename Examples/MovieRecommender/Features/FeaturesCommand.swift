@@ -8,7 +8,8 @@ import ModelKit
 /// Turns events into data sets for training.
 struct FeaturesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "features", abstract: "Turn events into versioned data sets, divided into train and test.")
+        commandName: "features", abstract: "Turn events into versioned data sets, divided into train and test.",
+        discussion: "Reads the topic of events as the consumer group \(EventFollower.group); one process at a time.")
 
     @Option(help: "HOST:PORT to listen on; without HOST, POD_IP or else 127.0.0.1.")
     var listen = ListenAddress(port: 7002)
@@ -16,19 +17,31 @@ struct FeaturesCommand: AsyncParsableCommand {
     @Option(help: "Base address of ingest.")
     var ingest = ServiceURL(localPort: 7001)
 
-    @Option(help: "Milliseconds between looks for new events.")
-    var interval = 1000
+    @Option(help: "Folder of what was read; created when missing.", transform: VolumeFolder.resolve)
+    var store = "./features-data"
+
+    @OptionGroup var topic: EventTopicOptions
 
     func run() async throws {
-        guard (10...3_600_000).contains(interval) else { throw ValidationError("--interval is out of range") }
+        let topic = try topic.topic(client: "features")
+        let logger = ServiceHost.logger("features")
         let counters = Counters()
-        let store = FeatureStore(
-            ingest: ingest, interval: .milliseconds(interval), logger: ServiceHost.logger("features"),
-            counters: counters)
+        let archive: EventArchive
+        do {
+            try BinaryFile.makeFolder(store)
+            archive = try EventArchive(path: "\(store)/features.sqlite")
+        } catch {
+            throw CommandFailure("the database in \(store) cannot be opened: \(error)")
+        }
+        let store = FeatureStore(ingest: ingest, logger: logger, counters: counters)
+        try await store.load(archive)
+        let follower = EventFollower(
+            topic: topic, archive: archive, store: store, logger: logger, counters: counters)
         let host = ServiceHost(role: "features", address: listen, counters: counters) { await store.notReady }
         let router = host.router()
         FeaturesRoutes(store: store).add(to: router)
-        try await host.run(router, services: [store])
+        try await host.run(router, services: [store, follower])
+        try archive.close()
     }
 }
 

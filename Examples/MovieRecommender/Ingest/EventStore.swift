@@ -48,6 +48,14 @@ struct EventStore: Sendable {
                         id INTEGER PRIMARY KEY, age INTEGER NOT NULL, gender TEXT NOT NULL, occupation TEXT NOT NULL);
                     """)
         }
+        migrator.registerMigration("2") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE published (
+                        cluster TEXT NOT NULL, topic TEXT NOT NULL, seq INTEGER NOT NULL,
+                        PRIMARY KEY (cluster, topic)) WITHOUT ROWID;
+                    """)
+        }
         try migrator.migrate(pool)
     }
 
@@ -127,6 +135,29 @@ struct EventStore: Sendable {
                         timestamp: row["timestamp"], sequence: row["seq"])
                 }
             }
+        }
+    }
+
+    /// The sequence number of the last event; 0 without any.
+    func lastSequence() async throws -> Int64 {
+        try await pool.read { try Int64.fetchOne($0, sql: "SELECT max(seq) FROM event") ?? 0 }
+    }
+
+    /// The last event that a topic of a cluster has for certain, with all before it; 0 for a new one.
+    func published(to cluster: String, topic: String) async throws -> Int64 {
+        try await pool.read { database in
+            try Int64.fetchOne(
+                database, sql: "SELECT seq FROM published WHERE cluster = ? AND topic = ?",
+                arguments: [cluster, topic]) ?? 0
+        }
+    }
+
+    /// Notes that a topic has all events up to `sequence`.
+    func setPublished(_ sequence: Int64, to cluster: String, topic: String) async throws {
+        try await pool.write { database in
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO published (cluster, topic, seq) VALUES (?, ?, ?)",
+                arguments: [cluster, topic, sequence])
         }
     }
 

@@ -14,13 +14,16 @@ actor EventWriter: Service {
     )
 
     private let store: EventStore
+    /// Called when events are on disk.
+    private let onStored: @Sendable () -> Void
     private var queue: [Waiting] = []
     private let signals: AsyncStream<Void>
     private let signal: AsyncStream<Void>.Continuation
     private var isClosed = false
 
-    init(_ store: EventStore) {
+    init(_ store: EventStore, onStored: @escaping @Sendable () -> Void) {
         self.store = store
+        self.onStored = onStored
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -53,6 +56,7 @@ actor EventWriter: Service {
             queue = []
             do {
                 let ranges = try await store.append(batch.map(\.events))
+                onStored()
                 for (waiting, range) in zip(batch, ranges) { waiting.continuation.resume(returning: range) }
             } catch {
                 for waiting in batch { waiting.continuation.resume(throwing: error) }

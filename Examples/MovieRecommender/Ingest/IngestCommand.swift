@@ -7,10 +7,11 @@ import Logging
 import ModelKit
 import ServiceLifecycle
 
-/// Takes in ratings and views, durably.
+/// Takes in ratings and views, durably, and sends them to the topic of events.
 struct IngestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ingest", abstract: "Take in ratings and views; what is acknowledged is on disk.")
+        commandName: "ingest", abstract: "Take in ratings and views; what is acknowledged is on disk.",
+        discussion: "Events are sent to a topic of Kafka, keyed by user; while no broker is there they wait on disk.")
 
     @Option(help: "HOST:PORT to listen on; without HOST, POD_IP or else 127.0.0.1.")
     var listen = ListenAddress(port: 7001)
@@ -21,8 +22,11 @@ struct IngestCommand: AsyncParsableCommand {
     @Option(help: "MovieLens folder to start from when the database is empty.")
     var data: String?
 
+    @OptionGroup var topic: EventTopicOptions
+
     func run() async throws {
         let logger = ServiceHost.logger("ingest")
+        let topic = try topic.topic(client: "ingest")
         let events: EventStore
         do {
             try BinaryFile.makeFolder(store)
@@ -37,11 +41,12 @@ struct IngestCommand: AsyncParsableCommand {
                     "seeded", metadata: ["folder": "\(data)", "ratings": "\(folder.ratings.count)"])
             }
         }
-        let writer = EventWriter(events)
         let host = ServiceHost(role: "ingest", address: listen)
+        let publisher = EventPublisher(events, topic: topic, logger: logger, counters: host.counters)
+        let writer = EventWriter(events) { publisher.wake() }
         let router = host.router()
         IngestRoutes(store: events, writer: writer, counters: host.counters).add(to: router)
-        try await host.run(router, services: [writer])
+        try await host.run(router, services: [writer, publisher])
         try events.close()
     }
 }
@@ -76,6 +81,9 @@ struct IngestRoutes: Sendable {
                 lines.append(UInt8(ascii: "\n"))
             }
             return Response.bytes(lines, type: "application/x-ndjson")
+        }
+        router.get("/v1/events/last") { _, _ in
+            Response.json(["sequence": .int(try await store.lastSequence())])
         }
         router.get("/v1/movies") { request, _ in try await movies(request) }
         router.get("/v1/movies/{movie}") { _, context in
