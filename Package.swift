@@ -28,6 +28,7 @@ extension Target.Dependency {
     static let jwtKit = product(name: "JWTKit", package: "jwt-kit")
     static let logging = product(name: "Logging", package: "swift-log")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioEmbedded = product(name: "NIOEmbedded", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioHTTP2 = product(name: "NIOHTTP2", package: "swift-nio-http2")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
@@ -123,8 +124,8 @@ let package = Package(
         module(
             "EventBroker",
             [
-                "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", .crypto, .logging,
-                .nioCore, .nioPosix, .nioSSL,
+                "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", .logging, .nioCore,
+                .nioPosix, .nioSSL, .swiftASN1, .x509,
             ]),
         .systemLibrary(name: "CRDKafka"),
         module("KafkaClient", ["CRDKafka"]),
@@ -200,7 +201,12 @@ let package = Package(
         tests("KafkaRecords"),
         tests("EventLog", ["ApusCore", "KafkaRecords", .logging]),
         tests("EventCoordination", ["ApusCore"]),
-        tests("EventBroker", ["ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", .logging, .nioCore, .nioPosix]),
+        tests(
+            "EventBroker",
+            [
+                "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", .logging, .nioCore,
+                .nioEmbedded, .nioPosix,
+            ]),
         tests("KafkaClient", ["CRDKafka"]),
         tests("AccessControl", ["ApusCore", "KubeAPI"]),
         tests(

@@ -10,17 +10,33 @@ package struct EventsRole: Sendable {
     private let configuration: BrokerConfiguration
     private let host: String
     private let port: Int
-    private let certificate: (chain: String, key: String)?
+    private let certificate: Certificate?
     private let logger: Logger
+
+    /// Files of TLS, in PEM.
+    package struct Certificate: Sendable {
+        /// The certificate with its chain.
+        package var chain: String
+        /// Its key.
+        package var key: String
+        /// Authorities of the certificates that clients have to show; nil where they need none.
+        package var clientAuthorities: String?
+
+        package init(chain: String, key: String, clientAuthorities: String? = nil) {
+            self.chain = chain
+            self.key = key
+            self.clientAuthorities = clientAuthorities
+        }
+    }
 
     /// - Parameters:
     ///   - configuration: the broker's.
     ///   - host: where to listen.
     ///   - port: where to listen.
-    ///   - certificate: PEM files of the certificate with its chain, and of its key; nil for connections without TLS.
+    ///   - certificate: files of TLS; nil for connections without it.
     ///   - logger: for what happens.
     package init(
-        _ configuration: BrokerConfiguration, host: String, port: Int, certificate: (chain: String, key: String)?,
+        _ configuration: BrokerConfiguration, host: String, port: Int, certificate: Certificate?,
         logger: Logger
     ) {
         self.configuration = configuration
@@ -61,7 +77,7 @@ package struct EventsRole: Sendable {
         try result.get()
     }
 
-    private static func context(_ certificate: (chain: String, key: String)) throws -> NIOSSLContext {
+    private static func context(_ certificate: Certificate) throws -> NIOSSLContext {
         do {
             let chain = try NIOSSLCertificate.fromPEMFile(certificate.chain).map {
                 NIOSSLCertificateSource.certificate($0)
@@ -70,10 +86,17 @@ package struct EventsRole: Sendable {
             var configuration = TLSConfiguration.makeServerConfiguration(
                 certificateChain: chain, privateKey: .privateKey(key))
             configuration.minimumTLSVersion = .tlsv12
+            if let authorities = certificate.clientAuthorities {
+                // Clients have no host names that could be compared.
+                configuration.certificateVerification = .noHostnameVerification
+                configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(authorities))
+            }
             return try NIOSSLContext(configuration: configuration)
         } catch {
             throw PlatformError(
-                "the certificate \(certificate.chain) with the key \(certificate.key) cannot be used: \(error)")
+                "the certificate \(certificate.chain) with the key \(certificate.key)"
+                    + (certificate.clientAuthorities.map { " and the authorities \($0)" } ?? "")
+                    + " cannot be used: \(error)")
         }
     }
 }

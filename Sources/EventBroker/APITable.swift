@@ -29,6 +29,10 @@ enum APITable {
             entry(AddPartitionsToTxnRequest.self, 0...3), entry(AddOffsetsToTxnRequest.self, 0...3),
             entry(EndTxnRequest.self, 0...3), entry(TxnOffsetCommitRequest.self, 0...3),
             entry(ListTransactionsRequest.self, 0...1), entry(DescribeTransactionsRequest.self, 0...0),
+            entry(SaslHandshakeRequest.self, 0...1), entry(SaslAuthenticateRequest.self, 0...2),
+            entry(DescribeUserScramCredentialsRequest.self, 0...0),
+            entry(AlterUserScramCredentialsRequest.self, 0...0), entry(DescribeAclsRequest.self, 1...3),
+            entry(CreateAclsRequest.self, 1...3), entry(DeleteAclsRequest.self, 1...3),
         ])
 
     private static func entry<Request: KafkaMessage>(

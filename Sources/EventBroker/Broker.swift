@@ -12,10 +12,13 @@ final class ClientState: Sendable {
     /// Where it comes from.
     let address: String
     let connection: any Channel
+    /// Who it is.
+    let access: ClientAccess
 
     init(address: String, connection: any Channel) {
         self.address = address
         self.connection = connection
+        access = ClientAccess(address: address)
     }
 }
 
@@ -40,6 +43,8 @@ package final class Broker: Sendable {
     let topics: TopicCatalog
     let groups: GroupRunner
     let transactions: TransactionRunner
+    /// Users and rules; nil where everybody may do everything.
+    let access: BrokerAccess?
     let logger: Logger
     private let alarm = Alarm()
     private let listener = Mutex<(host: String, port: Int)>(("127.0.0.1", 0))
@@ -51,6 +56,11 @@ package final class Broker: Sendable {
         self.configuration = configuration
         self.logger = logger
         budget = MemoryBudget(bytes: configuration.maximumQueuedBytes)
+        if let access = configuration.access {
+            self.access = try await BrokerAccess(access, folder: configuration.dataFolder)
+        } else {
+            access = nil
+        }
         let topics = try await TopicCatalog(configuration, logger: logger)
         self.topics = topics
         let files = files
@@ -114,12 +124,16 @@ package final class Broker: Sendable {
     /// Begins a request; requests of a connection are begun one after the other.
     /// - Throws: ``KafkaProtocolError`` when the frame cannot be understood: the connection has to be closed.
     func begin(_ frame: Frame, _ client: ClientState) throws(KafkaProtocolError) -> Work {
+        if client.access.sendsRawMessages { return { [self] in await rawLogin(frame.bytes, client) } }
         var reader = KafkaReader(frame.bytes[...])
         let key = try reader.int16()
         let version = try reader.int16()
         let correlation = try reader.int32()
         guard let api = APITable.apis[key] else {
             throw KafkaProtocolError("the request \(key) is not one that this broker answers")
+        }
+        guard access == nil || client.access.principal != nil || Self.open.contains(key) else {
+            throw KafkaProtocolError("the request \(key) came before the client has said who it is (SaslHandshake)")
         }
         guard api.versions.contains(version) else { return try unsupported(key, version, correlation) }
         let clientID = try reader.nullableString(false, nullable: true) ?? ""
@@ -184,6 +198,17 @@ package final class Broker: Sendable {
         case DescribeProducersRequest.apiKey: return try answer(&reader, context, describeProducers)
         case DescribeTransactionsRequest.apiKey: return try answer(&reader, context, describeTransactions)
         case ListTransactionsRequest.apiKey: return try answer(&reader, context, listTransactions)
+        case SaslHandshakeRequest.apiKey:
+            let request = try SaslHandshakeRequest(from: &reader, version: context.version)
+            return { [self] in saslHandshake(request, context) }
+        case SaslAuthenticateRequest.apiKey:
+            let request = try SaslAuthenticateRequest(from: &reader, version: context.version)
+            return { [self] in await saslAuthenticate(request, context) }
+        case DescribeUserScramCredentialsRequest.apiKey: return try answer(&reader, context, describeUsers)
+        case AlterUserScramCredentialsRequest.apiKey: return try answer(&reader, context, alterUsers)
+        case DescribeAclsRequest.apiKey: return try answer(&reader, context, describeRules)
+        case CreateAclsRequest.apiKey: return try answer(&reader, context, createRules)
+        case DeleteAclsRequest.apiKey: return try answer(&reader, context, deleteRules)
         default: throw KafkaProtocolError("the request \(key) is not one that this broker answers")
         }
     }

@@ -29,6 +29,8 @@ package struct BrokerConfiguration: Sendable {
     package var offsetsRetention: Duration = .seconds(7 * 86_400)
     /// The longest transaction (`transaction.max.timeout.ms`).
     package var maximumTransactionTimeout: Duration = .seconds(900)
+    /// Users and rules; nil where everybody may do everything.
+    package var access: AccessConfiguration?
 
     package init(dataFolder: String) { self.dataFolder = dataFolder }
 }

@@ -2,6 +2,8 @@
 import Logging
 import NIOCore
 import NIOSSL
+import SwiftASN1
+import X509
 
 /// Serves one connection: requests are begun in the order in which they come, and answered in that order.
 struct BrokerConnection: Sendable {
@@ -50,12 +52,24 @@ struct BrokerConnection: Sendable {
         _ inbound: NIOAsyncChannelInboundStream<Frame>, _ client: ClientState, _ queue: Conveyor<Broker.Work>
     ) async {
         do {
-            for try await frame in inbound { await queue.put(try broker.begin(frame, client)) }
+            for try await frame in inbound {
+                if client.access.principal == nil { try await identify(client) }
+                await queue.put(try broker.begin(frame, client))
+            }
         } catch {
             // What follows cannot be understood: Kafka closes the connection, too.
             logger.info("connection closed", metadata: ["client": "\(client.address)", "why": "\(error)"])
             channel.channel.close(promise: nil)
         }
+    }
+
+    /// A client with a certificate is who that says, where clients do not log in.
+    private func identify(_ client: ClientState) async throws {
+        guard isEncrypted, let access = broker.access, !access.configuration.usesSASL,
+            let certificate = try await channel.channel.nioSSL_peerCertificate().get()
+        else { return }
+        let subject = try Certificate(derEncoded: certificate.toDERBytes()).subject
+        client.access.principal = "User:\(subject)"
     }
 
     private func answer(_ queue: Conveyor<Broker.Work>) async {
@@ -64,6 +78,7 @@ struct BrokerConnection: Sendable {
             guard let reply, !Task.isCancelled else { continue }
             do {
                 try await send(reply)
+                if reply.isLast { channel.channel.close(promise: nil) }
             } catch {
                 channel.channel.close(promise: nil)
                 return

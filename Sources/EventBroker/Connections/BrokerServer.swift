@@ -38,6 +38,7 @@ package struct BrokerServer: Sendable {
     /// - Throws: ``BrokerServerError`` when it cannot listen.
     package func run(onBound: @escaping @Sendable (Int) async -> Void) async throws {
         let configuration = broker.configuration
+        let strangersMaximumBytes = configuration.access.flatMap { $0.usesSASL ? $0.maximumLoginBytes : nil }
         let listener: NIOAsyncChannel<NIOAsyncChannel<Frame, Never>, Never>
         do {
             listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -49,7 +50,9 @@ package struct BrokerServer: Sendable {
                         let pipeline = channel.pipeline.syncOperations
                         if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
                         try pipeline.addHandler(
-                            FrameHandler(budget: budget, maximumBytes: configuration.maximumRequestBytes))
+                            FrameHandler(
+                                budget: budget, maximumBytes: configuration.maximumRequestBytes,
+                                strangersMaximumBytes: strangersMaximumBytes))
                         return try NIOAsyncChannel(
                             wrappingChannelSynchronously: channel,
                             configuration: .init(

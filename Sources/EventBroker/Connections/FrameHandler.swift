@@ -21,6 +21,8 @@ final class FrameHandler: ChannelDuplexHandler {
 
     private let budget: MemoryBudget
     private let maximumBytes: Int
+    /// Less, as long as it is not known who the client is.
+    private var limit: Int
     private var buffer = ByteBuffer()
     /// The length of the frame that comes.
     private var length: Int?
@@ -28,13 +30,24 @@ final class FrameHandler: ChannelDuplexHandler {
     private var isWaiting = false
     private var readIsDue = false
 
-    init(budget: MemoryBudget, maximumBytes: Int) {
+    /// - Parameters:
+    ///   - budget: memory for all requests.
+    ///   - maximumBytes: the largest request.
+    ///   - strangersMaximumBytes: the largest request before ``ClientIsKnown``.
+    init(budget: MemoryBudget, maximumBytes: Int, strangersMaximumBytes: Int? = nil) {
         self.budget = budget
         self.maximumBytes = maximumBytes
+        limit = strangersMaximumBytes ?? maximumBytes
     }
 
     func read(context: ChannelHandlerContext) {
         if isWaiting { readIsDue = true } else { context.read() }
+    }
+
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        guard event is ClientIsKnown else { return context.triggerUserOutboundEvent(event, promise: promise) }
+        limit = maximumBytes
+        promise?.succeed()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -47,8 +60,8 @@ final class FrameHandler: ChannelDuplexHandler {
         while !isWaiting {
             if length == nil {
                 guard let announced = buffer.readInteger(as: Int32.self) else { break }
-                guard announced > 0, announced <= maximumBytes else {
-                    context.fireErrorCaught(FrameError(length: Int(announced), maximum: maximumBytes))
+                guard announced > 0, announced <= limit else {
+                    context.fireErrorCaught(FrameError(length: Int(announced), maximum: limit))
                     return context.close(promise: nil)
                 }
                 length = Int(announced)

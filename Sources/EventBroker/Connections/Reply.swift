@@ -19,6 +19,8 @@ protocol FileBytes: Sendable {
 struct Reply: Sendable {
     private let writer: KafkaWriter
     private let files: [any FileBytes]
+    /// Whether the connection is closed after it.
+    var isLast = false
 
     /// - Parameters:
     ///   - message: what is answered.
@@ -36,6 +38,14 @@ struct Reply: Sendable {
         writer.patch(int32: Int32(clamping: writer.count - 4), at: 0)
         self.writer = writer
         self.files = files
+    }
+
+    /// Bytes with nothing but their length before them.
+    init(raw bytes: [UInt8]) {
+        var writer = KafkaWriter()
+        writer.bytes(bytes, false)
+        self.writer = writer
+        files = []
     }
 
     /// One piece of what is sent.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import EventCoordination
 import EventLog
 import KafkaProtocol
 import NIOCore
@@ -44,11 +45,12 @@ extension Broker {
         var isFirst = true
         var parts: [Part] = []
         for topic in request.topics {
-            let found = topics.topic(topic.topic)
+            let isAllowed = may(context, .read, .topic, topic.topic)
+            let found = isAllowed ? topics.topic(topic.topic) : nil
             for partition in topic.partitions {
                 var part = Part(topic: topic.topic, request: partition, log: found?.partition(partition.partition))
                 guard let log = part.log else {
-                    part.error = .unknownTopicOrPartition
+                    part.error = isAllowed ? .unknownTopicOrPartition : .topicAuthorizationFailed
                     parts.append(part)
                     continue
                 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import EventCoordination
 import EventLog
 import KafkaProtocol
 import Logging
@@ -30,6 +31,7 @@ extension Broker {
         _ wanted: ListOffsetsRequest.ListOffsetsPartition, _ topic: String, _ isolation: Isolation,
         _ context: RequestContext
     ) async throws(KafkaErrorCode) -> (timestamp: Int64, offset: Int64) {
+        guard may(context, .describe, .topic, topic) else { throw .topicAuthorizationFailed }
         guard let log = topics.topic(topic)?.partition(wanted.partitionIndex) else { throw .unknownTopicOrPartition }
         guard wanted.currentLeaderEpoch <= log.leaderEpoch else { throw .unknownLeaderEpoch }
         let oldest: Int64 = context.version >= 7 ? -3 : -2
@@ -53,6 +55,10 @@ extension Broker {
                     topic: topic.topic,
                     partitions: topic.partitions.map { wanted in
                         var answer = OffsetForLeaderEpochResponse.EpochEndOffset(partition: wanted.partition)
+                        guard may(context, .describe, .topic, topic.topic) else {
+                            answer.errorCode = KafkaErrorCode.topicAuthorizationFailed.rawValue
+                            return answer
+                        }
                         guard let log = topics.topic(topic.topic)?.partition(wanted.partition) else {
                             answer.errorCode = KafkaErrorCode.unknownTopicOrPartition.rawValue
                             return answer
@@ -77,6 +83,11 @@ extension Broker {
                     name: topic.name,
                     partitions: topic.partitionIndexes.map { number in
                         var answer = DescribeProducersResponse.PartitionResponse(partitionIndex: number)
+                        guard may(context, .read, .topic, topic.name) else {
+                            answer.errorCode = TopicError.topicDenied.code.rawValue
+                            answer.errorMessage = TopicError.topicDenied.message
+                            return answer
+                        }
                         guard let log = topics.topic(topic.name)?.partition(number) else {
                             answer.errorCode = KafkaErrorCode.unknownTopicOrPartition.rawValue
                             answer.errorMessage = "There is no partition \(number) of the topic \(topic.name)."

@@ -28,21 +28,30 @@ extension Broker {
             case -1: .durable
             default: nil
             }
+        let mayTransact = request.transactionalId.map { may(context, .write, .transactionalID, $0) } ?? true
         let parts = request.topicData.flatMap { topic in
-            topic.partitionData.map { partition in
-                Part(
+            let mayWrite = may(context, .write, .topic, topic.name)
+            return topic.partitionData.map { partition in
+                guard mayTransact else {
+                    let refusal = Outcome.refused(.transactionalIDAuthorizationFailed, Self.transactionDenied)
+                    return Part(topic: topic.name, partition: partition.index, outcome: refusal)
+                }
+                return Part(
                     topic: topic.name, partition: partition.index,
-                    outcome: durability.map { append(partition, to: topic.name, request, $0) }
+                    outcome: durability.map { append(partition, to: topic.name, request, $0, mayWrite: mayWrite) }
                         ?? .refused(.invalidRequiredAcks, "acks has to be 0, 1 or -1"))
             }
         }
         return { [self] in await answer(parts, acks: request.acks, context) }
     }
 
+    private static let transactionDenied = "Transactional Id authorization failed."
+
     private func append(
         _ data: ProduceRequest.PartitionProduceData, to name: String, _ request: ProduceRequest,
-        _ durability: Durability
+        _ durability: Durability, mayWrite: Bool
     ) -> Outcome {
+        guard mayWrite else { return .refused(TopicError.topicDenied.code, TopicError.topicDenied.message) }
         guard let topic = topics.topic(name), let log = topic.partition(data.index) else {
             return .refused(.unknownTopicOrPartition, "there is no partition \(data.index) of the topic \(name)")
         }

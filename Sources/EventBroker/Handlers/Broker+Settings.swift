@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import EventCoordination
 import KafkaProtocol
 
 /// Settings of topics, and of the broker.
@@ -12,7 +13,7 @@ extension Broker {
                 var result = DescribeConfigsResponse.DescribeConfigsResult(
                     resourceType: resource.resourceType, resourceName: resource.resourceName)
                 do throws(TopicError) {
-                    result.configs = try settings(of: resource.resourceType, resource.resourceName).filter {
+                    result.configs = try settings(of: resource.resourceType, resource.resourceName, context).filter {
                         resource.configurationKeys?.contains($0.name) ?? true
                     }
                 } catch {
@@ -24,10 +25,11 @@ extension Broker {
     }
 
     private func settings(
-        of type: Int8, _ name: String
+        of type: Int8, _ name: String, _ context: RequestContext
     ) throws(TopicError) -> [DescribeConfigsResponse.DescribeConfigsResourceResult] {
         switch type {
         case Self.topicType:
+            guard may(context, .describeConfigs, .topic, name) else { throw .topicDenied }
             guard let topic = topics.topic(name) else { throw .unknown(name) }
             let given = topic.settings
             return TopicSetting.all.map { setting in
@@ -44,6 +46,7 @@ extension Broker {
                 return result
             }
         case Self.brokerType:
+            guard may(context, .describeConfigs) else { throw .clusterDenied }
             guard name.isEmpty || name == String(configuration.nodeID) else {
                 throw TopicError(
                     .invalidRequest,
@@ -73,7 +76,7 @@ extension Broker {
             var result = AlterConfigsResponse.AlterConfigsResourceResponse(
                 resourceType: resource.resourceType, resourceName: resource.resourceName)
             do throws(TopicError) {
-                let topic = try changeable(resource.resourceType, resource.resourceName)
+                let topic = try changeable(resource.resourceType, resource.resourceName, context)
                 var settings: [String: String] = [:]
                 for entry in resource.configs { settings[entry.name] = entry.value }
                 try await topics.configure(topic, settings, onlyValidates: request.validateOnly)
@@ -94,7 +97,7 @@ extension Broker {
             var result = IncrementalAlterConfigsResponse.AlterConfigsResourceResponse(
                 resourceType: resource.resourceType, resourceName: resource.resourceName)
             do throws(TopicError) {
-                let topic = try changeable(resource.resourceType, resource.resourceName)
+                let topic = try changeable(resource.resourceType, resource.resourceName, context)
                 var settings = topic.settings
                 for change in resource.configs { try Self.apply(change, &settings, topic) }
                 try await topics.configure(topic, settings, onlyValidates: request.validateOnly)
@@ -134,11 +137,15 @@ extension Broker {
         }
     }
 
-    private func changeable(_ type: Int8, _ name: String) throws(TopicError) -> Topic {
+    private func changeable(
+        _ type: Int8, _ name: String, _ context: RequestContext
+    ) throws(TopicError) -> Topic {
         guard type == Self.topicType else {
+            guard may(context, .alterConfigs) else { throw .clusterDenied }
             throw TopicError(
                 .invalidRequest, "Only settings of topics can be changed; those of the broker are given at its start.")
         }
+        guard may(context, .alterConfigs, .topic, name) else { throw .topicDenied }
         guard let topic = topics.topic(name) else { throw .unknown(name) }
         return topic
     }

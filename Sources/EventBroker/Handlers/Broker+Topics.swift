@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import EventCoordination
 import KafkaProtocol
 
 /// Making, changing and deleting topics.
@@ -15,7 +16,13 @@ extension Broker {
                         "Create topics request from client contains multiple entries for the following topics: \(topic.name)"
                     )
                 }
+                guard mayCreate(context, topic: topic.name) else { throw .topicDenied }
                 try await create(topic, request.validateOnly, &result)
+                if !may(context, .describeConfigs, .topic, topic.name) {
+                    // It is made, but its settings are not told (KIP-525).
+                    result.topicConfigErrorCode = TopicError.topicDenied.code.rawValue
+                    (result.numPartitions, result.replicationFactor, result.configs) = (-1, -1, nil)
+                }
             } catch {
                 result.errorCode = error.code.rawValue
                 result.errorMessage = error.message
@@ -99,6 +106,8 @@ extension Broker {
             var result = DeleteTopicsResponse.DeletableTopicResult(name: state.name, topicId: state.topicId)
             let topic = state.name.map { topics.topic($0) } ?? topics.topic(id: state.topicId)
             do throws(TopicError) {
+                // Who may not even know of a topic learns nothing of it.
+                if let name = state.name ?? topic?.name, !may(context, .delete, .topic, name) { throw .topicDenied }
                 guard let topic else {
                     throw state.name == nil
                         ? TopicError(.unknownTopicID, "This server does not host this topic ID.") : .unknown("")
@@ -126,6 +135,7 @@ extension Broker {
         for wanted in request.topics {
             var result = CreatePartitionsResponse.CreatePartitionsTopicResult(name: wanted.name)
             do throws(TopicError) {
+                guard may(context, .alter, .topic, wanted.name) else { throw .topicDenied }
                 guard let topic = topics.topic(wanted.name) else { throw .unknown(wanted.name) }
                 let present = topic.partitions.count
                 guard Int(wanted.count) > present else {
@@ -164,6 +174,7 @@ extension Broker {
                 var answer = DeleteRecordsResponse.DeleteRecordsPartitionResult(
                     partitionIndex: partition.partitionIndex, lowWatermark: -1)
                 do throws(KafkaErrorCode) {
+                    guard may(context, .delete, .topic, wanted.name) else { throw .topicAuthorizationFailed }
                     answer.lowWatermark = try await deleteRecords(wanted.name, partition)
                 } catch {
                     answer.errorCode = error.rawValue

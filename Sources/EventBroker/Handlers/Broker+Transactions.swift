@@ -6,6 +6,12 @@ import KafkaProtocol
 /// Producers and their transactions.
 extension Broker {
     func initProducerID(_ request: InitProducerIdRequest, _ context: RequestContext) async -> InitProducerIdResponse {
+        if let id = request.transactionalId, !may(context, .write, .transactionalID, id) {
+            return InitProducerIdResponse(errorCode: KafkaErrorCode.transactionalIDAuthorizationFailed.rawValue)
+        }
+        guard request.transactionalId != nil || mayWriteIdempotently(context) else {
+            return InitProducerIdResponse(errorCode: KafkaErrorCode.clusterAuthorizationFailed.rawValue)
+        }
         let isUnknown = request.producerId == -1 && request.producerEpoch == -1
         let answer = await transactions.initProducer(
             transactionalID: request.transactionalId, timeout: .milliseconds(Int64(request.transactionTimeoutMs)),
@@ -20,7 +26,10 @@ extension Broker {
     ) async -> AddPartitionsToTxnResponse {
         var unknown: Set<GroupPartition> = []
         var wanted: [GroupPartition] = []
+        var denied: Set<String> = []
+        let mayTransact = may(context, .write, .transactionalID, request.v3AndBelowTransactionalId)
         for topic in request.v3AndBelowTopics {
+            if !may(context, .write, .topic, topic.name) { denied.insert(topic.name) }
             for number in topic.partitions {
                 let name = GroupPartition(topic: topic.name, partition: number)
                 if topics.topic(topic.name)?.partition(number) == nil {
@@ -31,7 +40,7 @@ extension Broker {
             }
         }
         var code = CoordinationCode.ok
-        if unknown.isEmpty {
+        if mayTransact, unknown.isEmpty, denied.isEmpty {
             code = await transactions.addPartitions(
                 transactionalID: request.v3AndBelowTransactionalId,
                 producer: ProducerIdentity(
@@ -44,17 +53,30 @@ extension Broker {
                     name: topic.name,
                     resultsByPartition: topic.partitions.map { number in
                         let isUnknown = unknown.contains(GroupPartition(topic: topic.name, partition: number))
-                        let result =
-                            unknown.isEmpty
-                            ? code.rawValue
-                            : (isUnknown
-                                ? KafkaErrorCode.unknownTopicOrPartition : .operationNotAttempted).rawValue
-                        return .init(partitionIndex: number, partitionErrorCode: result)
+                        let refusal: KafkaErrorCode =
+                            if !mayTransact {
+                                .transactionalIDAuthorizationFailed
+                            } else if denied.contains(topic.name) {
+                                .topicAuthorizationFailed
+                            } else if isUnknown {
+                                .unknownTopicOrPartition
+                            } else {
+                                .operationNotAttempted
+                            }
+                        let isDone = mayTransact && unknown.isEmpty && denied.isEmpty
+                        return .init(
+                            partitionIndex: number, partitionErrorCode: isDone ? code.rawValue : refusal.rawValue)
                     })
             })
     }
 
     func addOffsets(_ request: AddOffsetsToTxnRequest, _ context: RequestContext) async -> AddOffsetsToTxnResponse {
+        guard may(context, .write, .transactionalID, request.transactionalId) else {
+            return AddOffsetsToTxnResponse(errorCode: KafkaErrorCode.transactionalIDAuthorizationFailed.rawValue)
+        }
+        guard may(context, .read, .group, request.groupId) else {
+            return AddOffsetsToTxnResponse(errorCode: KafkaErrorCode.groupAuthorizationFailed.rawValue)
+        }
         do {
             // The topic has to be there before a marker can be written to it.
             _ = try await topics.internalPartition(TopicName.offsets)
@@ -70,6 +92,9 @@ extension Broker {
     }
 
     func endTransaction(_ request: EndTxnRequest, _ context: RequestContext) async -> EndTxnResponse {
+        guard may(context, .write, .transactionalID, request.transactionalId) else {
+            return EndTxnResponse(errorCode: KafkaErrorCode.transactionalIDAuthorizationFailed.rawValue)
+        }
         let code = await transactions.end(
             transactionalID: request.transactionalId,
             producer: ProducerIdentity(id: request.producerId, epoch: request.producerEpoch),
@@ -81,7 +106,9 @@ extension Broker {
         _ request: TxnOffsetCommitRequest, _ context: RequestContext
     ) async -> TxnOffsetCommitResponse {
         let producer = ProducerIdentity(id: request.producerId, epoch: request.producerEpoch)
-        let offsets = request.topics.flatMap { topic in
+        let denial = denial(of: request, context)
+        let denied = Set(request.topics.map(\.name).filter { !may(context, .read, .topic, $0) })
+        let offsets = request.topics.filter { !denied.contains($0.name) }.flatMap { topic in
             topic.partitions.map {
                 OffsetToCommit(
                     partition: GroupPartition(topic: topic.name, partition: $0.partitionIndex),
@@ -93,7 +120,7 @@ extension Broker {
             transactionalID: request.transactionalId, producer: producer,
             partition: GroupPartition(topic: TopicName.offsets, partition: 0))
         var codes = offsets.map { _ in verdict }
-        if verdict == .ok {
+        if denial == nil, verdict == .ok, !offsets.isEmpty {
             codes = await groups.commit(
                 CommitRequest(
                     groupID: request.groupId, memberID: request.memberId, generation: request.generationId,
@@ -106,10 +133,20 @@ extension Broker {
                 .init(
                     name: topic.name,
                     partitions: topic.partitions.map {
-                        .init(
-                            partitionIndex: $0.partitionIndex, errorCode: (rest.popFirst() ?? .ok).rawValue)
+                        let refusal = denial ?? (denied.contains(topic.name) ? .topicAuthorizationFailed : nil)
+                        return .init(
+                            partitionIndex: $0.partitionIndex,
+                            errorCode: refusal?.rawValue ?? (rest.popFirst() ?? .ok).rawValue)
                     })
             })
+    }
+
+    /// Why the client may not commit any offsets in its transaction.
+    private func denial(of request: TxnOffsetCommitRequest, _ context: RequestContext) -> KafkaErrorCode? {
+        guard may(context, .write, .transactionalID, request.transactionalId) else {
+            return .transactionalIDAuthorizationFailed
+        }
+        return may(context, .read, .group, request.groupId) ? nil : .groupAuthorizationFailed
     }
 
     func listTransactions(_ request: ListTransactionsRequest, _ context: RequestContext) -> ListTransactionsResponse {
@@ -118,7 +155,9 @@ extension Broker {
             states: request.stateFilters, producerIDs: request.producerIdFilters, minDuration: minimum)
         return ListTransactionsResponse(
             unknownStateFilters: found.unknownStates,
-            transactionStates: found.transactions.map {
+            transactionStates: found.transactions.filter {
+                may(context, .describe, .transactionalID, $0.transactionalID)
+            }.map {
                 .init(transactionalId: $0.transactionalID, producerId: $0.producer.id, transactionState: $0.status.name)
             })
     }
@@ -128,9 +167,13 @@ extension Broker {
     ) -> DescribeTransactionsResponse {
         DescribeTransactionsResponse(
             transactionStates: request.transactionalIds.map { id in
+                guard may(context, .describe, .transactionalID, id) else {
+                    let code = KafkaErrorCode.transactionalIDAuthorizationFailed
+                    return .init(errorCode: code.rawValue, transactionalId: id)
+                }
                 let found = transactions.describe(id)
                 var topics: [DescribeTransactionsResponse.TopicData] = []
-                for partition in found.partitions {
+                for partition in found.partitions where may(context, .describe, .topic, partition.topic) {
                     if topics.last?.topic != partition.topic { topics.append(.init(topic: partition.topic)) }
                     topics[topics.count - 1].partitions.append(partition.partition)
                 }

@@ -2,14 +2,14 @@
 import ApusCore
 
 /// The credentials of users, at most one a user and SCRAM mechanism, and what administrators do to them (KIP-554).
-package struct CredentialStore: Sendable {
+package struct CredentialStore: Equatable, Sendable {
     /// One entry of AlterUserScramCredentials.
     package enum Alteration: Hashable, Sendable {
         case delete(user: String, SASLMechanism)
         /// Sets or replaces; the client salted the password.
         case upsert(user: String, SASLMechanism, iterations: Int, salt: [UInt8], saltedPassword: [UInt8])
 
-        var user: String {
+        package var user: String {
             switch self {
             case .delete(let user, _), .upsert(let user, _, _, _, _): user
             }
@@ -35,6 +35,9 @@ package struct CredentialStore: Sendable {
     package init() {}
 
     package var isEmpty: Bool { users.isEmpty }
+
+    /// How many users there are.
+    package var count: Int { users.count }
 
     /// For `SASLSession.authenticate`.
     package func credential(of user: String, _ mechanism: SASLMechanism) -> ScramCredential? {

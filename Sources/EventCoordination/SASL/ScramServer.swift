@@ -33,11 +33,14 @@ struct ScramServer: Sendable {
             let iterations = credential?.iterations ?? ScramCredential.minIterations
             let answer = "r=\(first.nonce)\(nonce),s=\(Base64Text.encode(salt)),i=\(iterations)"
             self.state = .expectsFinal(
-                user: first.user, credential: credential, header: first.header, nonce: first.nonce + nonce,
+                user: first.user, credential: credential, header: first.header, nonce: nonce,
                 prefix: "\(first.bare),\(answer),")
             return .challenge(Array(answer.utf8))
         case .expectsFinal(let user, let credential, let header, let nonce, let prefix):
-            guard let final = ScramMessages.ClientFinal(text), final.nonce == nonce,
+            // Only the server's part is compared, as Kafka does: librdkafka before 2.6.1 puts its own part before it
+            // twice. All of it is under the proof.
+            guard let final = ScramMessages.ClientFinal(text),
+                final.nonce.utf8.reversed().starts(with: nonce.utf8.reversed()),
                 final.binding == Array(header.utf8), let credential
             else { return .invalidCredentials(mechanism) }
             let message = Array((prefix + final.withoutProof).utf8)
