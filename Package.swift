@@ -154,13 +154,16 @@ let package = Package(
             "ServiceProxy",
             ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", .logging, .nioCore, .nioPosix]),
 
+        module(
+            "EventOperators", ["ApusCore", "KafkaClient", "KubeAPI", "KubeClient", "ControllerRuntime", .logging]),
+
         // 6 App
         module(
             "ApusApp",
             [
                 "ApusCore", "KubeAPI", "AccessControl", "KubeStore", "KubeServer", "KubeClient", "ControllerRuntime",
                 "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", "EventBroker",
-                "YAMLFormat", .logging, .nioSSL, .serviceLifecycle, .unixSignals,
+                "EventOperators", "KafkaClient", "YAMLFormat", .logging, .nioSSL, .serviceLifecycle, .unixSignals,
             ]),
         .executableTarget(
             name: "apus",
@@ -224,6 +227,7 @@ let package = Package(
                 "ApusCore", "KubeAPI", "KubeClient", "KubeServer", "KubeStore", "ControllerRuntime",
                 "ContainerRuntimes", .logging,
             ]),
+        tests("EventOperators", ["ApusCore", "KubeAPI"]),
         tests("ServiceProxy", ["ApusCore", "KubeAPI", .nioCore, .nioPosix]),
     ],
     cxxLanguageStandard: .cxx17

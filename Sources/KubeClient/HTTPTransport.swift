@@ -14,6 +14,7 @@ package final class HTTPTransport: KubeTransport {
     private let client: HTTPClient
     private let server: String
     private let token: String?
+    private let tokenFile: TokenFile?
 
     /// - Throws: ``KubeconfigError`` when the certificates or the key of `config` cannot be used.
     package init(_ config: Kubeconfig) throws(KubeconfigError) {
@@ -37,6 +38,7 @@ package final class HTTPTransport: KubeTransport {
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
         server = config.server.hasSuffix("/") ? String(config.server.dropLast()) : config.server
         token = config.token
+        tokenFile = config.tokenFile.map { TokenFile($0) }
     }
 
     package func send(_ request: KubeRequest) async throws -> KubeResponse {
@@ -49,7 +51,9 @@ package final class HTTPTransport: KubeTransport {
         message.method = HTTPMethod(rawValue: request.method)
         message.headers.add(name: "accept", value: request.accept)
         if !request.userAgent.isEmpty { message.headers.add(name: "user-agent", value: request.userAgent) }
-        if let token { message.headers.add(name: "authorization", value: "Bearer \(token)") }
+        if let token = tokenFile?.token() ?? token {
+            message.headers.add(name: "authorization", value: "Bearer \(token)")
+        }
         if !request.body.isEmpty {
             message.headers.add(name: "content-type", value: request.contentType)
             message.body = .bytes(request.body)

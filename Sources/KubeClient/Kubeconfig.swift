@@ -23,6 +23,8 @@ package struct Kubeconfig: Sendable {
     /// PEM.
     package var clientKey: [UInt8]?
     package var token: String?
+    /// File with the token, read again as it is renewed; wins over ``token``.
+    package var tokenFile: String?
     package var skipsTLSVerification = false
     /// Namespace of the context.
     package var namespace: String = "default"
@@ -43,6 +45,21 @@ package struct Kubeconfig: Sendable {
             throw KubeconfigError("the kubeconfig \(file) cannot be read")
         }
         return try Kubeconfig(yaml: String(decoding: data, as: UTF8.self), file: file)
+    }
+
+    /// How a pod reaches the API server: by the Service `kubernetes`, as its service account. The process runtime gives
+    /// the account's folder in `APUS_SERVICE_ACCOUNT`.
+    /// - Throws: ``KubeconfigError`` outside of pods.
+    package static func inPod() throws(KubeconfigError) -> Kubeconfig {
+        let environment = ProcessInfo.processInfo.environment
+        let folder = environment["APUS_SERVICE_ACCOUNT"] ?? "/var/run/secrets/kubernetes.io/serviceaccount"
+        guard let host = environment["KUBERNETES_SERVICE_HOST"], let port = environment["KUBERNETES_SERVICE_PORT"],
+            FileManager.default.fileExists(atPath: "\(folder)/token")
+        else { throw KubeconfigError("this is no pod with a service account: give --kubeconfig") }
+        var config = Kubeconfig(server: "https://\(host.contains(":") ? "[\(host)]" : host):\(port)")
+        config.certificateAuthority = FileManager.default.contents(atPath: "\(folder)/ca.crt").map { [UInt8]($0) }
+        config.tokenFile = "\(folder)/token"
+        return config
     }
 
     /// Reads the text of a kubeconfig; `file` is where relative paths start and what errors name.
@@ -82,6 +99,7 @@ package struct Kubeconfig: Sendable {
         clientCertificate = try bytes(user, "client-certificate")
         clientKey = try bytes(user, "client-key")
         token = user["token"].string
+        tokenFile = user["tokenFile"].string
         skipsTLSVerification = cluster["insecure-skip-tls-verify"].bool ?? false
         namespace = context["namespace"].string ?? "default"
     }

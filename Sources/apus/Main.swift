@@ -29,8 +29,9 @@ struct ApusCommand: AsyncParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            UpCommand.self, DownCommand.self, StatusCommand.self, ServeCommand.self, DemoCommand.self,
-            GetCommand.self, ApplyCommand.self, DeleteCommand.self, LogsCommand.self, EventsCommand.self,
+            UpCommand.self, DownCommand.self, StatusCommand.self, ServeCommand.self, OperateCommand.self,
+            DemoCommand.self, GetCommand.self, ApplyCommand.self, DeleteCommand.self, LogsCommand.self,
+            EventsCommand.self,
             VersionCommand.self,
         ])
 }
