@@ -125,7 +125,7 @@ let package = Package(
             "EventBroker",
             [
                 "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", .logging, .nioCore,
-                .nioPosix, .nioSSL, .swiftASN1, .x509,
+                .nioHTTP1, .nioPosix, .nioSSL, .swiftASN1, .x509,
             ]),
         .systemLibrary(name: "CRDKafka"),
         module("KafkaClient", ["CRDKafka"]),

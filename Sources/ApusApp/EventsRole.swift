@@ -11,6 +11,7 @@ package struct EventsRole: Sendable {
     private let host: String
     private let port: Int
     private let certificate: Certificate?
+    private let metrics: (host: String, port: Int)?
     private let logger: Logger
 
     /// Files of TLS, in PEM.
@@ -34,15 +35,17 @@ package struct EventsRole: Sendable {
     ///   - host: where to listen.
     ///   - port: where to listen.
     ///   - certificate: files of TLS; nil for connections without it.
+    ///   - metrics: where to show metrics over HTTP; nil for nowhere.
     ///   - logger: for what happens.
     package init(
         _ configuration: BrokerConfiguration, host: String, port: Int, certificate: Certificate?,
-        logger: Logger
+        metrics: (host: String, port: Int)? = nil, logger: Logger
     ) {
         self.configuration = configuration
         self.host = host
         self.port = port
         self.certificate = certificate
+        self.metrics = metrics
         self.logger = logger
     }
 
@@ -61,6 +64,19 @@ package struct EventsRole: Sendable {
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask { for await _ in signals { return } }
                     group.addTask { await broker.run() }
+                    if let metrics {
+                        let shown = MetricsServer(
+                            broker: broker, host: metrics.host, port: metrics.port, logger: logger)
+                        let bound = AsyncStream.makeStream(of: Int.self)
+                        group.addTask {
+                            defer { bound.continuation.finish() }
+                            try await shown.run { bound.continuation.yield($0) }
+                        }
+                        for await port in bound.stream {
+                            logger.notice("metrics", metadata: ["at": "http://\(metrics.host):\(port)/metrics"])
+                            break
+                        }
+                    }
                     group.addTask { [host] in
                         try await server.run { port in
                             let address = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"

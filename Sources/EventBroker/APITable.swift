@@ -9,6 +9,8 @@ enum APITable {
     struct Entry: Sendable {
         var versions: ClosedRange<Int16>
         var firstFlexible: Int16?
+        /// As Kafka calls it.
+        var name: String
     }
 
     static let apis: [Int16: Entry] = Dictionary(
@@ -38,8 +40,15 @@ enum APITable {
     private static func entry<Request: KafkaMessage>(
         _: Request.Type, _ versions: ClosedRange<Int16>
     ) -> (Int16, Entry) {
-        (Request.apiKey, Entry(versions: versions, firstFlexible: Request.firstFlexible))
+        (
+            Request.apiKey,
+            Entry(
+                versions: versions, firstFlexible: Request.firstFlexible,
+                name: String(String(describing: Request.self).dropLast("Request".count)))
+        )
     }
+
+    static func name(_ key: Int16) -> String { apis[key]?.name ?? "\(key)" }
 
     /// What clients are told.
     static func answer() -> [ApiVersionsResponse.ApiVersion] {

@@ -40,6 +40,9 @@ package final class Broker: Sendable {
 
     let configuration: BrokerConfiguration
     let budget: MemoryBudget
+    let connections = OpenConnections()
+    let sessions = Mutex(FetchSessions())
+    let metrics = BrokerMetrics()
     let topics: TopicCatalog
     let groups: GroupRunner
     let transactions: TransactionRunner
@@ -140,10 +143,14 @@ package final class Broker: Sendable {
         if version >= api.firstFlexible ?? .max { try reader.skipTags() }
         let context = RequestContext(version: version, correlation: correlation, clientID: clientID, client: client)
         let work = try route(key, &reader, context)
-        return {
+        let began = ContinuousClock.now
+        return { [metrics] in
             let reply = await work()
+            metrics.answered(
+                key, client: clientID, bytesIn: frame.bytes.count, bytesOut: reply?.byteCount ?? 0,
+                ContinuousClock.now - began)
             // The frame has its place in memory until it is answered.
-            withExtendedLifetime(frame.share) {}
+            withExtendedLifetime(frame.shares) {}
             return reply
         }
     }

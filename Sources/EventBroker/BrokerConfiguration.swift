@@ -20,6 +20,8 @@ package struct BrokerConfiguration: Sendable {
     package var maximumQueuedBytes = 256 << 20
     /// The most connections (`max.connections`).
     package var maximumConnections = 20_000
+    /// How long a client may stop in the middle of a request or of an answer before its connection is closed.
+    package var connectionPatience: Duration = .seconds(30)
     /// The most bytes of records in one answer to a fetch (`fetch.max.bytes`).
     package var maximumFetchBytes = 55 << 20
     /// How long a first member of a group waits for others before it is given work (`group.initial.rebalance.delay.ms`):

@@ -32,6 +32,8 @@ struct ServeEventsCommand: AsyncParsableCommand {
     var tlsCertificate: String?
     @Option(help: "PEM file of the certificate's key.")
     var tlsKey: String?
+    @Option(help: "Address at which metrics are shown over HTTP, HOST:PORT. (default: none)")
+    var metricsListen: String?
     @OptionGroup var access: EventAccessOptions
     @OptionGroup var log: LogOptions
 
@@ -65,10 +67,13 @@ struct ServeEventsCommand: AsyncParsableCommand {
             key.map { EventsRole.Certificate(chain: chain, key: $0, clientAuthorities: authorities) }
         }
         configuration.access = try access.resolved(settings)
+        let metrics = try settings.value("metrics-listen", metricsListen).map {
+            try address("metrics-listen", $0, least: 0)
+        }
         let logger = try log.logger(settings)
         try await reporting {
             let role = EventsRole(
-                configuration, host: host, port: port, certificate: certificate, logger: logger)
+                configuration, host: host, port: port, certificate: certificate, metrics: metrics, logger: logger)
             try await role.run { address in
                 print("ready events \(address)")
                 fflush(nil)

@@ -45,6 +45,8 @@ package struct BrokerServer: Sendable {
                 .serverChannelOption(.backlog, value: 1024)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                // What is read before a handler can stop it is bounded by this, too.
+                .childChannelOption(.maxMessagesPerRead, value: 1)
                 .bind(host: host, port: port) { [tls, budget = broker.budget] channel in
                     channel.eventLoop.makeCompletedFuture {
                         let pipeline = channel.pipeline.syncOperations
@@ -52,7 +54,8 @@ package struct BrokerServer: Sendable {
                         try pipeline.addHandler(
                             FrameHandler(
                                 budget: budget, maximumBytes: configuration.maximumRequestBytes,
-                                strangersMaximumBytes: strangersMaximumBytes))
+                                strangersMaximumBytes: strangersMaximumBytes,
+                                patience: TimeAmount(configuration.connectionPatience)))
                         return try NIOAsyncChannel(
                             wrappingChannelSynchronously: channel,
                             configuration: .init(
@@ -65,8 +68,9 @@ package struct BrokerServer: Sendable {
         }
         let address = listener.channel.localAddress
         broker.listens(host: address?.ipAddress ?? host, port: address?.port ?? port)
-        let open = OpenConnections()
+        let open = broker.connections
         try await withThrowingDiscardingTaskGroup { group in
+            group.addTask { await open.watch(configuration.connectionPatience) }
             try await listener.executeThenClose { inbound in
                 await onBound(address?.port ?? port)
                 for try await channel in inbound {
@@ -75,12 +79,12 @@ package struct BrokerServer: Sendable {
                         group.addTask { try? await channel.executeThenClose { _ in } }
                         continue
                     }
-                    open.add(1)
                     let connection = BrokerConnection(
-                        broker: broker, channel: channel, isEncrypted: tls != nil, logger: logger)
+                        broker: broker, channel: channel, isEncrypted: tls != nil,
+                        progress: open.add(channel.channel), logger: logger)
                     group.addTask {
                         await connection.serve()
-                        open.add(-1)
+                        open.remove(channel.channel)
                     }
                 }
             }
@@ -99,12 +103,4 @@ package struct BrokerServer: Sendable {
             }
         return BrokerServerError(description: message)
     }
-}
-
-/// How many connections there are.
-private final class OpenConnections: Sendable {
-    private let value = Atomic(0)
-
-    var count: Int { value.load(ordering: .relaxed) }
-    func add(_ difference: Int) { value.add(difference, ordering: .relaxed) }
 }

@@ -48,6 +48,9 @@ struct Reply: Sendable {
         files = []
     }
 
+    /// Bytes that are sent.
+    var byteCount: Int { writer.count }
+
     /// One piece of what is sent.
     enum Part {
         case bytes(ByteBuffer)

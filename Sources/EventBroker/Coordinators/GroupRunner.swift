@@ -29,24 +29,45 @@ final class GroupRunner: Sendable {
 
     // MARK: Members
 
+    /// Ends early, with an answer that nobody reads, when the task is cancelled because the client has gone; the member
+    /// stays until its time is over, as it may come back.
     func join(_ request: JoinRequest) async -> JoinAnswer {
-        await withCheckedContinuation { continuation in
-            perform(request.groupID) { state in
-                let ticket = Self.ticket(&state)
-                state.joins[ticket] = continuation
-                return state.coordinator.join(request, ticket: ticket, now: CoordinatorClock.now)
+        let ticket = state.withLock { Self.ticket(&$0) }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                perform(request.groupID) { state in
+                    state.joins[ticket] = continuation
+                    return state.coordinator.join(request, ticket: ticket, now: CoordinatorClock.now)
+                }
+                if Task.isCancelled { abandon(ticket) }
             }
+        } onCancel: {
+            abandon(ticket)
         }
     }
 
+    /// As ``join(_:)``.
     func sync(_ request: SyncRequest) async -> SyncAnswer {
-        await withCheckedContinuation { continuation in
-            perform(request.groupID) { state in
-                let ticket = Self.ticket(&state)
-                state.syncs[ticket] = continuation
-                return state.coordinator.sync(request, ticket: ticket, now: CoordinatorClock.now)
+        let ticket = state.withLock { Self.ticket(&$0) }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                perform(request.groupID) { state in
+                    state.syncs[ticket] = continuation
+                    return state.coordinator.sync(request, ticket: ticket, now: CoordinatorClock.now)
+                }
+                if Task.isCancelled { abandon(ticket) }
             }
+        } onCancel: {
+            abandon(ticket)
         }
+    }
+
+    private func abandon(_ ticket: Ticket) {
+        let (join, sync) = state.withLock { state in
+            (state.joins.removeValue(forKey: ticket), state.syncs.removeValue(forKey: ticket))
+        }
+        join?.resume(returning: JoinAnswer.failure(.coordinatorNotAvailable))
+        sync?.resume(returning: SyncAnswer.failure(.coordinatorNotAvailable))
     }
 
     func heartbeat(groupID: String, memberID: String, generation: Int32, instanceID: String?) -> CoordinationCode {

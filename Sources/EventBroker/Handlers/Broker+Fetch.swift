@@ -4,7 +4,6 @@ import EventCoordination
 import EventLog
 import KafkaProtocol
 import NIOCore
-import NIOPosix
 import Synchronization
 
 /// Records out.
@@ -19,22 +18,50 @@ extension Broker {
     }
 
     func fetch(_ request: FetchRequest, _ context: RequestContext) async -> Reply {
+        let wish: FetchSessions.Wish
+        do throws(KafkaErrorCode) {
+            wish = try begin(request)
+        } catch {
+            let response = FetchResponse(errorCode: error.rawValue)
+            return Reply(response, correlation: context.correlation, version: context.version)
+        }
+        var request = request
+        request.topics = wish.topics
+        return await fetch(request, wish, context)
+    }
+
+    private func begin(_ request: FetchRequest) throws(KafkaErrorCode) -> FetchSessions.Wish {
+        try sessions.withLock { sessions -> Result<FetchSessions.Wish, KafkaErrorCode> in
+            do throws(KafkaErrorCode) {
+                return .success(try sessions.begin(request, now: CoordinatorClock.now))
+            } catch {
+                return .failure(error)
+            }
+        }.get()
+    }
+
+    private func fetch(
+        _ request: FetchRequest, _ wish: FetchSessions.Wish, _ context: RequestContext
+    ) async -> Reply {
         let isolation = request.isolationLevel == 1 ? Isolation.committed : .uncommitted
         let deadline = ContinuousClock.now + .milliseconds(max(0, Int64(request.maxWaitMs)))
         let limit = min(Int(max(0, request.maxBytes)), configuration.maximumFetchBytes)
+        let enough = min(Int(request.minBytes), limit)
+        var before = -1
         while true {
             let parts: [Part]
             do {
                 parts = try await reading { [self] in read(request, context, isolation, limit: limit) }
             } catch {
-                return answer([], request, isolation, context)
+                return answer([], wish, isolation, context)
             }
             let count = parts.reduce(0) { $0 + ($1.slice?.byteCount ?? 0) }
             let isDone =
-                count >= request.minBytes || parts.contains { $0.error != .none } || ContinuousClock.now >= deadline
+                count >= enough || parts.contains { $0.error != .none } || ContinuousClock.now >= deadline
                 || Task.isCancelled
-            if isDone || (count > 0 && request.minBytes <= 1) { return answer(parts, request, isolation, context) }
-            await wait(for: parts, isolation, until: deadline, on: context.client.connection.eventLoop)
+            // More came, and no more of it fits.
+            if isDone || count == before { return answer(parts, wish, isolation, context) }
+            before = await wait(for: parts, isolation, until: deadline, context) ? -1 : count
         }
     }
 
@@ -75,18 +102,23 @@ extension Broker {
         return parts
     }
 
-    /// Returns when a partition has more than was read, at the deadline, or when the client goes.
+    /// Returns when a partition has more than was read, at the deadline, or when the client goes; and whether it had to
+    /// wait for that.
     private func wait(
-        for parts: [Part], _ isolation: Isolation, until deadline: ContinuousClock.Instant, on loop: any EventLoop
-    ) async {
+        for parts: [Part], _ isolation: Isolation, until deadline: ContinuousClock.Instant, _ context: RequestContext
+    ) async -> Bool {
         let latch = Latch()
         var watches: [LogWatch] = []
         for part in parts {
             guard let log = part.log, let slice = part.slice else { continue }
-            guard let watch = log.watch(from: slice.nextOffset, isolation: isolation, { latch.open() }) else { return }
+            guard let watch = log.watch(from: slice.nextOffset, isolation: isolation, { latch.open() }) else {
+                return false
+            }
             watches.append(watch)
         }
-        let timer = loop.scheduleTask(in: .nanoseconds((deadline - .now).nanoseconds)) { latch.open() }
+        let timer = context.client.connection.eventLoop.scheduleTask(in: .nanoseconds((deadline - .now).nanoseconds)) {
+            latch.open()
+        }
         await withTaskCancellationHandler {
             await latch.wait()
         } onCancel: {
@@ -94,13 +126,15 @@ extension Broker {
         }
         timer.cancel()
         withExtendedLifetime(watches) {}
+        return true
     }
 
     private func answer(
-        _ parts: [Part], _ request: FetchRequest, _ isolation: Isolation, _ context: RequestContext
+        _ parts: [Part], _ wish: FetchSessions.Wish, _ isolation: Isolation, _ context: RequestContext
     ) -> Reply {
-        var response = FetchResponse()
+        var response = FetchResponse(sessionId: wish.sessionID)
         var files: [any FileBytes] = []
+        let parts = wish.sessionID == 0 ? parts : told(parts, wish)
         for part in parts {
             var data = FetchResponse.PartitionData(
                 partitionIndex: part.request.partition, errorCode: part.error.rawValue, highWatermark: -1,
@@ -117,6 +151,8 @@ extension Broker {
                 if slice.byteCount > 0 {
                     data.records = .external(id: files.count, count: slice.byteCount)
                     files.append(SliceBytes(slice: slice))
+                    metrics.sent(
+                        part.topic, bytes: slice.byteCount, records: slice.nextOffset - part.request.fetchOffset)
                 }
             }
             if response.responses.last?.topic != part.topic { response.responses.append(.init(topic: part.topic)) }
@@ -124,54 +160,21 @@ extension Broker {
         }
         return Reply(response, correlation: context.correlation, version: context.version, files: files)
     }
-}
 
-/// A slice of a log as bytes to send.
-struct SliceBytes: FileBytes {
-    let slice: LogSlice
-
-    var byteCount: Int { slice.byteCount }
-
-    func read(at offset: Int, count: Int) throws -> [UInt8] {
-        var part = slice
-        part.position += Int64(offset)
-        part.byteCount = count
-        return try part.bytes()
-    }
-
-    func open() throws -> (handle: NIOFileHandle, position: Int) {
-        guard let file = slice.file else { throw ReadError(.storage, "the slice has no file") }
-        let handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: try file.duplicate())
-        return (handle, Int(slice.position))
-    }
-}
-
-/// Opens once; who waits for it goes on.
-final class Latch: Sendable {
-    private struct State {
-        var isOpen = false
-        var waiting: CheckedContinuation<Void, Never>?
-    }
-
-    private let state = Mutex(State())
-
-    func open() {
-        let waiting = state.withLock { state in
-            state.isOpen = true
-            defer { state.waiting = nil }
-            return state.waiting
-        }
-        waiting?.resume()
-    }
-
-    /// Returns once it is open. One task waits.
-    func wait() async {
-        await withCheckedContinuation { continuation in
-            let isOpen = state.withLock { state in
-                if !state.isOpen { state.waiting = continuation }
-                return state.isOpen
+    /// The partitions that a session's client has to be told of.
+    private func told(_ parts: [Part], _ wish: FetchSessions.Wish) -> [Part] {
+        sessions.withLock { sessions in
+            var served: Set<FetchKey> = []
+            let told = parts.filter { part in
+                let key = FetchKey(topic: part.topic, partition: part.request.partition)
+                let hasRecords = (part.slice?.byteCount ?? 0) > 0
+                if hasRecords { served.insert(key) }
+                return sessions.tells(
+                    wish, key, highWatermark: part.slice?.highWatermark ?? -1,
+                    startOffset: part.slice?.startOffset ?? -1, isError: part.error != .none, hasRecords: hasRecords)
             }
-            if isOpen { continuation.resume() }
+            sessions.rotate(wish, served: served)
+            return told
         }
     }
 }

@@ -17,6 +17,8 @@ extension Broker {
         var topic: String
         var partition: Int32
         var outcome: Outcome
+        /// Of its records.
+        var byteCount: Int
     }
 
     /// Queues the records of a request, in the order in which requests come; the work waits for the log.
@@ -34,12 +36,13 @@ extension Broker {
             return topic.partitionData.map { partition in
                 guard mayTransact else {
                     let refusal = Outcome.refused(.transactionalIDAuthorizationFailed, Self.transactionDenied)
-                    return Part(topic: topic.name, partition: partition.index, outcome: refusal)
+                    return Part(topic: topic.name, partition: partition.index, outcome: refusal, byteCount: 0)
                 }
                 return Part(
                     topic: topic.name, partition: partition.index,
                     outcome: durability.map { append(partition, to: topic.name, request, $0, mayWrite: mayWrite) }
-                        ?? .refused(.invalidRequiredAcks, "acks has to be 0, 1 or -1"))
+                        ?? .refused(.invalidRequiredAcks, "acks has to be 0, 1 or -1"),
+                    byteCount: partition.records?.count ?? 0)
             }
         }
         return { [self] in await answer(parts, acks: request.acks, context) }
@@ -108,6 +111,10 @@ extension Broker {
                 result.baseOffset = appended.baseOffset
                 result.logAppendTimeMs = appended.logAppendTime
                 result.logStartOffset = appended.startOffset
+                if !appended.isDuplicate {
+                    metrics.wrote(
+                        part.topic, bytes: part.byteCount, records: appended.lastOffset - appended.baseOffset + 1)
+                }
             } catch {
                 result.errorCode = error.code.rawValue
                 result.errorMessage = error.message

@@ -76,7 +76,7 @@ package struct JoinAnswer: Hashable, Sendable {
     package var members: [Member] = []
 
     /// An answer that refuses.
-    static func failure(_ code: CoordinationCode, memberID: String = "") -> JoinAnswer {
+    package static func failure(_ code: CoordinationCode, memberID: String = "") -> JoinAnswer {
         JoinAnswer(code: code, memberID: memberID)
     }
 }
@@ -115,6 +115,9 @@ package struct SyncAnswer: Hashable, Sendable {
     package var protocolType: String?
     package var protocolName: String?
     package var assignment: [UInt8] = []
+
+    /// An answer that refuses.
+    package static func failure(_ code: CoordinationCode) -> SyncAnswer { SyncAnswer(code: code) }
 }
 
 /// One member of LeaveGroup; versions below 3 name one.

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import KafkaProtocol
+import Testing
+
+@testable import EventBroker
+
+/// Requests and answers as bytes, kept in Captures/: what clients see does not change unnoticed.
+///
+/// A file an API; a line a request, `STEP VERSION REQUEST RESPONSE`, both in hex without their lengths. The steps of all
+/// files together are replayed in order against a fresh broker. Of answers, ids and times that differ from run to run
+/// are not compared. `APUS_RECORD_CAPTURES=1` writes the files anew.
+struct CaptureTests {
+    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("Captures")
+
+    @Test func everyVersionIsAnsweredAsBefore() async throws {
+        if ProcessInfo.processInfo.environment["APUS_RECORD_CAPTURES"] != nil { try await record() }
+        let steps = try Self.load()
+        var missing: [String] = []
+        for (key, api) in APITable.apis {
+            for version in api.versions where !steps.contains(where: { $0.key == key && $0.version == version }) {
+                missing.append("\(api.name) \(version)")
+            }
+        }
+        #expect(missing.isEmpty, "there is no capture of \(missing.sorted())")
+        try await BrokerFixture.run { fixture in
+            try await fixture.connect { client in
+                // Ids that this broker gave in place of the ones in the captures; they are equally long.
+                var names: [(old: [UInt8], new: [UInt8])] = []
+                for step in steps {
+                    let request = Self.replace(names, in: step.request)
+                    try await client.send(withUnsafeBytes(of: Int32(request.count).bigEndian) { Array($0) } + request)
+                    let answer = try #require(try await client.answer())
+                    try Mask.compare(step, with: answer, &names)
+                }
+            }
+        }
+    }
+
+    private static func replace(_ names: [(old: [UInt8], new: [UInt8])], in bytes: [UInt8]) -> [UInt8] {
+        names.reduce(bytes) { $0.replacing($1.old, with: $1.new) }
+    }
+
+    // MARK: Files
+
+    private static func load() throws -> [Scenario.Step] {
+        let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+        var steps: [(number: Int, step: Scenario.Step)] = []
+        for file in files where file.pathExtension == "hex" {
+            let key = try #require(Int16(file.lastPathComponent.prefix { $0 != "-" }))
+            for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") where !line.hasPrefix("#")
+            {
+                let fields = line.split(separator: " ")
+                let number = try #require(Int(fields[0]))
+                let version = try #require(Int16(fields[1]))
+                steps.append(
+                    (
+                        number,
+                        Scenario.Step(
+                            key: key, version: version, request: try bytes(fields[2]), response: try bytes(fields[3]))
+                    ))
+            }
+        }
+        return steps.sorted { $0.number < $1.number }.map(\.step)
+    }
+
+    private static func bytes(_ hex: Substring) throws -> [UInt8] {
+        let digits = Array(hex)
+        return try stride(from: 0, to: digits.count - 1, by: 2).map {
+            try #require(UInt8(String(digits[$0...$0 + 1]), radix: 16))
+        }
+    }
+
+    private static func hex(_ bytes: [UInt8]) -> String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    private func record() async throws {
+        try await BrokerFixture.run { fixture in
+            var scenario = Scenario()
+            try await fixture.connect { try await scenario.walk(&$0) }
+            try FileManager.default.createDirectory(at: Self.folder, withIntermediateDirectories: true)
+            for (key, steps) in Dictionary(grouping: scenario.steps.enumerated(), by: { $0.element.key }) {
+                let name = APITable.name(key)
+                let lines = steps.map {
+                    "\($0.offset) \($0.element.version) \(Self.hex($0.element.request)) \(Self.hex($0.element.response))"
+                }
+                let text =
+                    "# \(name) (API \(key)): step, version, request, response\n" + lines.joined(separator: "\n") + "\n"
+                try text.write(
+                    to: Self.folder.appendingPathComponent("\(key)-\(name).hex"), atomically: true, encoding: .utf8)
+            }
+        }
+    }
+}
