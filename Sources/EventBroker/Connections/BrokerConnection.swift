@@ -28,6 +28,8 @@ struct BrokerConnection: Sendable {
         let socket = channel.channel
         let client = ClientState(address: socket.remoteAddress?.ipAddress ?? "", connection: socket)
         let queue = Conveyor<Broker.Work>(capacity: Self.depth)
+        // Who reads may be waiting for a place in the queue, and then does not see that the client has gone.
+        socket.closeFuture.whenComplete { _ in queue.finish() }
         do {
             try await channel.executeThenClose { inbound in
                 await withTaskCancellationHandler {

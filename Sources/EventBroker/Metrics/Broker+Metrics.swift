@@ -8,7 +8,7 @@ extension Broker {
     private static let maximumLags = 10_000
 
     /// All that the broker counts, in Prometheus' text format.
-    package func metricsText() -> String {
+    package func metricsText() async -> String {
         let topics = topics.all
         let counted = metrics.counted(keeping: Set(topics.map(\.name)))
         var text = MetricsText()
@@ -25,7 +25,7 @@ extension Broker {
         }
         write(counted, to: &text)
         write(topics, to: &text)
-        writeLag(to: &text)
+        await writeLag(to: &text)
         return text.text
     }
 
@@ -70,11 +70,11 @@ extension Broker {
         each("apus_events_partition_size_bytes", "Bytes on the disk.") { $0.bytes }
     }
 
-    private func writeLag(to text: inout MetricsText) {
+    private func writeLag(to text: inout MetricsText) async {
         text.family("apus_events_group_lag", .gauge, "Records that a group has not committed yet.")
         var left = Self.maximumLags
         for group in groups.list(states: [], types: []) {
-            for offset in groups.fetchOffsets(groupID: group.groupID, partitions: nil, requireStable: false) {
+            for offset in await groups.fetchOffsets(groupID: group.groupID, partitions: nil, requireStable: false) {
                 let name = offset.partition
                 guard let log = topics.topic(name.topic)?.partition(name.partition) else { continue }
                 guard left > 0 else { return }

@@ -93,12 +93,13 @@ package struct MetricsServer: Sendable {
         _ head: HTTPRequestHead, _ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
     ) async throws {
         let path = head.uri.prefix { $0 != "?" }
-        let (status, body): (HTTPResponseStatus, String) =
-            switch (head.method, path) {
-            case (.GET, "/metrics"), (.HEAD, "/metrics"): (.ok, broker.metricsText())
-            case (_, "/metrics"): (.methodNotAllowed, "use GET\n")
-            default: (.notFound, "there is only /metrics\n")
-            }
+        var status = HTTPResponseStatus.ok
+        var body = ""
+        switch (head.method, path) {
+        case (.GET, "/metrics"), (.HEAD, "/metrics"): body = await broker.metricsText()
+        case (_, "/metrics"): (status, body) = (.methodNotAllowed, "use GET\n")
+        default: (status, body) = (.notFound, "there is only /metrics\n")
+        }
         let bytes = ByteBuffer(string: body)
         let headers: HTTPHeaders = [
             "Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Content-Length": "\(bytes.readableBytes)",
