@@ -36,7 +36,9 @@ final class AccessFixture: Sendable {
         let handler = NIOAsyncTestingChannel()
         try await handler.testingEventLoop.executeInContext {
             try handler.pipeline.syncOperations.addHandler(
-                FrameHandler(budget: MemoryBudget(bytes: 1 << 20), maximumBytes: 1 << 20, strangersMaximumBytes: 1000))
+                FrameHandler(
+                    budget: MemoryBudget(bytes: 1 << 20), maximumBytes: 1 << 20, strangersMaximumBytes: 1000,
+                    patience: .seconds(30)))
         }
         return AccessClient(
             broker: broker, state: ClientState(address: "127.0.0.1", connection: handler), channel: handler)
@@ -61,8 +63,8 @@ struct AccessClient: Sendable {
 
     /// Sends the bytes of a request; returns those of its answer, without their length.
     func send(_ bytes: [UInt8]) async throws -> (bytes: [UInt8], isLast: Bool) {
-        let share = try #require(MemoryBudget(bytes: 1 << 20).take(bytes.count) { _ in })
-        let work = try broker.begin(Frame(bytes: bytes, share: share), state)
+        let share = try #require(MemoryBudget(bytes: 1 << 20).take(bytes.count, rest: nil) { _ in })
+        let work = try broker.begin(Frame(bytes: bytes, shares: [share]), state)
         guard let reply = await work() else { throw NoReply() }
         var answer: [UInt8] = []
         for case .bytes(let buffer) in reply.parts { answer += Array(buffer.readableBytesView) }

@@ -14,7 +14,10 @@ enum Mask {
         TxnOffsetCommitResponse.self, DescribeConfigsResponse.self, AlterConfigsResponse.self,
         CreatePartitionsResponse.self, DeleteGroupsResponse.self, IncrementalAlterConfigsResponse.self,
         OffsetDeleteResponse.self, DescribeClusterResponse.self, DescribeProducersResponse.self,
-        DescribeTransactionsResponse.self, ListTransactionsResponse.self,
+        DescribeTransactionsResponse.self, ListTransactionsResponse.self, SaslHandshakeResponse.self,
+        SaslAuthenticateResponse.self, DescribeUserScramCredentialsResponse.self,
+        AlterUserScramCredentialsResponse.self, DescribeAclsResponse.self, CreateAclsResponse.self,
+        DeleteAclsResponse.self,
     ]
 
     /// Expects an answer to be the captured one; notes the ids that differ.

@@ -44,6 +44,7 @@ struct Scenario {
         try await groups(&client)
         try await transactions(&client)
         try await settings(&client)
+        try await access(&client)
         try await all(&client, DeleteRecordsResponse.self) { _ in
             DeleteRecordsRequest(
                 topics: [.init(name: "captures", partitions: [.init(partitionIndex: 0, offset: 1)])], timeoutMs: 1000)
@@ -52,6 +53,43 @@ struct Scenario {
             version >= 6
                 ? DeleteTopicsRequest(topics: [.init(name: "made-7")], timeoutMs: 1000)
                 : DeleteTopicsRequest(topicNames: ["made-\(version + 1)", "absent"], timeoutMs: 1000)
+        }
+    }
+
+    /// One version of the request that ends a connection, as there is no login to go on with.
+    mutating func authenticate(_ client: inout RawClient, _ version: Int16) async throws {
+        _ = try await call(
+            &client, SaslAuthenticateRequest(authBytes: [0, 97, 0, 98]), version, SaslAuthenticateResponse.self)
+    }
+
+    private mutating func access(_ client: inout RawClient) async throws {
+        try await all(&client, SaslHandshakeResponse.self) { _ in SaslHandshakeRequest(mechanism: "PLAIN") }
+        try await all(&client, DescribeUserScramCredentialsResponse.self) { _ in
+            DescribeUserScramCredentialsRequest(users: [.init(name: "absent")])
+        }
+        try await all(&client, AlterUserScramCredentialsResponse.self) { _ in
+            AlterUserScramCredentialsRequest(deletions: [.init(name: "absent", mechanism: 1)])
+        }
+        try await all(&client, CreateAclsResponse.self) { _ in
+            CreateAclsRequest(
+                creations: [
+                    .init(
+                        resourceType: 2, resourceName: "captures", principal: "User:a", host: "*", operation: 3,
+                        permissionType: 3)
+                ])
+        }
+        try await all(&client, DescribeAclsResponse.self) { _ in
+            DescribeAclsRequest(
+                resourceTypeFilter: 2, resourceNameFilter: nil, principalFilter: nil, hostFilter: nil, operation: 1,
+                permissionType: 1)
+        }
+        try await all(&client, DeleteAclsResponse.self) { _ in
+            DeleteAclsRequest(
+                filters: [
+                    .init(
+                        resourceTypeFilter: 2, resourceNameFilter: nil, principalFilter: nil, hostFilter: nil,
+                        operation: 1, permissionType: 1)
+                ])
         }
     }
 
