@@ -26,7 +26,7 @@ package struct BrokerConfiguration: Sendable {
     package var maximumFetchBytes = 55 << 20
     /// How long a first member of a group waits for others before it is given work (`group.initial.rebalance.delay.ms`):
     /// some clients join before they know the topics that they are to assign.
-    package var initialRebalanceDelay: Duration = .milliseconds(150)
+    package var initialRebalanceDelay: Duration = .milliseconds(500)
     /// How long offsets of a group without members are kept (`offsets.retention.minutes`).
     package var offsetsRetention: Duration = .seconds(7 * 86_400)
     /// The longest transaction (`transaction.max.timeout.ms`).
