@@ -342,7 +342,7 @@ def test_killed_broker_loses_and_doubles_nothing(movies):
     dataset = movies.get("features", "/v1/datasets/latest?split=random")
     assert dataset["train"] + dataset["test"] == movies.metric("features", "ratings")
     # Consuming goes on from what is committed.
-    wait_for(lambda: movies.committed() == movies.last_event(), what="all offsets to be committed")
+    wait_for(lambda: movies.committed() == movies.last_event(), 180, what="all offsets to be committed")
 
 
 def test_killed_features_resume_where_they_were(movies):
