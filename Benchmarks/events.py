@@ -298,20 +298,29 @@ class NATS:
 
     def __init__(self, port):
         self.connection, self.buffer = connect(port), b""
+        # Its own: whoever listens on a subject gets all that is sent there.
+        self.inbox = b"inbox%d" % os.getpid()
         self.connection.recv(65536)
-        self.connection.sendall(b'CONNECT {"verbose":false,"pedantic":false}\r\nSUB inbox 1\r\nPING\r\n')
+        self.connection.sendall(b'CONNECT {"verbose":false,"pedantic":false}\r\nSUB %s 1\r\nPING\r\n' % self.inbox)
         while b"PONG" not in self.buffer:
             self.buffer += self.connection.recv(65536)
         self.buffer = b""
 
     def request(self, subject, body):
         data = json.dumps(body).encode()
-        self.connection.sendall(b"PUB %s inbox %d\r\n%s\r\n" % (subject.encode(), len(data), data))
+        self.connection.sendall(b"PUB %s %s %d\r\n%s\r\n" % (subject.encode(), self.inbox, len(data), data))
         while b"\r\n" not in self.buffer or b"}\r\n" not in self.buffer:
             self.buffer += self.connection.recv(65536)
         if b'"error"' in self.buffer:
             raise SystemExit(self.buffer.decode())
         self.buffer = b""
+
+    def acknowledgements(self):
+        """How many have come; one may be cut in two by the socket."""
+        needle = b"MSG " + self.inbox + b" "
+        data = self.buffer + self.connection.recv(1 << 20)
+        self.buffer = data[-(len(needle) - 1):]
+        return data.count(needle)
 
 
 def nats(seconds):
@@ -328,7 +337,7 @@ def nats(seconds):
             def work(index, queue):
                 client = NATS(port)
                 group = max(1, (64 << 10) // size)
-                message = b"PUB s%d.%d inbox %d\r\n%s\r\n" % (size, index, size, b"x" * size)
+                message = b"PUB s%d.%d %s %d\r\n%s\r\n" % (size, index, client.inbox, size, b"x" * size)
                 waiting, done, begin, latencies, sent = 0, 0, time.monotonic(), [], []
                 while time.monotonic() - begin < seconds or waiting:
                     if waiting < 4 * group and time.monotonic() - begin < seconds:
@@ -336,7 +345,7 @@ def nats(seconds):
                         sent.append((done + waiting + group, time.monotonic()))
                         waiting += group
                         continue
-                    got = client.connection.recv(1 << 20).count(b"MSG inbox")
+                    got = client.acknowledgements()
                     done, waiting = done + got, waiting - got
                     while sent and sent[0][0] <= done:
                         latencies.append(time.monotonic() - sent.pop(0)[1])

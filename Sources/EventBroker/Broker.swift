@@ -119,9 +119,7 @@ package final class Broker: Sendable {
 
     /// Runs what waits for a disk, away from the threads that everything else runs on.
     func reading<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            files.async { continuation.resume(with: Result { try body() }) }
-        }
+        try await files.result(of: body)
     }
 
     /// Begins a request; requests of a connection are begun one after the other.

@@ -52,11 +52,7 @@ struct NetworkOptions: ParsableArguments {
 
     /// The host and port.
     func resolvedListen(_ settings: Settings) throws -> (host: String, port: Int) {
-        let text = settings.value("listen", listen) ?? "127.0.0.1:6443"
-        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
-            (0...65535).contains(port), colon > text.startIndex
-        else { throw ValidationError("--listen must be HOST:PORT, such as 127.0.0.1:6443, not '\(text)'") }
-        return (String(text[..<colon]), port)
+        try hostAndPort("listen", settings.value("listen", listen), example: "127.0.0.1:6443", least: 0)
     }
 
     /// The second byte of the pods' addresses; nil when it is given nowhere.
@@ -65,6 +61,18 @@ struct NetworkOptions: ParsableArguments {
         guard (1...253).contains(number) else { throw ValidationError("--network must be 1 to 253, not \(number)") }
         return number
     }
+}
+
+/// The host and port of an option's value, or of its example, which is the default.
+/// - Throws: ValidationError when it is not HOST:PORT with a port of `least` or more.
+func hostAndPort(
+    _ option: String, _ value: String?, example: String, least: Int = 1
+) throws -> (host: String, port: Int) {
+    let text = value ?? example
+    guard let colon = text.lastIndex(of: ":"), colon > text.startIndex,
+        let port = Int(text[text.index(after: colon)...]), (least...65535).contains(port)
+    else { throw ValidationError("--\(option) must be HOST:PORT, such as \(example), not '\(text)'") }
+    return (String(text[..<colon]), port)
 }
 
 /// What the API server audits and encrypts; shared by `up` and `serve`.

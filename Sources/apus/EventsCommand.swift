@@ -32,11 +32,7 @@ struct EventsOptions: ParsableArguments {
         let settings = try Settings()
         let servers = (settings.value("bootstrap", bootstrap) ?? "127.0.0.1:9092").split(separator: ",").map(
             String.init)
-        for server in servers {
-            guard let colon = server.lastIndex(of: ":"), colon > server.startIndex,
-                let port = Int(server[server.index(after: colon)...]), (1...65535).contains(port)
-            else { throw ValidationError("--bootstrap must be HOST:PORT, such as 127.0.0.1:9092, not '\(server)'") }
-        }
+        for server in servers { _ = try hostAndPort("bootstrap", server, example: "127.0.0.1:9092") }
         var configuration = KafkaConfiguration(bootstrapServers: servers, clientID: "apus-cli")
         if let caFile = settings.value("ca-file", caFile) { configuration.tls = .init(caFile: caFile) }
         if let user = settings.value("events-user", user) {

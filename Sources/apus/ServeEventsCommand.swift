@@ -37,14 +37,17 @@ struct ServeEventsCommand: AsyncParsableCommand {
     @OptionGroup var access: EventAccessOptions
     @OptionGroup var log: LogOptions
 
+    private static let address = "127.0.0.1:9092"
+
     func run() async throws {
         let settings = try Settings()
         var configuration = BrokerConfiguration(
             dataFolder: volumeFolder(
                 absolute(settings.value("data-dir", dataDir) ?? "\(HomeFolder.path)/.apus/events")))
-        let (host, port) = try address("listen", settings.value("listen", listen) ?? "127.0.0.1:9092", least: 0)
+        let (host, port) = try hostAndPort(
+            "listen", settings.value("listen", listen), example: Self.address, least: 0)
         if let advertised = settings.value("advertise", advertise) {
-            configuration.advertisedAddress = try address("advertise", advertised, least: 1)
+            configuration.advertisedAddress = try hostAndPort("advertise", advertised, example: Self.address)
         }
         if let partitions = try settings.integer("partitions", partitions) {
             guard (1...1000).contains(partitions) else {
@@ -68,7 +71,7 @@ struct ServeEventsCommand: AsyncParsableCommand {
         }
         configuration.access = try access.resolved(settings)
         let metrics = try settings.value("metrics-listen", metricsListen).map {
-            try address("metrics-listen", $0, least: 0)
+            try hostAndPort("metrics-listen", $0, example: "127.0.0.1:9308", least: 0)
         }
         let logger = try log.logger(settings)
         try await reporting {
@@ -79,12 +82,5 @@ struct ServeEventsCommand: AsyncParsableCommand {
                 fflush(nil)
             }
         }
-    }
-
-    private func address(_ option: String, _ text: String, least: Int) throws -> (host: String, port: Int) {
-        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
-            (least...65535).contains(port), colon > text.startIndex
-        else { throw ValidationError("--\(option) must be HOST:PORT, such as 127.0.0.1:9092, not '\(text)'") }
-        return (String(text[..<colon]), port)
     }
 }

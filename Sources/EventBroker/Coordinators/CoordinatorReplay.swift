@@ -11,7 +11,7 @@ enum CoordinatorReplay {
 
     /// The groups at the end of the topic of offsets; none when there is no such topic.
     static func groups(_ partition: PartitionLog?, on queue: DispatchQueue) async throws -> GroupReplay {
-        try await run(on: queue) {
+        try await queue.result {
             var replay = GroupReplay()
             try visit(partition) { batch, blob in
                 if let marker = try ControlMarker(batch, in: blob) {
@@ -28,20 +28,12 @@ enum CoordinatorReplay {
 
     /// The transactions at the end of their topic; none when there is no such topic.
     static func transactions(_ partition: PartitionLog?, on queue: DispatchQueue) async throws -> TransactionReplay {
-        try await run(on: queue) {
+        try await queue.result {
             var replay = TransactionReplay()
             try visit(partition) { batch, blob in
                 for record in try records(batch, blob) { try replay.apply(key: record.key ?? [], value: record.value) }
             }
             return replay
-        }
-    }
-
-    private static func run<Value: Sendable>(
-        on queue: DispatchQueue, _ body: @escaping @Sendable () throws -> Value
-    ) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result { try body() }) }
         }
     }
 

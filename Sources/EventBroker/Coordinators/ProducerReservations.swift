@@ -19,9 +19,7 @@ struct ProducerReservations: Sendable {
     /// - Throws: when the file cannot be read, or is damaged: ids could be given out twice.
     func load() async throws -> ProducerIDs {
         let path = path
-        let bytes = try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result { try AtomicFile.read(path) }) }
-        }
+        let bytes = try await queue.result { try AtomicFile.read(path) }
         guard let bytes else { return ProducerIDs() }
         return ProducerIDs(reserved: try ProducerIDs.decode(bytes))
     }
@@ -29,14 +27,12 @@ struct ProducerReservations: Sendable {
     /// Returns whether a reservation is kept.
     func keep(_ reservation: Int64) async -> Bool {
         let path = path
-        let result = await withCheckedContinuation { continuation in
-            queue.async {
-                continuation.resume(
-                    returning: Result { try AtomicFile.write(ProducerIDs.encode(reservation: reservation), to: path) })
-            }
+        do {
+            try await queue.result { try AtomicFile.write(ProducerIDs.encode(reservation: reservation), to: path) }
+            return true
+        } catch {
+            logger.error("ids of producers cannot be reserved", metadata: ["error": "\(error)"])
+            return false
         }
-        guard case .failure(let error) = result else { return true }
-        logger.error("ids of producers cannot be reserved", metadata: ["error": "\(error)"])
-        return false
     }
 }

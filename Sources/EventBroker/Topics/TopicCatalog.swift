@@ -35,7 +35,7 @@ final class TopicCatalog: Sendable {
         log = try await EventLog.open(
             folder: configuration.dataFolder, configuration: EventLogConfiguration(), logger: logger)
         let path = path
-        let bytes = try await Self.run(files) { try AtomicFile.read(path) }
+        let bytes = try await files.result { try AtomicFile.read(path) }
         let document = try bytes.map { try CatalogDocument(decoding: $0, path: path) }
         clusterID = document?.clusterID ?? KafkaUUID.random().description
         for entry in document?.topics ?? [] {
@@ -69,14 +69,6 @@ final class TopicCatalog: Sendable {
         }
         present.updateConfiguration(configuration)
         return present
-    }
-
-    private static func run<Value: Sendable>(
-        _ queue: DispatchQueue, _ body: @escaping @Sendable () throws -> Value
-    ) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result { try body() }) }
-        }
     }
 
     // MARK: Reading
@@ -221,7 +213,7 @@ final class TopicCatalog: Sendable {
         if let entry { document.topics.append(entry) }
         let bytes = document.encoded
         let path = path
-        try await Self.run(files) { try AtomicFile.write(bytes, to: path) }
+        try await files.result { try AtomicFile.write(bytes, to: path) }
     }
 }
 
