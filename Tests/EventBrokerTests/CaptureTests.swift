@@ -5,15 +5,13 @@ import Testing
 
 @testable import EventBroker
 
-/// Requests and answers as bytes, kept in Captures/: what clients see does not change unnoticed.
+/// Requests as our own codec writes them, and the broker's answers, kept in Captures/: what clients see does not change
+/// unnoticed, answers with errors too. What real clients send is in Captures/Clients (``ClientCaptureTests``).
 ///
 /// A file an API; a line a request, `STEP VERSION REQUEST RESPONSE`, both in hex without their lengths. The steps of all
 /// files together are replayed in order against a fresh broker. Of answers, ids and times that differ from run to run
 /// are not compared. `APUS_RECORD_CAPTURES=1` writes the files anew.
 struct CaptureTests {
-    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appendingPathComponent("Captures")
-
     @Test func everyVersionIsAnsweredAsBefore() async throws {
         if ProcessInfo.processInfo.environment["APUS_RECORD_CAPTURES"] != nil { try await record() }
         let steps = try Self.load()
@@ -53,31 +51,15 @@ struct CaptureTests {
     // MARK: Files
 
     private static func load() throws -> [Scenario.Step] {
-        let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
-        var steps: [(number: Int, step: Scenario.Step)] = []
-        for file in files where file.pathExtension == "hex" {
-            let key = try #require(Int16(file.lastPathComponent.prefix { $0 != "-" }))
-            for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") where !line.hasPrefix("#")
-            {
-                let fields = line.split(separator: " ")
-                let number = try #require(Int(fields[0]))
-                let version = try #require(Int16(fields[1]))
-                steps.append(
-                    (
-                        number,
-                        Scenario.Step(
-                            key: key, version: version, request: try bytes(fields[2]), response: try bytes(fields[3]))
-                    ))
-            }
+        let steps = try CaptureFiles.lines().map { key, fields in
+            (
+                number: try #require(Int(fields[0])),
+                step: Scenario.Step(
+                    key: key, version: try #require(Int16(fields[1])), request: try CaptureFiles.bytes(fields[2]),
+                    response: try CaptureFiles.bytes(fields[3]))
+            )
         }
         return steps.sorted { $0.number < $1.number }.map(\.step)
-    }
-
-    private static func bytes(_ hex: Substring) throws -> [UInt8] {
-        let digits = Array(hex)
-        return try stride(from: 0, to: digits.count - 1, by: 2).map {
-            try #require(UInt8(String(digits[$0...$0 + 1]), radix: 16))
-        }
     }
 
     private static func hex(_ bytes: [UInt8]) -> String {
@@ -91,16 +73,20 @@ struct CaptureTests {
             for version in APITable.apis[SaslAuthenticateRequest.apiKey]?.versions ?? 0...0 {
                 try await fixture.connect { try await scenario.authenticate(&$0, version) }
             }
-            try FileManager.default.createDirectory(at: Self.folder, withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(at: CaptureFiles.folder, withIntermediateDirectories: true)
             for (key, steps) in Dictionary(grouping: scenario.steps.enumerated(), by: { $0.element.key }) {
                 let name = APITable.name(key)
                 let lines = steps.map {
                     "\($0.offset) \($0.element.version) \(Self.hex($0.element.request)) \(Self.hex($0.element.response))"
                 }
-                let text =
-                    "# \(name) (API \(key)): step, version, request, response\n" + lines.joined(separator: "\n") + "\n"
+                var text = "# \(name) (API \(key)), made by our own codec: step, version, request, response\n"
+                if let unsent = ClientCaptureTests.unsent[key] {
+                    text += "# No client sends version \(unsent.sorted()): it is only here.\n"
+                }
+                text += lines.joined(separator: "\n") + "\n"
                 try text.write(
-                    to: Self.folder.appendingPathComponent("\(key)-\(name).hex"), atomically: true, encoding: .utf8)
+                    to: CaptureFiles.folder.appendingPathComponent("\(key)-\(name).hex"), atomically: true,
+                    encoding: .utf8)
             }
         }
     }

@@ -4,7 +4,7 @@ import Testing
 
 /// Compares answers without what differs from run to run.
 enum Mask {
-    private static let responses: [any KafkaMessage.Type] = [
+    static let responses: [any KafkaMessage.Type] = [
         ProduceResponse.self, FetchResponse.self, ListOffsetsResponse.self, MetadataResponse.self,
         OffsetCommitResponse.self, OffsetFetchResponse.self, FindCoordinatorResponse.self, JoinGroupResponse.self,
         HeartbeatResponse.self, LeaveGroupResponse.self, SyncGroupResponse.self, DescribeGroupsResponse.self,
@@ -72,6 +72,17 @@ enum Mask {
         case var value as DescribeGroupsResponse:
             for group in value.groups.indices {
                 for member in value.groups[group].members.indices { value.groups[group].members[member].memberId = "" }
+            }
+            masked = value
+        case var value as DescribeProducersResponse:
+            // By the log's clock.
+            for topic in value.topics.indices {
+                for place in value.topics[topic].partitions.indices {
+                    let producers = value.topics[topic].partitions[place].activeProducers.indices
+                    for producer in producers {
+                        value.topics[topic].partitions[place].activeProducers[producer].lastTimestamp = 1
+                    }
+                }
             }
             masked = value
         case var value as DescribeTransactionsResponse:
