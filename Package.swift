@@ -95,6 +95,7 @@ let package = Package(
         module("KafkaProtocol", settings: optimised),
         module(
             "KafkaRecords", ["CChecksum", "CLZ4", "CSnappy", "CZlib", "CZstd"], settings: optimised),
+        module("SASLMessages", [.crypto, .cryptoExtras]),
         // Optimised in debug builds too: it calls itself, and frames of code that is not optimised fill the stack.
         module("CEL", ["ApusCore", "KubeAPI", "LinearRegex"], settings: optimised),
         module("ServerSideApply", ["ApusCore", "KubeAPI"]),
@@ -109,7 +110,7 @@ let package = Package(
         // Inline functions in a header: compiled with ModelKit, optimised like it.
         .systemLibrary(name: "CALSKernels"),
         module("EventLog", ["KafkaRecords", .logging]),
-        module("EventCoordination", ["ApusCore", .crypto, .cryptoExtras]),
+        module("EventCoordination", ["ApusCore", "SASLMessages"]),
         module("ModelKit", ["ApusCore", "CALSKernels"], settings: optimised),
 
         // 3 Servers and clients
@@ -124,11 +125,13 @@ let package = Package(
         module(
             "EventBroker",
             [
-                "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", .logging, .nioCore,
-                .nioHTTP1, .nioPosix, .nioSSL, .swiftASN1, .x509,
+                "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", "SASLMessages", .logging,
+                .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .swiftASN1, .x509,
             ]),
         .systemLibrary(name: "CRDKafka"),
-        module("KafkaClient", ["CRDKafka"]),
+        module(
+            "KafkaClient",
+            ["ApusCore", "CRDKafka", "KafkaProtocol", "SASLMessages", .nioCore, .nioPosix, .nioSSL]),
         module(
             "KubeClient",
             ["ApusCore", "KubeAPI", "YAMLFormat", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
@@ -155,7 +158,8 @@ let package = Package(
             ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", .logging, .nioCore, .nioPosix]),
 
         module(
-            "EventOperators", ["ApusCore", "KafkaClient", "KubeAPI", "KubeClient", "ControllerRuntime", .logging]),
+            "EventOperators",
+            ["ApusCore", "KafkaClient", "KubeAPI", "KubeClient", "ControllerRuntime", "SASLMessages", .logging]),
 
         // 6 App
         module(
@@ -203,14 +207,14 @@ let package = Package(
         tests("KafkaProtocol"),
         tests("KafkaRecords"),
         tests("EventLog", ["ApusCore", "KafkaRecords", .logging]),
-        tests("EventCoordination", ["ApusCore"]),
+        tests("EventCoordination", ["ApusCore", "SASLMessages"]),
         tests(
             "EventBroker",
             [
-                "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", .logging, .nioCore,
-                .nioEmbedded, .nioPosix,
+                "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", "SASLMessages", .logging,
+                .nioCore, .nioEmbedded, .nioPosix,
             ]),
-        tests("KafkaClient", ["CRDKafka"]),
+        tests("KafkaClient", ["CRDKafka", "EventCoordination", "KafkaProtocol", "SASLMessages", .nioCore, .nioPosix]),
         tests("AccessControl", ["ApusCore", "KubeAPI"]),
         tests(
             "KubeServer",
@@ -227,7 +231,7 @@ let package = Package(
                 "ApusCore", "KubeAPI", "KubeClient", "KubeServer", "KubeStore", "ControllerRuntime",
                 "ContainerRuntimes", .logging,
             ]),
-        tests("EventOperators", ["ApusCore", "KubeAPI"]),
+        tests("EventOperators", ["ApusCore", "KafkaClient", "KubeAPI", "SASLMessages"]),
         tests("ServiceProxy", ["ApusCore", "KubeAPI", .nioCore, .nioPosix]),
     ],
     cxxLanguageStandard: .cxx17

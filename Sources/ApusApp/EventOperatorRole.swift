@@ -5,7 +5,7 @@ package import KubeClient
 package import Logging
 import UnixSignals
 
-/// The operator of topics, alone in the foreground.
+/// The operator of topics and users, alone in the foreground.
 package struct EventOperatorRole: Sendable {
     private let kubeconfig: Kubeconfig
     private let kafka: KafkaConfiguration
@@ -15,7 +15,7 @@ package struct EventOperatorRole: Sendable {
 
     /// - Parameters:
     ///   - kubeconfig: where the objects are.
-    ///   - kafka: where the topics are.
+    ///   - kafka: where topics and users are.
     ///   - cluster: the value of the label `strimzi.io/cluster` of its objects; nil for all.
     ///   - namespace: of its objects; empty for all.
     ///   - logger: for what happens.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import ApusCore
 import ControllerRuntime
 package import KafkaClient
+import KubeAPI
 package import KubeClient
 package import Logging
 
@@ -12,9 +14,15 @@ package struct EventOperator: Sendable {
     /// Objects say by this label of which cluster they are.
     package static let clusterLabel = "strimzi.io/cluster"
 
-    private let informer: Informer
-    private let controller: Controller
+    /// Of its kinds.
+    static let group = "kafka.strimzi.io"
+
+    private let client: KubeClient
     private let admin: KafkaAdmin
+    private let direct: DirectAdmin
+    private let cluster: String?
+    private let namespace: String
+    private let logger: Logger
 
     /// - Parameters:
     ///   - client: of the Kubernetes API server.
@@ -26,21 +34,76 @@ package struct EventOperator: Sendable {
     package init(
         client: KubeClient, kafka: KafkaConfiguration, cluster: String?, namespace: String, logger: Logger
     ) throws {
+        direct = try DirectAdmin(kafka, timeout: .seconds(10))
         admin = try KafkaAdmin(kafka, timeout: .seconds(10))
-        informer = Informer(
-            KafkaTopicReconciler.resource, client: client, namespace: namespace,
-            selection: .init(labels: cluster.map { "\(Self.clusterLabel)=\($0)" }), logger: logger)
-        let reconciler = KafkaTopicReconciler(client: client, topics: informer, admin: admin, logger: logger)
-        controller = Controller(
-            name: "kafkatopic", sources: [.objects(of: informer)], reconciler: reconciler, workers: 2, logger: logger)
+        self.client = client
+        self.cluster = cluster
+        self.namespace = namespace
+        self.logger = logger
     }
 
     /// Works until cancelled.
     package func run() async {
-        await withDiscardingTaskGroup { group in
-            group.addTask { await informer.run() }
-            group.addTask { await controller.run() }
+        if let version = await servedVersion() {
+            await withDiscardingTaskGroup { group in
+                keepTopics(version, in: &group)
+                keepUsers(version, in: &group)
+            }
         }
         admin.close()
+    }
+
+    private func keepTopics(_ version: String, in group: inout DiscardingTaskGroup) {
+        let resource = KafkaTopicReconciler.resource(version: version)
+        let topics = informer(of: resource, cluster.map { "\(Self.clusterLabel)=\($0)" })
+        let controller = Controller(
+            name: "kafkatopic", sources: [.objects(of: topics)],
+            reconciler: KafkaTopicReconciler(
+                resource: resource, client: client, topics: topics, admin: admin, direct: direct, logger: logger),
+            workers: 2, logger: logger)
+        group.addTask { await topics.run() }
+        group.addTask { await controller.run() }
+    }
+
+    private func keepUsers(_ version: String, in group: inout DiscardingTaskGroup) {
+        let resource = KafkaUserReconciler.resource(version: version)
+        let users = informer(of: resource, cluster.map { "\(Self.clusterLabel)=\($0)" })
+        // Only those that it made itself are held in memory.
+        let secrets = informer(of: .secrets, "\(UserSecret.kindLabel)=\(resource.kind)")
+        let controller = Controller(
+            name: "kafkauser", sources: [.objects(of: users), .owners(of: secrets, kind: resource.kind)],
+            reconciler: KafkaUserReconciler(
+                resource: resource, client: client, users: users, admin: direct, logger: logger),
+            workers: 2, logger: logger)
+        group.addTask { await users.run() }
+        group.addTask { await secrets.run() }
+        group.addTask { await controller.run() }
+    }
+
+    private func informer(of resource: KubeResource, _ labels: String?) -> Informer {
+        Informer(
+            resource, client: client, namespace: namespace, selection: .init(labels: labels), logger: logger)
+    }
+
+    /// The version of the kinds to speak: v1 where it is served, else v1beta2; waits until the kinds are there. Nil when
+    /// cancelled.
+    private func servedVersion() async -> String? {
+        var backoff = Backoff()
+        var hasSaid = false
+        while !Task.isCancelled {
+            do {
+                let served = try await client.call("GET", "/apis/\(Self.group)")["versions"].elements
+                let versions = served.compactMap { $0["version"].string }
+                if let version = ["v1", "v1beta2"].first(where: versions.contains) { return version }
+            } catch {
+                logger.debug("the kinds of \(Self.group) cannot be read: \(error)")
+            }
+            if !hasSaid {
+                logger.warning("no kinds of \(Self.group) yet: kubectl apply -f deploy/events/crds.yaml")
+                hasSaid = true
+            }
+            try? await Task.sleep(for: backoff.next())
+        }
+        return nil
     }
 }

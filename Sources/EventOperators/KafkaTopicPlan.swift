@@ -20,8 +20,8 @@ struct TopicDeclaration: Equatable {
         self.configuration = configuration
     }
 
-    /// - Throws: ``TopicRefusal`` naming the field that cannot be used.
-    init(_ object: KubeObject) throws(TopicRefusal) {
+    /// - Throws: ``Refusal`` naming the field that cannot be used.
+    init(_ object: KubeObject) throws(Refusal) {
         name = object.spec["topicName"].string ?? object.name
         partitions = object.spec["partitions"].int
         replicas = object.spec["replicas"].int
@@ -34,7 +34,7 @@ struct TopicDeclaration: Equatable {
             case .bool(let flag): configuration[key] = String(flag)
             case .null: continue
             case .array(let elements): configuration[key] = elements.compactMap(\.string).joined(separator: ",")
-            default: throw TopicRefusal(.invalid, "spec.config.\(key) must be a string, number, boolean or list")
+            default: throw Refusal(.invalid, "spec.config.\(key) must be a string, number, boolean or list")
             }
         }
         guard (1...249).contains(name.utf8.count), name != ".", name != "..",
@@ -47,36 +47,15 @@ struct TopicDeclaration: Equatable {
                 }
             })
         else {
-            throw TopicRefusal(
+            throw Refusal(
                 .invalid, "the topic's name '\(name.prefix(300))' must be 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'")
         }
         if let partitions, partitions < 1 {
-            throw TopicRefusal(.invalid, "spec.partitions must be at least 1, not \(partitions)")
+            throw Refusal(.invalid, "spec.partitions must be at least 1, not \(partitions)")
         }
         if let replicas, replicas < 1 {
-            throw TopicRefusal(.invalid, "spec.replicas must be at least 1, not \(replicas)")
+            throw Refusal(.invalid, "spec.replicas must be at least 1, not \(replicas)")
         }
-    }
-}
-
-/// Why a declaration is not carried out.
-struct TopicRefusal: Error, Equatable, CustomStringConvertible {
-    /// The condition's reason.
-    enum Reason: String {
-        /// The declaration itself is wrong.
-        case invalid = "InvalidResource"
-        /// Kafka, or this operator, cannot do that to a topic.
-        case notSupported = "NotSupported"
-        /// Another object declares the same topic.
-        case conflict = "ResourceConflict"
-    }
-
-    let reason: Reason
-    let description: String
-
-    init(_ reason: Reason, _ description: String) {
-        self.reason = reason
-        self.description = description
     }
 }
 
@@ -99,17 +78,17 @@ enum TopicStep: Equatable {
     ///   - declared: what is wanted.
     ///   - present: nil when there is no such topic.
     /// - Returns: what to do, in this order; nothing where all is as declared.
-    /// - Throws: ``TopicRefusal``: then nothing is to be done, the possible part neither.
-    static func plan(_ declared: TopicDeclaration, present: TopicState?) throws(TopicRefusal) -> [TopicStep] {
+    /// - Throws: ``Refusal``: then nothing is to be done, the possible part neither.
+    static func plan(_ declared: TopicDeclaration, present: TopicState?) throws(Refusal) -> [TopicStep] {
         guard let present else { return [.create] }
         if let partitions = declared.partitions, partitions < present.partitions {
-            throw TopicRefusal(
+            throw Refusal(
                 .notSupported,
                 "partitions cannot be decreased from \(present.partitions) to \(partitions): records would be lost; "
                     + "set spec.partitions to \(present.partitions) or more")
         }
         if let replicas = declared.replicas, replicas != present.replicas {
-            throw TopicRefusal(
+            throw Refusal(
                 .notSupported,
                 "the topic has \(present.replicas) replicas and cannot get \(replicas): set spec.replicas to "
                     + "\(present.replicas), or move replicas with Kafka's own tools")

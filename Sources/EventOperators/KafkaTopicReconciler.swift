@@ -10,9 +10,11 @@ import Logging
 ///
 /// Looks again every two minutes (Strimzi's default interval), so that what others changed in Kafka is put right.
 package struct KafkaTopicReconciler: Reconciler {
-    /// Its kind.
-    package static let resource = KubeResource(
-        group: "kafka.strimzi.io", version: "v1beta2", plural: "kafkatopics", kind: "KafkaTopic")
+    /// Its kind, in the version that the API server serves.
+    static func resource(version: String) -> KubeResource {
+        KubeResource(group: EventOperator.group, version: version, plural: "kafkatopics", kind: "KafkaTopic")
+    }
+
     /// Keeps the object until its topic is deleted.
     static let finalizer = "strimzi.io/topic-operator"
     /// `"false"`: the topic is left alone, also when the object is deleted.
@@ -20,9 +22,11 @@ package struct KafkaTopicReconciler: Reconciler {
     private static let interval = Duration.seconds(120)
     private static let retryInterval = Duration.seconds(5)
 
+    let resource: KubeResource
     let client: KubeClient
     let topics: Informer
     let admin: KafkaAdmin
+    let direct: DirectAdmin
     let logger: Logger
 
     package func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
@@ -37,7 +41,7 @@ package struct KafkaTopicReconciler: Reconciler {
             var changed = object
             changed.finalizers.append(Self.finalizer)
             _ = try await client.patch(
-                Self.resource, key,
+                resource, key,
                 .merge,
                 [
                     "metadata": [
@@ -53,9 +57,10 @@ package struct KafkaTopicReconciler: Reconciler {
             let steps = try TopicStep.plan(declared, present: try await state(of: declared.name))
             for step in steps { try await carryOut(step, declared) }
             if !steps.isEmpty { logger.info("topic \(declared.name) is as declared", metadata: ["object": "\(key)"]) }
-            try await report(object, .ready(topic: declared.name))
+            let id = try await direct.session { try await $0.topicID(of: declared.name) }
+            try await report(object, .ready(topic: declared.name, id: id))
             return .after(Self.interval)
-        } catch let refusal as TopicRefusal {
+        } catch let refusal as Refusal {
             try await report(object, .failed(reason: refusal.reason.rawValue, message: refusal.description))
             return .after(Self.interval)
         } catch let error as KafkaError {
@@ -66,9 +71,9 @@ package struct KafkaTopicReconciler: Reconciler {
     }
 
     /// One object a topic, and the same topic as long as the object lives.
-    private func checkName(of declared: TopicDeclaration, _ object: KubeObject) throws(TopicRefusal) {
+    private func checkName(of declared: TopicDeclaration, _ object: KubeObject) throws(Refusal) {
         if let before = object.status["topicName"].string, before != declared.name {
-            throw TopicRefusal(
+            throw Refusal(
                 .notSupported, "a topic cannot be renamed: set spec.topicName to '\(before)', or make a new KafkaTopic")
         }
         let others = topics.list().filter { other in
@@ -77,7 +82,7 @@ package struct KafkaTopicReconciler: Reconciler {
         }
         // It belongs to the one that had it first, else to the oldest.
         if let owner = others.first(where: { Self.claim($0, on: declared) < Self.claim(object, on: declared) }) {
-            throw TopicRefusal(.conflict, "the topic '\(declared.name)' is managed by the KafkaTopic \(owner.key)")
+            throw Refusal(.conflict, "the topic '\(declared.name)' is managed by the KafkaTopic \(owner.key)")
         }
     }
 
@@ -130,7 +135,7 @@ package struct KafkaTopicReconciler: Reconciler {
             }
         }
         _ = try await client.patch(
-            Self.resource, object.key, .merge,
+            resource, object.key, .merge,
             [
                 "metadata": [
                     "finalizers": JSONValue(object.finalizers.filter { $0 != Self.finalizer }),
@@ -141,7 +146,8 @@ package struct KafkaTopicReconciler: Reconciler {
     }
 
     private enum Report {
-        case ready(topic: String)
+        /// The id is nil where the broker has none.
+        case ready(topic: String, id: String?)
         case unmanaged
         case failed(reason: String, message: String)
     }
@@ -151,8 +157,9 @@ package struct KafkaTopicReconciler: Reconciler {
         var changed = object
         let now = Timestamp.now()
         switch report {
-        case .ready(let topic):
+        case .ready(let topic, let id):
             changed.status["topicName"] = .string(topic)
+            changed.status["topicId"] = JSONValue(id)
             Conditions.remove("Unmanaged", in: &changed.status)
             Conditions.set("Ready", "True", now: now, in: &changed.status)
         case .unmanaged:
@@ -164,6 +171,6 @@ package struct KafkaTopicReconciler: Reconciler {
         }
         changed.status["observedGeneration"] = JSONValue(object.generation)
         guard changed.status != object.status else { return }
-        _ = try await client.updateStatus(Self.resource, changed)
+        _ = try await client.updateStatus(resource, changed)
     }
 }

@@ -8,6 +8,10 @@ package struct AccessRule: Sendable, Hashable {
         case group = 3
         /// The cluster; its name is `kafka-cluster`.
         case cluster = 4
+        // librdkafka 2.0 does not know the rest: ``DirectSession`` does.
+        case transactionalID = 5
+        case delegationToken = 6
+        case user = 7
     }
 
     package enum Pattern: UInt32, Sendable {
@@ -18,7 +22,7 @@ package struct AccessRule: Sendable, Hashable {
     package enum Operation: UInt32, Sendable {
         case all = 2
         case read, write, create, delete, alter, describe, clusterAction, describeConfigs, alterConfigs
-        case idempotentWrite
+        case idempotentWrite, createTokens, describeTokens, twoPhaseCommit
     }
 
     package enum Permission: UInt32, Sendable {

@@ -49,8 +49,14 @@ extension KafkaError.Code {
     package static let groupNotFound = Self(RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND)
     package static let fencedInstance = Self(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
     package static let producerFenced = Self(RD_KAFKA_RESP_ERR_PRODUCER_FENCED)
+    package static let notController = Self(RD_KAFKA_RESP_ERR_NOT_CONTROLLER)
+    package static let resourceNotFound = Self(RD_KAFKA_RESP_ERR_RESOURCE_NOT_FOUND)
     package static let securityDisabled = Self(RD_KAFKA_RESP_ERR_SECURITY_DISABLED)
     // Of the library.
+    /// What came is no answer.
+    package static let badMessage = Self(RD_KAFKA_RESP_ERR__BAD_MSG)
+    /// The broker has no such request.
+    package static let unsupportedFeature = Self(RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE)
     package static let transport = Self(RD_KAFKA_RESP_ERR__TRANSPORT)
     package static let resolve = Self(RD_KAFKA_RESP_ERR__RESOLVE)
     package static let allBrokersDown = Self(RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)

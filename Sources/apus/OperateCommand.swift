@@ -16,10 +16,10 @@ struct OperateCommand: AsyncParsableCommand {
 struct OperateEventsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "events",
-        abstract: "Keep topics as KafkaTopic objects declare (kafka.strimzi.io/v1beta2), in any Kafka.",
+        abstract: "Keep topics and users as KafkaTopic and KafkaUser objects declare (kafka.strimzi.io), in any Kafka.",
         discussion: """
             The kinds come from deploy/events/crds.yaml. In a pod its service account is used; elsewhere a kubeconfig. \
-            Prints 'ready events-operator URL' when it works.
+            With --user it logs in, as an administrator of the brokers. Prints 'ready events-operator URL' when it works.
             """)
 
     @OptionGroup var events: EventsOptions

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 import KafkaProtocol
+// SPDX-License-Identifier: Apache-2.0
+import SASLMessages
 import Testing
 
 /// Compares answers without what differs from run to run.

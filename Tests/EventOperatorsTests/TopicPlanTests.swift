@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct TopicPlanTests {
     private func object(_ spec: JSONValue, name: String = "ratings") -> KubeObject {
-        var object = KubeObject(KafkaTopicReconciler.resource, namespace: "default", name: name)
+        var object = KubeObject(KafkaTopicReconciler.resource(version: "v1beta2"), namespace: "default", name: name)
         object.spec = spec
         return object
     }
@@ -34,7 +34,7 @@ import Testing
             ["config": ["a": ["b": 1]]],
         ] as [JSONValue])
     func wrongDeclarationsSayWhatIsWrong(_ spec: JSONValue) {
-        let error = #expect(throws: TopicRefusal.self) { try TopicDeclaration(object(spec)) }
+        let error = #expect(throws: Refusal.self) { try TopicDeclaration(object(spec)) }
         #expect(error?.reason == .invalid && error?.description.isEmpty == false)
     }
 
@@ -70,7 +70,7 @@ import Testing
             TopicDeclaration(name: "t", partitions: 4, configuration: ["retention.ms": "6"]),
             TopicDeclaration(name: "t", partitions: 9, replicas: 3),
         ] {
-            let error = #expect(throws: TopicRefusal.self) { try TopicStep.plan(declared, present: present) }
+            let error = #expect(throws: Refusal.self) { try TopicStep.plan(declared, present: present) }
             #expect(error?.reason == .notSupported)
         }
     }

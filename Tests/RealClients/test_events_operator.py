@@ -66,7 +66,8 @@ def test_topic_is_made_changed_and_deleted(events, cluster, namespace):
     events.apply("ratings", namespace, partitions=3, replicas=1, config={"retention.ms": 7200000})
     assert events.ready("ratings", namespace)["status"] == "True"
     assert events.topic("ratings") == 3 and "7200000" in events.settings("ratings")
-    assert cluster.get("kafkatopic", "ratings", "-n", namespace)["status"]["topicName"] == "ratings"
+    status = cluster.get("kafkatopic", "ratings", "-n", namespace)["status"]
+    assert status["topicName"] == "ratings" and len(status["topicId"]) == 22
 
     events.apply("ratings", namespace, partitions=5, replicas=1, config={"cleanup.policy": "compact"})
     assert events.ready("ratings", namespace)["status"] == "True"
@@ -109,6 +110,17 @@ def test_wrong_settings_are_told(events, cluster, namespace):
         "apiVersion": "kafka.strimzi.io/v1beta2", "kind": "KafkaTopic", "metadata": {"name": "zero"},
         "spec": {"partitions": 0}}))
     assert refused.returncode != 0 and "spec.partitions" in refused.stderr
+
+
+def test_users_need_a_broker_with_logins(events, cluster, namespace):
+    cluster.apply(json.dumps({
+        "apiVersion": "kafka.strimzi.io/v1", "kind": "KafkaUser", "metadata": {"name": "alice", "namespace": namespace},
+        "spec": {"authentication": {"type": "scram-sha-512"}}}))
+    condition = wait_for(lambda: next(iter(cluster.get("kafkauser", "alice", "-n", namespace).get("status", {}).get(
+        "conditions", [])), None), 30, "a condition")
+    assert (condition["status"], condition["reason"]) == ("False", "KafkaError")
+    assert "--sasl" in condition["message"]
+    cluster.kubectl("delete", "kafkauser", "alice", "-n", namespace, "--timeout=30s")
 
 
 def test_topic_that_is_not_managed_stays(events, cluster, namespace):

@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: Apache-2.0
 import Dispatch
 import EventCoordination
+// SPDX-License-Identifier: Apache-2.0
+import SASLMessages
 import Synchronization
 
 /// Users and rules of a broker whose clients have to say who they are.

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 import ApusCore
+// SPDX-License-Identifier: Apache-2.0
+package import SASLMessages
 
 /// The credentials of users, at most one a user and SCRAM mechanism, and what administrators do to them (KIP-554).
 package struct CredentialStore: Equatable, Sendable {

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 import ApusCore
+// SPDX-License-Identifier: Apache-2.0
+package import SASLMessages
 
 /// What follows from a message of SASL.
 package enum SASLStep: Hashable, Sendable {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import SASLMessages
 
 /// The server's side of one SCRAM exchange (RFC 5802).
 struct ScramServer: Sendable {

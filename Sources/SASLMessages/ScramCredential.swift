@@ -25,6 +25,17 @@ package struct ScramCredential: Hashable, Sendable {
         serverKey = mechanism.hmac(saltedPassword, Array("Server Key".utf8))
     }
 
+    /// Of the keys that were kept.
+    package init(
+        mechanism: SASLMechanism, salt: [UInt8], iterations: Int, storedKey: [UInt8], serverKey: [UInt8]
+    ) {
+        self.mechanism = mechanism
+        self.salt = salt
+        self.iterations = iterations
+        self.storedKey = storedKey
+        self.serverKey = serverKey
+    }
+
     /// Of a password in clear text; takes some milliseconds, as it is meant to.
     package init(
         mechanism: SASLMechanism, password: String, salt: [UInt8] = Self.randomSalt(), iterations: Int = minIterations
@@ -41,7 +52,7 @@ package struct ScramCredential: Hashable, Sendable {
     }
 
     /// Hi(password, salt, iterations): PBKDF2.
-    static func saltedPassword(
+    package static func saltedPassword(
         mechanism: SASLMechanism, password: String, salt: [UInt8], iterations: Int
     ) throws -> [UInt8] {
         let key = try KDF.Insecure.PBKDF2.deriveKey(
@@ -57,38 +68,5 @@ package struct ScramCredential: Hashable, Sendable {
                 mechanism: mechanism, password: password, salt: salt, iterations: iterations)
         else { return false }
         return constantTimeEqual(other.storedKey, storedKey)
-    }
-
-    /// As Kafka's tools write it: `salt=…,stored_key=…,server_key=…,iterations=…`.
-    package var encoded: String {
-        "salt=\(Base64Text.encode(salt)),stored_key=\(Base64Text.encode(storedKey)),"
-            + "server_key=\(Base64Text.encode(serverKey)),iterations=\(iterations)"
-    }
-
-    /// Reads what ``encoded`` writes.
-    package init(mechanism: SASLMechanism, decoding text: String) throws(RecordFormatError) {
-        var fields: [Substring: Substring] = [:]
-        for field in text.split(separator: ",", omittingEmptySubsequences: false) {
-            guard let equals = field.firstIndex(of: "=") else {
-                throw RecordFormatError("a field of a SCRAM credential is not NAME=VALUE")
-            }
-            fields[field[..<equals]] = field[field.index(after: equals)...]
-        }
-        guard let salt = fields["salt"].flatMap({ Base64Text.decode($0) }), !salt.isEmpty,
-            let stored = fields["stored_key"].flatMap({ Base64Text.decode($0) }), stored.count == mechanism.keyLength,
-            let server = fields["server_key"].flatMap({ Base64Text.decode($0) }), server.count == mechanism.keyLength,
-            let iterations = fields["iterations"].flatMap({ Int($0) }),
-            (Self.minIterations...Self.maxIterations).contains(iterations), fields.count == 4
-        else {
-            throw RecordFormatError(
-                "a credential of \(mechanism.rawValue) is not salt=BASE64,stored_key=BASE64,server_key=BASE64,"
-                    + "iterations=\(Self.minIterations)…\(Self.maxIterations), with keys of "
-                    + "\(mechanism.keyLength) bytes")
-        }
-        self.mechanism = mechanism
-        self.salt = salt
-        self.iterations = iterations
-        storedKey = stored
-        serverKey = server
     }
 }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The messages of SCRAM (RFC 5802, section 7), as far as both sides read them.
-enum ScramMessages {
+package enum ScramMessages {
     /// `gs2-header` and `client-first-message-bare`.
-    struct ClientFirst: Hashable {
+    package struct ClientFirst: Hashable {
         /// Everything before the bare message: what the final message repeats.
-        var header: String
+        package var header: String
         /// The identity that the client wants to act as; empty for its own.
-        var authorizationID: String
-        var user: String
-        var nonce: String
-        var bare: String
+        package var authorizationID: String
+        package var user: String
+        package var nonce: String
+        package var bare: String
 
-        init?(_ text: String) {
+        package init?(_ text: String) {
             let parts = text.split(separator: ",", maxSplits: 2, omittingEmptySubsequences: false)
             // Channel binding ("p=…") is not offered.
             guard parts.count == 3, parts[0] == "n" || parts[0] == "y" else { return nil }
@@ -34,12 +34,13 @@ enum ScramMessages {
         }
     }
 
-    struct ServerFirst: Hashable {
-        var nonce: String
-        var salt: [UInt8]
-        var iterations: Int
+    /// What the server answers to it.
+    package struct ServerFirst: Hashable {
+        package var nonce: String
+        package var salt: [UInt8]
+        package var iterations: Int
 
-        init?(_ text: String) {
+        package init?(_ text: String) {
             let fields = text.split(separator: ",", omittingEmptySubsequences: false)
             guard fields.count >= 3, let nonce = ScramMessages.nonce(fields[0]), fields[1].hasPrefix("s="),
                 let salt = Base64Text.decode(fields[1].dropFirst(2)), !salt.isEmpty, fields[2].hasPrefix("i="),
@@ -51,13 +52,14 @@ enum ScramMessages {
         }
     }
 
-    struct ClientFinal: Hashable {
-        var binding: [UInt8]
-        var nonce: String
-        var proof: [UInt8]
-        var withoutProof: String
+    /// What the client ends with.
+    package struct ClientFinal: Hashable {
+        package var binding: [UInt8]
+        package var nonce: String
+        package var proof: [UInt8]
+        package var withoutProof: String
 
-        init?(_ text: String) {
+        package init?(_ text: String) {
             guard let last = text.range(of: ",p=", last: true) else { return nil }
             withoutProof = String(text[..<last.lowerBound])
             let fields = withoutProof.split(separator: ",", omittingEmptySubsequences: false)
@@ -71,7 +73,7 @@ enum ScramMessages {
     }
 
     /// `r=` and printable characters without commas.
-    static func nonce(_ field: Substring) -> String? {
+    package static func nonce(_ field: Substring) -> String? {
         guard field.hasPrefix("r="), field.utf8.count > 2,
             field.utf8.dropFirst(2).allSatisfy({ (0x21...0x7E).contains($0) && $0 != 0x2C })
         else { return nil }
@@ -79,7 +81,7 @@ enum ScramMessages {
     }
 
     /// A `saslname`: commas and equals signs stand as `=2C` and `=3D`.
-    static func escape(_ name: String) -> String {
+    package static func escape(_ name: String) -> String {
         name.reduce(into: "") { text, character in
             switch character {
             case ",": text += "=2C"
@@ -89,7 +91,7 @@ enum ScramMessages {
         }
     }
 
-    static func unescape(_ name: Substring) -> String? {
+    package static func unescape(_ name: Substring) -> String? {
         let parts = name.split(separator: "=", omittingEmptySubsequences: false)
         var text = parts.first.map(String.init) ?? ""
         for part in parts.dropFirst() {

@@ -38,12 +38,12 @@ package enum SASLMechanism: String, Hashable, Sendable, CaseIterable {
     }
 
     /// H(text)
-    func hash(_ bytes: [UInt8]) -> [UInt8] {
+    package func hash(_ bytes: [UInt8]) -> [UInt8] {
         self == .scramSHA512 ? Array(SHA512.hash(data: bytes)) : Array(SHA256.hash(data: bytes))
     }
 
     /// HMAC(key, text)
-    func hmac(_ key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
+    package func hmac(_ key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
         let key = SymmetricKey(data: key)
         return self == .scramSHA512
             ? Array(HMAC<SHA512>.authenticationCode(for: bytes, using: key))
@@ -52,7 +52,7 @@ package enum SASLMechanism: String, Hashable, Sendable, CaseIterable {
 }
 
 /// Whether the bytes are the same, in a time that only depends on their number.
-func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+package func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
     guard left.count == right.count else { return false }
     var difference: UInt8 = 0
     for index in left.indices { difference |= left[index] ^ right[index] }

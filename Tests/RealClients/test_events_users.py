@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""deploy/events-sasl on a platform, and KafkaUser objects as kubectl, confluent-kafka and kcat see them."""
+import base64
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
+from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
+                                   ResourcePatternType, ResourceType)
+
+from conftest import APUS, ROOT, wait_for
+from events_fixture import KCAT
+from test_events_access import ADMIN, PASSWORD, pki, secret, tls_broker  # noqa: F401
+
+N = ["-n", "events"]
+
+
+def login(user, password, **more):
+    return {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": user,
+            "sasl.password": password, **more}
+
+
+class Events:
+    """A broker, and the objects about it. `users` logs in as administrator."""
+
+    def __init__(self, cluster, address, admin_login):
+        self.cluster, self.address = cluster, address
+        self.admin = AdminClient({"bootstrap.servers": address, "log_level": 0, **admin_login})
+
+    def apply(self, name, namespace, cluster="events", kind="KafkaUser", version="v1", **spec):
+        self.cluster.apply(json.dumps({
+            "apiVersion": f"kafka.strimzi.io/{version}", "kind": kind,
+            "metadata": {"name": name, "namespace": namespace, "labels": {"strimzi.io/cluster": cluster}},
+            "spec": spec}))
+
+    def ready(self, name, namespace, status=None, kind="kafkauser"):
+        """The condition Ready, once it speaks of the object as it is now (and has that status)."""
+        def current():
+            found = self.cluster.get(kind, name, "-n", namespace)
+            if found.get("status", {}).get("observedGeneration") != found["metadata"]["generation"]:
+                return None
+            condition = next((c for c in found["status"].get("conditions", []) if c["type"] == "Ready"), None)
+            return condition if status in (None, (condition or {}).get("status")) else None
+        return wait_for(current, 30, f"a condition of {name}")
+
+    def password(self, name, namespace):
+        data = self.cluster.get("secret", name, "-n", namespace)["data"]
+        password = base64.b64decode(data["password"]).decode()
+        assert base64.b64decode(data["sasl.jaas.config"]).decode() == (
+            "org.apache.kafka.common.security.scram.ScramLoginModule required "
+            f'username="{name}" password="{password}";')
+        return password
+
+    def set_password(self, name, namespace, password):
+        coded = base64.b64encode(password.encode()).decode()
+        self.cluster.kubectl("patch", "secret", name, "-n", namespace, "-p", json.dumps({"data": {"password": coded}}))
+
+    def kcat(self, user, password):
+        """Whether the user is let in; other errors fail."""
+        flags = [flag for key, value in login(user, password).items() for flag in ("-X", f"{key}={value}")]
+        result = subprocess.run([KCAT, "-b", self.address, *flags, "-L"], text=True, capture_output=True, timeout=40)
+        assert result.returncode == 0 or "Authentication fail" in result.stderr, result.stderr
+        return result.returncode == 0
+
+    def produce(self, options, topic, value="x"):
+        """Sends one record; the error's code, or None."""
+        errors = []
+        client = Producer({"bootstrap.servers": self.address, "message.timeout.ms": 10000, "log_level": 0, **options})
+        client.produce(topic, value, on_delivery=lambda error, _: errors.append(error.code() if error else None))
+        client.flush(20)
+        assert len(errors) == 1
+        return errors[0]
+
+    def consume(self, options, topic, group):
+        """The first record's value, or the error's code."""
+        client = Consumer({"bootstrap.servers": self.address, "group.id": group, "auto.offset.reset": "earliest",
+                           "log_level": 0, **options})
+        try:
+            client.subscribe([topic])
+            message = wait_for(lambda: client.poll(0.2), 20, "a record or an error")
+            return message.error().code() if message.error() else message.value().decode()
+        finally:
+            client.close()
+
+    def rules(self, principal):
+        found = self.admin.describe_acls(AclBindingFilter(
+            ResourceType.ANY, None, ResourcePatternType.ANY, principal, None, AclOperation.ANY,
+            AclPermissionType.ANY)).result(20)
+        return {(r.restype.name, r.name, r.resource_pattern_type.name, r.operation.name, r.permission_type.name)
+                for r in found}
+
+    def credentials(self, user):
+        try:
+            found = self.admin.describe_user_scram_credentials([user])[user].result(20)
+            return [info.mechanism.name for info in found.scram_credential_infos]
+        except KafkaException as error:
+            assert error.args[0].code() == KafkaError.RESOURCE_NOT_FOUND
+            return []
+
+
+@pytest.fixture(scope="module")
+def events(cluster, tmp_path_factory):
+    deploy = tmp_path_factory.mktemp("deploy")
+    shutil.copytree(ROOT / "deploy", deploy, dirs_exist_ok=True)
+    password = secrets.token_hex(24)
+    (deploy / "events-sasl" / "admin.env").write_text(f"password={password}\n")
+    cluster.kubectl("apply", "-k", str(deploy / "events-sasl"))
+    cluster.kubectl("rollout", "status", "statefulset/events", *N, "--timeout=60s")
+    cluster.kubectl("rollout", "status", "deployment/events-operator", *N, "--timeout=60s")
+    spec = cluster.get("service", "events", *N)["spec"]
+    return Events(cluster, f"{spec['clusterIP']}:{spec['ports'][0]['port']}", login("admin", password))
+
+
+def acl(kind, name, *operations, **more):
+    return {"resource": {"type": kind, "name": name, **more.pop("resource", {})}, "operations": list(operations), **more}
+
+
+SCRAM = {"type": "scram-sha-512"}
+
+
+def test_the_example_logs_in_and_may_do_what_it_says(events, cluster):
+    cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "events-sasl" / "example.yaml"))
+    assert events.ready("recommender", "events")["status"] == "True"
+    assert events.ready("ratings", "events", kind="kafkatopic", status="True")
+    user = cluster.get("kafkauser", "recommender", *N)
+    assert (user["status"]["username"], user["status"]["secret"]) == ("recommender", "recommender")
+    made = cluster.get("secret", "recommender", *N)
+    assert made["metadata"]["labels"]["strimzi.io/kind"] == "KafkaUser"
+    assert [o["uid"] for o in made["metadata"]["ownerReferences"]] == [user["metadata"]["uid"]]
+
+    options = login("recommender", events.password("recommender", "events"))
+    assert events.produce(options, "ratings", "five") is None
+    assert events.consume(options, "ratings", "recommender-1") == "five"
+    assert events.consume(options, "ratings", "others") == KafkaError.GROUP_AUTHORIZATION_FAILED
+    assert events.produce(options, "another") == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    assert not events.kcat("recommender", "wrong") and not events.kcat("nobody", "wrong")
+
+    status = cluster.get("kafkatopic", "ratings", *N)["status"]
+    topic = events.admin.describe_topics(TopicCollection(["ratings"]))["ratings"].result(20)
+    # librdkafka writes ids in another alphabet of base64 than Kafka's tools.
+    assert status["topicName"] == "ratings" and status["topicId"] == str(topic.topic_id).translate({43: "-", 47: "_"})
+    old = cluster.kubectl("get", "kafkatopics.v1beta2.kafka.strimzi.io", "ratings", *N, "-o", "jsonpath={.apiVersion}")
+    assert old == "kafka.strimzi.io/v1beta2"
+    assert "scram-sha-512" in cluster.kubectl("get", "kafkauser", "recommender", *N)
+
+
+def test_rules_are_exactly_those_declared(events, cluster, namespace):
+    events.apply("exact", namespace, authentication=SCRAM, authorization={"type": "simple", "acls": [
+        acl("topic", "a", "Read", "Write"), acl("transactionalId", "t", "All", resource={"patternType": "prefix"}),
+        acl("cluster", "", "Describe"), acl("topic", "secret", "All", type="deny")]})
+    assert events.ready("exact", namespace)["status"] == "True"
+    assert events.rules("User:exact") == {
+        ("TOPIC", "a", "LITERAL", "READ", "ALLOW"), ("TOPIC", "a", "LITERAL", "WRITE", "ALLOW"),
+        ("TRANSACTIONAL_ID", "t", "PREFIXED", "ALL", "ALLOW"),
+        ("BROKER", "kafka-cluster", "LITERAL", "DESCRIBE", "ALLOW"), ("TOPIC", "secret", "LITERAL", "ALL", "DENY")}
+
+    extra = AclBinding(ResourceType.TOPIC, "b", ResourcePatternType.LITERAL, "User:exact", "*", AclOperation.READ,
+                       AclPermissionType.ALLOW)
+    events.admin.create_acls([extra])[extra].result(20)
+    events.apply("exact", namespace, version="v1beta2", authentication=SCRAM, authorization={"type": "simple", "acls": [
+        {"resource": {"type": "topic", "name": "a"}, "operation": "Read"}]})
+    assert events.ready("exact", namespace)["status"] == "True"
+    assert events.rules("User:exact") == {("TOPIC", "a", "LITERAL", "READ", "ALLOW")}
+
+
+def test_passwords_are_changed_in_the_secret(events, cluster, namespace):
+    events.apply("rotating", namespace, authentication=SCRAM)
+    assert events.ready("rotating", namespace)["status"] == "True"
+    first = events.password("rotating", namespace)
+    assert len(first) == 32 and events.kcat("rotating", first)
+
+    events.set_password("rotating", namespace, "another \"pass\\word")
+    wait_for(lambda: events.kcat("rotating", "another \"pass\\word"), 30, "the new password to be taken")
+    assert not events.kcat("rotating", first)
+
+    cluster.kubectl("delete", "secret", "rotating", "-n", namespace)
+    wait_for(lambda: cluster.kubectl("get", "secret", "rotating", "-n", namespace, check=False).returncode == 0, 30,
+             "a new Secret")
+    third = wait_for(lambda: events.password("rotating", namespace), 10, "its password")
+    wait_for(lambda: events.kcat("rotating", third), 30, "the third password to be taken")
+    assert third not in (first, "another \"pass\\word") and not events.kcat("rotating", "another \"pass\\word")
+
+    said = cluster.kubectl("logs", "deployment/events-operator", *N) + cluster.kubectl("logs", "events-0", *N)
+    assert all(password not in said for password in (first, third, "another"))
+
+
+def test_password_from_another_secret(events, cluster, namespace):
+    events.apply("given", namespace, authentication={**SCRAM, "password": {"valueFrom": {"secretKeyRef": {
+        "name": "source", "key": "word"}}}}, template={"secret": {"metadata": {"labels": {"team": "ml"}}}})
+    condition = events.ready("given", namespace)
+    assert (condition["status"], condition["reason"]) == ("False", "InvalidResource")
+    assert f"{namespace}/source" in condition["message"]
+    cluster.kubectl("create", "secret", "generic", "source", "-n", namespace, "--from-literal=word=given by others")
+    assert events.ready("given", namespace, status="True")
+    assert events.password("given", namespace) == "given by others" and events.kcat("given", "given by others")
+    assert cluster.get("secret", "given", "-n", namespace)["metadata"]["labels"]["team"] == "ml"
+
+
+def test_deleting_takes_all_away(events, cluster, namespace):
+    events.apply("leaving", namespace, authentication=SCRAM, authorization={
+        "type": "simple", "acls": [acl("topic", "a", "Read")]})
+    assert events.ready("leaving", namespace)["status"] == "True"
+    password = events.password("leaving", namespace)
+    assert events.credentials("leaving") == ["SCRAM_SHA_512"] and events.rules("User:leaving")
+    cluster.kubectl("delete", "kafkauser", "leaving", "-n", namespace, "--timeout=30s")
+    assert events.credentials("leaving") == [] and not events.rules("User:leaving")
+    assert not events.kcat("leaving", password)
+    wait_for(lambda: cluster.kubectl("get", "secret", "leaving", "-n", namespace, check=False).returncode != 0, 30,
+             "the Secret to go with its owner")
+
+
+def test_certificates_of_others(events, cluster, namespace):
+    events.apply("carol", namespace, authentication=SCRAM, authorization={
+        "type": "simple", "acls": [acl("topic", "a", "Read")]})
+    assert events.ready("carol", namespace)["status"] == "True"
+    events.apply("carol", namespace, authentication={"type": "tls-external"}, authorization={
+        "type": "simple", "acls": [acl("topic", "a", "Read")]})
+    assert events.ready("carol", namespace)["status"] == "True"
+    assert cluster.get("kafkauser", "carol", "-n", namespace)["status"]["username"] == "CN=carol"
+    assert events.rules("User:CN=carol") == {("TOPIC", "a", "LITERAL", "READ", "ALLOW")}
+    assert not events.rules("User:carol") and events.credentials("carol") == []
+    wait_for(lambda: cluster.kubectl("get", "secret", "carol", "-n", namespace, check=False).returncode != 0, 30,
+             "the Secret to go")
+
+
+def test_what_cannot_be_done_is_told(events, cluster, namespace):
+    events.apply("issued", namespace, authentication={"type": "tls"})
+    events.apply("quota", namespace, authentication=SCRAM, quotas={"producerByteRate": 1048576})
+    events.apply("admin", namespace, authentication=SCRAM)
+    events.apply("recommender", namespace, authentication=SCRAM)
+    cluster.kubectl("create", "secret", "generic", "taken", "-n", namespace, "--from-literal=password=mine")
+    events.apply("taken", namespace, authentication=SCRAM)
+    for name, reason, part in [
+            ("issued", "NotSupported", "tls-external"), ("quota", "NotSupported", "spec.quotas"),
+            ("admin", "ResourceConflict", "operator's own"), ("recommender", "ResourceConflict", "events/recommender"),
+            ("taken", "ResourceConflict", "Secret")]:
+        condition = events.ready(name, namespace)
+        assert (condition["status"], condition["reason"]) == ("False", reason), name
+        assert part in condition["message"], name
+    assert events.credentials("quota") == [] and events.credentials("taken") == []
+    assert base64.b64decode(cluster.get("secret", "taken", "-n", namespace)["data"]["password"]) == b"mine"
+    # The other's user stays.
+    cluster.kubectl("delete", "kafkauser", "recommender", "admin", "-n", namespace, "--timeout=30s")
+    assert events.credentials("recommender") == ["SCRAM_SHA_512"] and events.rules("User:recommender")
+    for spec in [{"authentication": {"type": "oauth"}}, {"authorization": {"type": "simple", "acls": [
+            acl("topic", "a", "Reed")]}}]:
+        refused = cluster.kubectl("apply", "-n", namespace, "-f", "-", check=False, input=json.dumps({
+            "apiVersion": "kafka.strimzi.io/v1", "kind": "KafkaUser", "metadata": {"name": "bad"}, "spec": spec}))
+        assert refused.returncode != 0 and "spec.auth" in refused.stderr
+
+
+def test_operator_over_tls(cluster, namespace, tls_broker, pki, tmp_path):  # noqa: F811
+    """`apus operate events` by hand, against a broker with TLS and logins."""
+    cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "events" / "crds.yaml"))
+    tls = {"security.protocol": "SASL_SSL", "ssl.ca.location": str(pki / "ca.pem")}
+    events = Events(cluster, tls_broker.address, login(ADMIN, PASSWORD, **tls))
+    log = open(tmp_path / "operator.log", "wb")
+    process = subprocess.Popen(
+        [APUS, "operate", "events", "--kubeconfig", cluster.kubeconfig, "--bootstrap", events.address, "--cluster",
+         "secured", "--user", ADMIN, "--ca-file", str(pki / "ca.pem")],
+        env={**os.environ, "HOME": str(tmp_path), "APUS_EVENTS_PASSWORD": PASSWORD}, stdout=log, stderr=log)
+    try:
+        events.apply("over-tls", namespace, cluster="secured", kind="KafkaTopic", partitions=1)
+        events.apply("over-tls", namespace, cluster="secured", authentication=SCRAM, authorization={
+            "type": "simple", "acls": [acl("topic", "over-tls", "Write")]})
+        assert events.ready("over-tls", namespace)["status"] == "True", (tmp_path / "operator.log").read_text()
+        assert events.ready("over-tls", namespace, kind="kafkatopic")["status"] == "True"
+        options = login("over-tls", events.password("over-tls", namespace), **tls)
+        assert events.produce(options, "over-tls") is None
+        for kind in ("kafkauser", "kafkatopic"):
+            cluster.kubectl("delete", kind, "over-tls", "-n", namespace, "--timeout=30s")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
