@@ -22,7 +22,7 @@ struct CaptureTests {
             }
         }
         #expect(missing.isEmpty, "there is no capture of \(missing.sorted())")
-        try await BrokerFixture.run { fixture in
+        try await BrokerFixture.run({ $0.initialRebalanceDelay = .zero }) { fixture in
             try await fixture.connect { client in
                 // Ids that this broker gave in place of the ones in the captures; they are equally long.
                 var names: [(old: [UInt8], new: [UInt8])] = []
@@ -67,7 +67,7 @@ struct CaptureTests {
     }
 
     private func record() async throws {
-        try await BrokerFixture.run { fixture in
+        try await BrokerFixture.run({ $0.initialRebalanceDelay = .zero }) { fixture in
             var scenario = Scenario()
             try await fixture.connect { try await scenario.walk(&$0) }
             for version in APITable.apis[SaslAuthenticateRequest.apiKey]?.versions ?? 0...0 {

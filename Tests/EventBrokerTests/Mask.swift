@@ -37,10 +37,19 @@ enum Mask {
         if let old = old as? JoinGroupResponse, let new = new as? JoinGroupResponse, old.memberId != new.memberId {
             names.append((Array(old.memberId.utf8), Array(new.memberId.utf8)))
         }
+        if let old = old as? CreateTopicsResponse, let new = new as? CreateTopicsResponse {
+            for (old, new) in zip(old.topics, new.topics) where old.topicId != new.topicId {
+                names.append((bytes(old.topicId), bytes(new.topicId)))
+            }
+        }
         #expect(masked(old) == masked(new), "\(Response.self), version \(step.version)")
         #expect(step.response.prefix(4) == answer.prefix(4), "\(Response.self), version \(step.version): correlation")
         // What is not compared is as long as it was.
         #expect(step.response.count == answer.count, "\(Response.self), version \(step.version): length")
+    }
+
+    private static func bytes(_ id: KafkaUUID) -> [UInt8] {
+        [id.high, id.low].flatMap { half in withUnsafeBytes(of: half.bigEndian) { Array($0) } }
     }
 
     private static func masked<Response: KafkaMessage>(_ response: Response) -> Response {

@@ -34,10 +34,12 @@ PARTITIONS = 3
 TXN_OFFSET_COMMIT, DESCRIBE_ACLS, CREATE_ACLS, DELETE_ACLS, DESCRIBE_CONFIGS, ALTER_CONFIGS = range(28, 34)
 SASL_AUTHENTICATE, CREATE_PARTITIONS, DELETE_GROUPS, INCREMENTAL_ALTER_CONFIGS, OFFSET_DELETE = 36, 37, 42, 44, 47
 DESCRIBE_SCRAM, ALTER_SCRAM, DESCRIBE_CLUSTER, DESCRIBE_PRODUCERS, DESCRIBE_TXNS, LIST_TXNS = 50, 51, 60, 61, 65, 66
+CONSUMER_HEARTBEAT, CONSUMER_DESCRIBE = 68, 69
 # What changes the broker's state: all of it is kept, as later answers depend on it.
 CHANGES = {PRODUCE, OFFSET_COMMIT, JOIN_GROUP, LEAVE_GROUP, SYNC_GROUP, CREATE_TOPICS, DELETE_TOPICS, DELETE_RECORDS,
            INIT_PRODUCER_ID, ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT, CREATE_ACLS, DELETE_ACLS,
-           ALTER_CONFIGS, CREATE_PARTITIONS, DELETE_GROUPS, INCREMENTAL_ALTER_CONFIGS, OFFSET_DELETE, ALTER_SCRAM}
+           ALTER_CONFIGS, CREATE_PARTITIONS, DELETE_GROUPS, INCREMENTAL_ALTER_CONFIGS, OFFSET_DELETE, ALTER_SCRAM,
+           CONSUMER_HEARTBEAT}
 # The first JoinGroup of a member is answered with its id and this code (KIP-394).
 MEMBER_ID_REQUIRED = 79
 
@@ -274,11 +276,13 @@ class PythonWalk:
                                                   configs={"retention.ms": "-1"})})
             admin.create_partitions({self.topic: PARTITIONS})
             assert len(admin.describe_topics([self.topic])[0]["partitions"]) == PARTITIONS
-            self.write()
+            self.write(self.topic)
         if records:
             self.read()
         if group:
             self.consume()
+        if self.due(CONSUMER_HEARTBEAT, CONSUMER_DESCRIBE):
+            self.share()
         if self.due(ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT, LIST_TXNS):
             self.transact()
         self.administrate()
@@ -289,12 +293,12 @@ class PythonWalk:
             admin.delete_topics([self.topic])
         admin.close()
 
-    def write(self):
+    def write(self, topic):
         # A broker of the oldest versions gets records of a format that is refused (and answered with Kafka's code).
         limits, self.walk.proxy.limits = self.walk.proxy.limits, {} if self.step > 8 else self.walk.proxy.limits
         writer = kafka.KafkaProducer(enable_idempotence=self.due(INIT_PRODUCER_ID), **self.options)
         for number in range(3):
-            sent = writer.send(self.topic, key=b"k", value=b"%d" % number, partition=0,
+            sent = writer.send(topic, key=b"k", value=b"%d" % number, partition=0,
                                timestamp_ms=1_700_000_000_000 + number)
             assert sent.get(20).offset == number
         writer.close()
@@ -352,6 +356,28 @@ class PythonWalk:
         if self.step == 0:
             self.admin.delete_group_offsets(self.group, [place])
         self.admin.delete_groups([self.group])
+
+    def share(self):
+        """A group whose members only send heartbeats (KIP-848). kafka-python has no such; librdkafka goes in."""
+        walk, topic, group, wait = self.walk, "captures-shared", f"g-shared-{self.step}", 20
+        if self.step == 0:
+            # Members name topics by ids, which CreateTopics tells from version 7 on.
+            self.admin.create_topics({topic: dict(num_partitions=1, replication_factor=1,
+                                                  configs={"retention.ms": "-1"})})
+            self.write(topic)
+        ours, walk.proxy.client = walk.proxy.client, f"confluent-kafka/librdkafka-{confluent_kafka.libversion()[0]}"
+        options = walk.options("auto.offset.reset", "enable.auto.commit", "fetch.wait.max.ms")
+        reader = confluent_kafka.Consumer({**options, "group.id": group, "group.protocol": "consumer",
+                                           "client.id": "reader"})
+        reader.subscribe([topic])
+        values = [reader.poll(wait).value() for _ in range(3)]
+        assert values == [b"0", b"1", b"2"], values
+        reader.commit(asynchronous=False)
+        client = confluent.AdminClient(walk.options())
+        (described,) = client.describe_consumer_groups([group], request_timeout=wait).values()
+        assert described.result(wait).members[0].client_id == "reader"
+        reader.close()
+        walk.proxy.client = ours
 
     def transact(self):
         identifier, place = f"tx-{self.step}", kafka.TopicPartition(self.topic, 1)
