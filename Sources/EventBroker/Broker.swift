@@ -1,10 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 import Dispatch
 import EventCoordination
 import EventLog
 import KafkaProtocol
 package import Logging
 import NIOCore
-// SPDX-License-Identifier: Apache-2.0
 import SASLMessages
 import Synchronization
 

@@ -1,8 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import Foundation
 import KafkaProtocol
 import Logging
 import NIOEmbedded
-// SPDX-License-Identifier: Apache-2.0
 import SASLMessages
 import Testing
 

@@ -1,7 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import Foundation
 import KafkaProtocol
 import NIOCore
-// SPDX-License-Identifier: Apache-2.0
 import SASLMessages
 import Testing
 

@@ -1,5 +1,5 @@
-import KafkaProtocol
 // SPDX-License-Identifier: Apache-2.0
+import KafkaProtocol
 import SASLMessages
 import Testing
 

@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import KafkaProtocol
 import KafkaRecords
-// SPDX-License-Identifier: Apache-2.0
 import SASLMessages
 
 @testable import EventBroker

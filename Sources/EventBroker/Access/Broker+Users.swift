@@ -1,7 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import EventCoordination
 import KafkaProtocol
 import Logging
-// SPDX-License-Identifier: Apache-2.0
 import SASLMessages
 
 /// Users and what is kept of their passwords (KIP-554).

@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import Dispatch
 import EventCoordination
-// SPDX-License-Identifier: Apache-2.0
 import SASLMessages
 import Synchronization
 

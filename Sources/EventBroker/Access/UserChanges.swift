@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import EventCoordination
 import KafkaProtocol
-// SPDX-License-Identifier: Apache-2.0
 import SASLMessages
 
 /// What a request wants of users. All changes of a user happen, or none.

@@ -1,7 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import ApusCore
 import EventCoordination
 import Foundation
-// SPDX-License-Identifier: Apache-2.0
 import SASLMessages
 
 /// What `users.json` says: who may log in, with what a server keeps of their passwords.

@@ -1,5 +1,5 @@
-import ApusCore
 // SPDX-License-Identifier: Apache-2.0
+import ApusCore
 package import SASLMessages
 
 /// The credentials of users, at most one a user and SCRAM mechanism, and what administrators do to them (KIP-554).
