@@ -70,8 +70,13 @@ package struct EventOperator: Sendable {
         let users = informer(of: resource, cluster.map { "\(Self.clusterLabel)=\($0)" })
         // Only those that it made itself are held in memory.
         let secrets = informer(of: .secrets, "\(UserSecret.kindLabel)=\(resource.kind)")
+        let objects = Controller.Source(users) { event in
+            guard case .deleted(let gone) = event else { return [event.object.key] }
+            // Another that declares the same user may have it now.
+            return [gone.key] + users.list().filter { $0.name == gone.name }.map(\.key)
+        }
         let controller = Controller(
-            name: "kafkauser", sources: [.objects(of: users), .owners(of: secrets, kind: resource.kind)],
+            name: "kafkauser", sources: [objects, .owners(of: secrets, kind: resource.kind)],
             reconciler: KafkaUserReconciler(
                 resource: resource, client: client, users: users, admin: direct, logger: logger),
             workers: 2, logger: logger)

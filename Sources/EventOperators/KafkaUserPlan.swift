@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import KafkaClient
+import SASLMessages
 
 /// A user as Kafka has it, under both names that it may go by: the object's, and the subject of a certificate.
 struct UserState: Equatable {
     /// A name under which nothing is found has no entry.
     struct Account: Equatable {
-        /// Whether it logs in with SCRAM-SHA-512.
-        var hasCredential = false
+        /// How it can log in with a password.
+        var credentials: Set<SASLMechanism> = []
         var rules: Set<AccessRule> = []
         /// By Kafka's names; nil where the broker has no quotas.
         var quotas: [String: Double]?
@@ -18,8 +19,8 @@ struct UserState: Equatable {
 
 /// The way from a user as it is to what is declared. A value; nothing is asked.
 struct UserPlan: Equatable {
-    /// Names whose credentials go.
-    var withoutCredential: [String] = []
+    /// What goes, by the user's name in Kafka: other ways to log in would outlive a change of the password.
+    var oldCredentials: [String: Set<SASLMechanism>] = [:]
     /// Made before others are deleted, so that what stays allowed is never refused.
     var newRules: Set<AccessRule> = []
     var oldRules: Set<AccessRule> = []
@@ -44,9 +45,9 @@ struct UserPlan: Equatable {
         for (name, account) in present.accounts.sorted(by: { $0.key < $1.key }) {
             let isWanted = declared?.username == name
             has.formUnion(account.rules)
-            if account.hasCredential, !(isWanted && declared?.logsInWithPassword == true) {
-                withoutCredential.append(name)
-            }
+            let credentials: Set<SASLMechanism> = isWanted && declared?.logsInWithPassword == true ? [.scramSHA512] : []
+            let old = account.credentials.subtracting(credentials)
+            if !old.isEmpty { oldCredentials[name] = old }
             let quotas = isWanted ? declared?.quotas ?? [:] : [:]
             guard let given = account.quotas else {
                 if quotas.isEmpty { continue }

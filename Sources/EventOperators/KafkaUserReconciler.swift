@@ -9,8 +9,9 @@ import SASLMessages
 
 /// Makes users what KafkaUser objects declare: password, access rules, quotas, and the Secret that clients read.
 ///
-/// Looks again every two minutes (Strimzi's default interval), and then sets the password again, as it cannot be read
-/// back; so what others changed in Kafka is put right. Passwords are not logged and not in the status.
+/// Looks again every two minutes (Strimzi's default interval), so that what others changed in Kafka is put right. A
+/// password cannot be read back: it is tried, and set where it is refused. Passwords are not logged and not in the
+/// status.
 package struct KafkaUserReconciler: Reconciler {
     /// Keeps the object until its user is gone.
     static let finalizer = "strimzi.io/user-operator"
@@ -86,7 +87,16 @@ package struct KafkaUserReconciler: Reconciler {
             let plan = try UserPlan(declared, present: present)
             let password = try await password(of: object, declared)
             try await carryOut(plan, &session)
-            if let password { try await session.setPassword(password, of: declared.name, .scramSHA512) }
+            if let password {
+                var isRight = present.accounts[declared.name]?.credentials.contains(.scramSHA512) == true
+                if isRight {
+                    isRight = try await admin.isLetIn(declared.name, password: password, .scramSHA512) ?? false
+                }
+                if !isRight {
+                    try await session.setPassword(password, of: declared.name, .scramSHA512)
+                    logger.info("user \(declared.username) has its password", metadata: ["object": "\(object.key)"])
+                }
+            }
             if !plan.isEmpty {
                 logger.info("user \(declared.username) is as declared", metadata: ["object": "\(object.key)"])
             }
@@ -100,7 +110,7 @@ package struct KafkaUserReconciler: Reconciler {
             var account = UserState.Account()
             // A broker without logins, or without rules, has none of this user.
             do {
-                account.hasCredential = try await session.credentials(of: username).contains(.scramSHA512)
+                account.credentials = try await session.credentials(of: username)
             } catch let error as KafkaError where error.code == .securityDisabled || error.code == .unsupportedFeature {
             }
             do {
@@ -119,7 +129,9 @@ package struct KafkaUserReconciler: Reconciler {
         for (name, change) in plan.quotas.sorted(by: { $0.key < $1.key }) {
             try await session.alterQuotas(of: name, set: change.set, remove: change.remove)
         }
-        for name in plan.withoutCredential { try await session.deleteCredential(of: name, .scramSHA512) }
+        for (name, mechanisms) in plan.oldCredentials.sorted(by: { $0.key < $1.key }) {
+            for mechanism in mechanisms { try await session.deleteCredential(of: name, mechanism) }
+        }
     }
 
     /// The password to set, which clients find in the user's Secret from now on; nil where none is declared.

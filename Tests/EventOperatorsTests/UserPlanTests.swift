@@ -2,6 +2,7 @@
 import ApusCore
 import KafkaClient
 import KubeAPI
+import SASLMessages
 import Testing
 
 @testable import EventOperators
@@ -125,11 +126,11 @@ func userObject(_ spec: JSONValue, name: String = "alice", labels: [String: Stri
         let foreign = rule(.all, .topic, "a", principal: "User:CN=alice")
         declared.rules = [kept, new]
         let present = UserState(accounts: [
-            "alice": .init(hasCredential: true, rules: [kept, old]),
-            "CN=alice": .init(hasCredential: false, rules: [foreign]),
+            "alice": .init(credentials: [.scramSHA512], rules: [kept, old]),
+            "CN=alice": .init(rules: [foreign]),
         ])
         let plan = try UserPlan(declared, present: present)
-        #expect(plan.newRules == [new] && plan.oldRules == [old, foreign] && plan.withoutCredential.isEmpty)
+        #expect(plan.newRules == [new] && plan.oldRules == [old, foreign] && plan.oldCredentials.isEmpty)
         var after = present
         after.accounts["alice"]?.rules = declared.rules
         after.accounts["CN=alice"]?.rules = []
@@ -137,23 +138,27 @@ func userObject(_ spec: JSONValue, name: String = "alice", labels: [String: Stri
     }
 
     @Test func anotherLoginTakesTheCredentialAway() throws {
-        let present = UserState(accounts: ["alice": .init(hasCredential: true), "CN=alice": .init()])
+        let present = UserState(accounts: ["alice": .init(credentials: [.scramSHA512]), "CN=alice": .init()])
         var declared = UserDeclaration(name: "alice")
         for authentication in [UserDeclaration.Authentication.none, .externalCertificate] {
             declared.authentication = authentication
-            #expect(try UserPlan(declared, present: present).withoutCredential == ["alice"])
+            #expect(try UserPlan(declared, present: present).oldCredentials == ["alice": [.scramSHA512]])
         }
         declared.authentication = .scram(nil)
         #expect(try UserPlan(declared, present: present).isEmpty)
+        // Of others' making: it would stay with an old password.
+        let both = UserState(accounts: ["alice": .init(credentials: [.scramSHA256, .scramSHA512])])
+        #expect(try UserPlan(declared, present: both).oldCredentials == ["alice": [.scramSHA256]])
     }
 
     @Test func nobodyKeepsNothing() throws {
         let present = UserState(accounts: [
-            "alice": .init(hasCredential: true, rules: [rule(.read, .topic, "a")], quotas: ["producer_byte_rate": 5]),
+            "alice": .init(
+                credentials: [.scramSHA512], rules: [rule(.read, .topic, "a")], quotas: ["producer_byte_rate": 5]),
             "CN=alice": .init(quotas: [:]),
         ])
         let plan = try UserPlan(nil, present: present)
-        #expect(plan.withoutCredential == ["alice"] && plan.oldRules.count == 1 && plan.newRules.isEmpty)
+        #expect(plan.oldCredentials == ["alice": [.scramSHA512]] && plan.oldRules.count == 1 && plan.newRules.isEmpty)
         #expect(plan.quotas == ["alice": .init(remove: ["producer_byte_rate"])])
     }
 

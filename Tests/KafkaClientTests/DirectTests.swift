@@ -51,6 +51,26 @@ import Testing
         }
     }
 
+    @Test func passwordsOfOthersAreTried() async throws {
+        // Nobody logs in here by name, so there is nothing to try.
+        try await FakeBroker.run { _ in
+            .close
+        } _: { broker in
+            let admin = try DirectAdmin(broker.configuration())
+            #expect(try await admin.isLetIn("admin", password: "secret", .scramSHA512) == nil)
+            #expect(broker.requests.isEmpty)
+        }
+        for (password, isRight) in [("secret", true), ("other", false)] {
+            let login = FakeLogin()
+            try await FakeBroker.run {
+                try login.reply($0) ?? .close
+            } _: { broker in
+                let admin = try DirectAdmin(broker.configuration(Self.login("PLAIN", password: "unused")))
+                #expect(try await admin.isLetIn("admin", password: password, .scramSHA512) == isRight)
+            }
+        }
+    }
+
     @Test func changesCredentials() async throws {
         let changes = Mutex<[AlterUserScramCredentialsRequest]>([])
         try await FakeBroker.run { request in

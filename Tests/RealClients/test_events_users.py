@@ -11,11 +11,12 @@ import subprocess
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
-                                   ResourcePatternType, ResourceType)
+                                   ResourcePatternType, ResourceType, ScramCredentialInfo, ScramMechanism,
+                                   UserScramCredentialUpsertion)
 
 from conftest import APUS, ROOT, wait_for
 from events_fixture import KCAT
-from test_events_access import ADMIN, PASSWORD, pki, secret, tls_broker  # noqa: F401
+from test_events_access import ADMIN, PASSWORD, pki, secret, serving, tls_broker  # noqa: F401
 
 N = ["-n", "events"]
 
@@ -162,10 +163,13 @@ def test_rules_are_exactly_those_declared(events, cluster, namespace):
     extra = AclBinding(ResourceType.TOPIC, "b", ResourcePatternType.LITERAL, "User:exact", "*", AclOperation.READ,
                        AclPermissionType.ALLOW)
     events.admin.create_acls([extra])[extra].result(20)
+    other = UserScramCredentialUpsertion("exact", ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096), b"other")
+    events.admin.alter_user_scram_credentials([other])["exact"].result(20)
     events.apply("exact", namespace, version="v1beta2", authentication=SCRAM, authorization={"type": "simple", "acls": [
         {"resource": {"type": "topic", "name": "a"}, "operation": "Read"}]})
     assert events.ready("exact", namespace)["status"] == "True"
     assert events.rules("User:exact") == {("TOPIC", "a", "LITERAL", "READ", "ALLOW")}
+    assert events.credentials("exact") == ["SCRAM_SHA_512"]
 
 
 def test_passwords_are_changed_in_the_secret(events, cluster, namespace):
@@ -254,28 +258,82 @@ def test_what_cannot_be_done_is_told(events, cluster, namespace):
         assert refused.returncode != 0 and "spec.auth" in refused.stderr
 
 
+class Operator:
+    """`apus operate events` by hand, for objects of one label."""
+
+    def __init__(self, cluster, address, label, folder, *arguments, **environment):
+        self.log = folder / "operator.log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [APUS, "operate", "events", "--kubeconfig", cluster.kubeconfig, "--bootstrap", address, "--cluster", label,
+                 *arguments], env={**os.environ, "HOME": str(folder), **environment}, stdout=log, stderr=log)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failed, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        assert failed or code == 0, self.log.read_text()
+
+
 def test_operator_over_tls(cluster, namespace, tls_broker, pki, tmp_path):  # noqa: F811
-    """`apus operate events` by hand, against a broker with TLS and logins."""
+    """Against a broker with TLS and logins."""
     cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "events" / "crds.yaml"))
     tls = {"security.protocol": "SASL_SSL", "ssl.ca.location": str(pki / "ca.pem")}
     events = Events(cluster, tls_broker.address, login(ADMIN, PASSWORD, **tls))
-    log = open(tmp_path / "operator.log", "wb")
-    process = subprocess.Popen(
-        [APUS, "operate", "events", "--kubeconfig", cluster.kubeconfig, "--bootstrap", events.address, "--cluster",
-         "secured", "--user", ADMIN, "--ca-file", str(pki / "ca.pem")],
-        env={**os.environ, "HOME": str(tmp_path), "APUS_EVENTS_PASSWORD": PASSWORD}, stdout=log, stderr=log)
-    try:
+    with Operator(cluster, events.address, "secured", tmp_path, "--user", ADMIN, "--ca-file", str(pki / "ca.pem"),
+                  APUS_EVENTS_PASSWORD=PASSWORD) as operator:
         events.apply("over-tls", namespace, cluster="secured", kind="KafkaTopic", partitions=1)
         events.apply("over-tls", namespace, cluster="secured", authentication=SCRAM, authorization={
             "type": "simple", "acls": [acl("topic", "over-tls", "Write")]})
-        assert events.ready("over-tls", namespace)["status"] == "True", (tmp_path / "operator.log").read_text()
+        assert events.ready("over-tls", namespace)["status"] == "True", operator.log.read_text()
         assert events.ready("over-tls", namespace, kind="kafkatopic")["status"] == "True"
         options = login("over-tls", events.password("over-tls", namespace), **tls)
         assert events.produce(options, "over-tls") is None
         for kind in ("kafkauser", "kafkatopic"):
             cluster.kubectl("delete", kind, "over-tls", "-n", namespace, "--timeout=30s")
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+
+
+def test_clients_with_certificates(request, cluster, namespace, pki, tmp_path):  # noqa: F811
+    """Against a broker that tells clients, and the operator, by their certificates only."""
+    cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "events" / "crds.yaml"))
+
+    def options(name):
+        return {"security.protocol": "SSL", "ssl.ca.location": str(pki / "ca.pem"),
+                "ssl.certificate.location": str(pki / f"{name}.pem"), "ssl.key.location": str(pki / f"{name}.key")}
+    for broker in serving(request, "--tls-certificate", str(pki / "broker.pem"), "--tls-key", str(pki / "broker.key"),
+                          "--tls-client-ca", str(pki / "ca.pem"), "--super-users", "User:CN=boss,O=Apus"):
+        events = Events(cluster, broker.address, options("boss"))
+        flags = [flag for key, value in options("boss").items() for flag in ("-X", f"{key}={value}")]
+        with Operator(cluster, broker.address, "certified", tmp_path, *flags) as operator:
+            events.apply("t", namespace, cluster="certified", kind="KafkaTopic", partitions=1)
+            events.apply("carol", namespace, cluster="certified", authentication={"type": "tls-external"},
+                         authorization={"type": "simple", "acls": [acl("topic", "t", "Write")]})
+            assert events.ready("carol", namespace)["status"] == "True", operator.log.read_text()
+            assert events.ready("t", namespace, kind="kafkatopic")["status"] == "True"
+            assert events.produce(options("carol"), "t") is None
+            assert events.produce(options("carol"), "other") == KafkaError.TOPIC_AUTHORIZATION_FAILED
+            cluster.kubectl("delete", "kafkauser", "carol", "-n", namespace, "--timeout=30s")
+            assert events.produce(options("carol"), "t") == KafkaError.TOPIC_AUTHORIZATION_FAILED
+            cluster.kubectl("delete", "kafkatopic", "t", "-n", namespace, "--timeout=30s")
+
+
+def test_another_namespace_takes_over(events, cluster, namespace):
+    other = namespace + "-2"
+    cluster.kubectl("create", "namespace", other)
+    try:
+        events.apply("shared", namespace, authentication=SCRAM)
+        assert events.ready("shared", namespace)["status"] == "True"
+        events.apply("shared", other, authentication=SCRAM)
+        assert events.ready("shared", other)["reason"] == "ResourceConflict"
+        cluster.kubectl("delete", "kafkauser", "shared", "-n", namespace, "--timeout=30s")
+        assert events.ready("shared", other, status="True")
+        assert events.kcat("shared", events.password("shared", other))
     finally:
-        if process.poll() is None:
-            process.kill()
+        cluster.kubectl("delete", "namespace", other, "--wait=false")

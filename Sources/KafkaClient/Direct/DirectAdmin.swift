@@ -4,13 +4,14 @@ import KafkaProtocol
 import NIOCore
 import NIOPosix
 import NIOSSL
+package import SASLMessages
 
 /// Administration that librdkafka (2.0, of Debian) does not know, spoken by ourselves: SCRAM credentials (KIP-554),
 /// topic ids (KIP-516), rules about transactional ids, quotas (KIP-546).
 ///
 /// Each ``session(_:)`` is one connection that is made, used and closed; nothing is kept between them.
 package struct DirectAdmin: Sendable {
-    private let settings: DirectSettings
+    private var settings: DirectSettings
     private let timeout: Duration
 
     /// - Parameters:
@@ -24,6 +25,20 @@ package struct DirectAdmin: Sendable {
 
     /// The user of the client's own login; nil where it does not log in by name.
     package var user: String? { settings.login?.user }
+
+    /// Whether a user is let in with a password, by trying; nil where this client connects without such logins, so that
+    /// it cannot be tried.
+    package func isLetIn(_ user: String, password: String, _ mechanism: SASLMechanism) async throws -> Bool? {
+        guard settings.login != nil else { return nil }
+        var other = self
+        other.settings.login = .init(mechanism: mechanism, user: user, password: password)
+        do {
+            try await other.session { _ in }
+            return true
+        } catch let error as KafkaError where error.code == .authentication {
+            return false
+        }
+    }
 
     /// Connects to the first broker that answers, logs in, and runs a body.
     ///
