@@ -118,7 +118,8 @@ def events(cluster, tmp_path_factory):
 
 
 def acl(kind, name, *operations, **more):
-    return {"resource": {"type": kind, "name": name, **more.pop("resource", {})}, "operations": list(operations), **more}
+    resource = {"type": kind, "name": name, **more.pop("resource", {})}
+    return {"resource": resource, "operations": list(operations), **more}
 
 
 SCRAM = {"type": "scram-sha-512"}
@@ -191,6 +192,7 @@ def test_passwords_are_changed_in_the_secret(events, cluster, namespace):
 
     said = cluster.kubectl("logs", "deployment/events-operator", *N) + cluster.kubectl("logs", "events-0", *N)
     assert all(password not in said for password in (first, third, "another"))
+    assert said.count("user rotating has its password") == 3, "set only where it was not right"
 
 
 def test_password_from_another_secret(events, cluster, namespace):
@@ -258,6 +260,21 @@ def test_what_cannot_be_done_is_told(events, cluster, namespace):
         assert refused.returncode != 0 and "spec.auth" in refused.stderr
 
 
+def test_another_namespace_takes_over(events, cluster, namespace):
+    other = namespace + "-2"
+    cluster.kubectl("create", "namespace", other)
+    try:
+        events.apply("shared", namespace, authentication=SCRAM)
+        assert events.ready("shared", namespace)["status"] == "True"
+        events.apply("shared", other, authentication=SCRAM)
+        assert events.ready("shared", other)["reason"] == "ResourceConflict"
+        cluster.kubectl("delete", "kafkauser", "shared", "-n", namespace, "--timeout=30s")
+        assert events.ready("shared", other, status="True")
+        assert events.kcat("shared", events.password("shared", other))
+    finally:
+        cluster.kubectl("delete", "namespace", other, "--wait=false")
+
+
 class Operator:
     """`apus operate events` by hand, for objects of one label."""
 
@@ -265,8 +282,8 @@ class Operator:
         self.log = folder / "operator.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [APUS, "operate", "events", "--kubeconfig", cluster.kubeconfig, "--bootstrap", address, "--cluster", label,
-                 *arguments], env={**os.environ, "HOME": str(folder), **environment}, stdout=log, stderr=log)
+                [APUS, "operate", "events", "--kubeconfig", cluster.kubeconfig, "--bootstrap", address, "--cluster",
+                 label, *arguments], env={**os.environ, "HOME": str(folder), **environment}, stdout=log, stderr=log)
 
     def __enter__(self):
         return self
@@ -282,9 +299,16 @@ class Operator:
         assert failed or code == 0, self.log.read_text()
 
 
-def test_operator_over_tls(cluster, namespace, tls_broker, pki, tmp_path):  # noqa: F811
-    """Against a broker with TLS and logins."""
+@pytest.fixture(scope="module")
+def alone(cluster):
+    """The kinds, and no operator: that of deploy/ sees to objects of every label."""
     cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "events" / "crds.yaml"))
+    cluster.kubectl("scale", "deployment/events-operator", "--replicas=0", *N, check=False)
+    cluster.kubectl("wait", "--for=delete", "pod", "-l", "app=events-operator", *N, "--timeout=60s", check=False)
+
+
+def test_operator_over_tls(alone, cluster, namespace, tls_broker, pki, tmp_path):  # noqa: F811
+    """Against a broker with TLS and logins."""
     tls = {"security.protocol": "SASL_SSL", "ssl.ca.location": str(pki / "ca.pem")}
     events = Events(cluster, tls_broker.address, login(ADMIN, PASSWORD, **tls))
     with Operator(cluster, events.address, "secured", tmp_path, "--user", ADMIN, "--ca-file", str(pki / "ca.pem"),
@@ -300,9 +324,24 @@ def test_operator_over_tls(cluster, namespace, tls_broker, pki, tmp_path):  # no
             cluster.kubectl("delete", kind, "over-tls", "-n", namespace, "--timeout=30s")
 
 
-def test_clients_with_certificates(request, cluster, namespace, pki, tmp_path):  # noqa: F811
+@pytest.mark.parametrize("authority, user, part", [
+    ("carol.pem", ADMIN, "CERTIFICATE_VERIFY_FAILED"), ("ca.pem", "nobody", "nobody")])
+def test_operator_that_is_not_let_in(alone, cluster, namespace, tls_broker, pki, tmp_path, authority,  # noqa: F811
+                                     user, part):
+    events = Events(cluster, tls_broker.address, {})
+    name = "shut-out-by-" + user
+    with Operator(cluster, events.address, "shut-out", tmp_path, "--user", user, "--ca-file", str(pki / authority),
+                  APUS_EVENTS_PASSWORD=PASSWORD):
+        events.apply(name, namespace, cluster="shut-out", authentication=SCRAM)
+        condition = events.ready(name, namespace)
+        assert (condition["status"], condition["reason"]) == ("False", "KafkaError")
+        assert part in condition["message"] and PASSWORD not in condition["message"]
+    cluster.kubectl("patch", "kafkauser", name, "-n", namespace, "--type=merge", "-p",
+                    '{"metadata": {"finalizers": null}}')
+
+
+def test_clients_with_certificates(request, alone, cluster, namespace, pki, tmp_path):  # noqa: F811
     """Against a broker that tells clients, and the operator, by their certificates only."""
-    cluster.kubectl("apply", "-f", str(ROOT / "deploy" / "events" / "crds.yaml"))
 
     def options(name):
         return {"security.protocol": "SSL", "ssl.ca.location": str(pki / "ca.pem"),
@@ -311,7 +350,9 @@ def test_clients_with_certificates(request, cluster, namespace, pki, tmp_path): 
                           "--tls-client-ca", str(pki / "ca.pem"), "--super-users", "User:CN=boss,O=Apus"):
         events = Events(cluster, broker.address, options("boss"))
         flags = [flag for key, value in options("boss").items() for flag in ("-X", f"{key}={value}")]
-        with Operator(cluster, broker.address, "certified", tmp_path, *flags) as operator:
+        # By name, as the certificate has it, too.
+        bootstrap = broker.address.replace("127.0.0.1", "localhost")
+        with Operator(cluster, bootstrap, "certified", tmp_path, *flags) as operator:
             events.apply("t", namespace, cluster="certified", kind="KafkaTopic", partitions=1)
             events.apply("carol", namespace, cluster="certified", authentication={"type": "tls-external"},
                          authorization={"type": "simple", "acls": [acl("topic", "t", "Write")]})
@@ -322,18 +363,3 @@ def test_clients_with_certificates(request, cluster, namespace, pki, tmp_path): 
             cluster.kubectl("delete", "kafkauser", "carol", "-n", namespace, "--timeout=30s")
             assert events.produce(options("carol"), "t") == KafkaError.TOPIC_AUTHORIZATION_FAILED
             cluster.kubectl("delete", "kafkatopic", "t", "-n", namespace, "--timeout=30s")
-
-
-def test_another_namespace_takes_over(events, cluster, namespace):
-    other = namespace + "-2"
-    cluster.kubectl("create", "namespace", other)
-    try:
-        events.apply("shared", namespace, authentication=SCRAM)
-        assert events.ready("shared", namespace)["status"] == "True"
-        events.apply("shared", other, authentication=SCRAM)
-        assert events.ready("shared", other)["reason"] == "ResourceConflict"
-        cluster.kubectl("delete", "kafkauser", "shared", "-n", namespace, "--timeout=30s")
-        assert events.ready("shared", other, status="True")
-        assert events.kcat("shared", events.password("shared", other))
-    finally:
-        cluster.kubectl("delete", "namespace", other, "--wait=false")
