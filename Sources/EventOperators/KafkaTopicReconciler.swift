@@ -54,12 +54,14 @@ package struct KafkaTopicReconciler: Reconciler {
         do {
             let declared = try TopicDeclaration(object)
             try checkName(of: declared, object)
-            let steps = try TopicStep.plan(declared, present: try await state(of: declared.name))
+            var described = try await describe(declared.name)
+            let steps = try TopicStep.plan(declared, present: try await state(of: declared.name, described))
             for step in steps { try await carryOut(step, declared) }
             if !steps.isEmpty { logger.info("topic \(declared.name) is as declared", metadata: ["object": "\(key)"]) }
-            let id = try await direct.session { try await $0.topicID(of: declared.name) }
-            try await report(object, .ready(topic: declared.name, id: id))
-            return .after(Self.interval)
+            if described == nil { described = try await describe(declared.name) }
+            try await report(object, .ready(topic: declared.name, id: described?.id))
+            // A broker may take a moment to know what the controller made.
+            return .after(described == nil ? Self.retryInterval : Self.interval)
         } catch let refusal as Refusal {
             try await report(object, .failed(reason: refusal.reason.rawValue, message: refusal.description))
             return .after(Self.interval)
@@ -94,25 +96,31 @@ package struct KafkaTopicReconciler: Reconciler {
         )
     }
 
-    private func state(of topic: String) async throws -> TopicState? {
-        guard let found = try await admin.metadata().topics.first(where: { $0.name == topic }) else { return nil }
-        if let error = found.error { throw error }
+    private func describe(_ topic: String) async throws -> TopicDescription? {
+        try await direct.session { try await $0.topic(topic) }
+    }
+
+    private func state(of topic: String, _ described: TopicDescription?) async throws -> TopicState? {
+        guard let described else { return nil }
         var configuration: [String: String] = [:]
         for entry in try await admin.describeConfiguration(.topic(topic)) where entry.source == .topic {
             configuration[entry.name] = entry.value
         }
         return TopicState(
-            partitions: found.partitions.count, replicas: found.partitions.map(\.replicas.count).min() ?? 0,
-            configuration: configuration)
+            partitions: described.partitions, replicas: described.replicas, configuration: configuration)
     }
 
     private func carryOut(_ step: TopicStep, _ declared: TopicDeclaration) async throws {
         switch step {
         case .create:
-            try await admin.createTopic(
-                NewTopic(
-                    declared.name, partitions: declared.partitions ?? -1, replicationFactor: declared.replicas ?? -1,
-                    configuration: declared.configuration))
+            let topic = NewTopic(
+                declared.name, partitions: declared.partitions ?? -1, replicationFactor: declared.replicas ?? -1,
+                configuration: declared.configuration)
+            do {
+                try await admin.createTopic(topic)
+            } catch let error as KafkaError where error.code == .topicAlreadyExists {
+                // The broker that was asked for it does not know it yet; it is looked at again soon.
+            }
         case .addPartitions(let total): try await admin.createPartitions(topic: declared.name, total: total)
         case .configure(let set, let remove):
             try await admin.alterConfiguration(topic: declared.name, set: set, remove: remove)

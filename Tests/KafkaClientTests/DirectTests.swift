@@ -241,29 +241,42 @@ import Testing
         }
     }
 
-    @Test func topicsHaveIds() async throws {
+    @Test func oneTopicIsDescribed() async throws {
         let id = KafkaUUID.random()
-        try await FakeBroker.run { request in
+        let handler: FakeBroker.Handler = { request in
             let asked = try request.read(MetadataRequest.self)
-            #expect(!asked.allowAutoTopicCreation)
+            #expect(!asked.allowAutoTopicCreation && asked.topics?.count == 1)
             let name = asked.topics?.first?.name
             return .frame(
                 request.answer(
                     MetadataResponse(
-                        topics: [.init(errorCode: name == "t" ? 0 : 3, name: name, topicId: name == "t" ? id : .zero)]))
-            )
-        } _: { broker in
-            let admin = try DirectAdmin(broker.configuration())
-            #expect(try await admin.session { try await $0.topicID(of: "t") } == id.description)
-            #expect(try await admin.session { try await $0.topicID(of: "u") } == nil)
+                        topics: [
+                            .init(
+                                errorCode: name == "t" ? 0 : name == "x" ? 29 : 3, name: name,
+                                topicId: name == "t" ? id : .zero,
+                                partitions: [
+                                    .init(partitionIndex: 0, replicaNodes: [1, 2, 3]),
+                                    .init(partitionIndex: 1, replicaNodes: [1, 2]),
+                                ])
+                        ])))
         }
-        // Older brokers have none.
-        let old: [ApiVersionsResponse.ApiVersion] = [.init(apiKey: 3, minVersion: 0, maxVersion: 9)]
-        try await FakeBroker.run(apis: old) { _ in
-            .close
-        } _: { broker in
+        try await FakeBroker.run(handler) { broker in
             let admin = try DirectAdmin(broker.configuration())
-            #expect(try await admin.session { try await $0.topicID(of: "t") } == nil)
+            let topic = TopicDescription(id: id.description, partitions: 2, replicas: 2)
+            #expect(try await admin.session { try await $0.topic("t") } == topic)
+            #expect(try await admin.session { try await $0.topic("u") } == nil)
+            await #expect {
+                try await admin.session { try await $0.topic("x") }
+            } throws: {
+                ($0 as? KafkaError)?.code == .topicAuthorizationFailed
+            }
+        }
+        // Older brokers have no ids.
+        let old: [ApiVersionsResponse.ApiVersion] = [.init(apiKey: 3, minVersion: 0, maxVersion: 9)]
+        try await FakeBroker.run(apis: old, handler) { broker in
+            let admin = try DirectAdmin(broker.configuration())
+            let topic = TopicDescription(id: nil, partitions: 2, replicas: 2)
+            #expect(try await admin.session { try await $0.topic("t") } == topic)
         }
     }
 }
