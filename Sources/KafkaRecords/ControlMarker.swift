@@ -14,8 +14,10 @@ package struct ControlMarker: Sendable, Hashable {
         self.coordinatorEpoch = coordinatorEpoch
     }
 
-    /// Reads the marker of a control batch; nil when its type is another than commit or abort.
+    /// Reads the marker of a control batch; nil when its type is another than commit or abort, and for batches of data,
+    /// whose keys may look like one's.
     package init?(_ batch: RecordBatch, in blob: UnsafeRawBufferPointer) throws(RecordError) {
+        guard batch.header.isControl else { return nil }
         var type: Int16?
         var epoch: Int32?
         try batch.forEachRecord(in: blob, maximumBytes: 1 << 16) { (record) throws(RecordError) in

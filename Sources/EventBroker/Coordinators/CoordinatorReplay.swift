@@ -14,7 +14,8 @@ enum CoordinatorReplay {
         try await queue.result {
             var replay = GroupReplay()
             try visit(partition) { batch, blob in
-                if let marker = try ControlMarker(batch, in: blob) {
+                if batch.header.isControl {
+                    guard let marker = try ControlMarker(batch, in: blob) else { return }
                     return replay.complete(producerID: batch.header.producerId, isCommit: marker.isCommit)
                 }
                 let producer = batch.header.isTransactional ? batch.header.producerId : nil
