@@ -172,7 +172,7 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusApp", "ApusCore", "EventBroker", "KafkaClient", "KubeAPI", "KubeClient", "YAMLFormat",
+                "ApusApp", "ApusCore", "EventBroker", "EventLog", "KafkaClient", "KubeAPI", "KubeClient", "YAMLFormat",
                 "CProcessShim",
                 .argumentParser, .logging,
             ],

@@ -45,7 +45,7 @@ final class FolderLock: Sendable {
 
 /// The file `format`, which says how the rest of the folder is written.
 enum FormatFile {
-    private static let name = "format"
+    static let name = "format"
     private static let title = "apus-events "
     private static let version = 1
 

@@ -13,9 +13,10 @@ package final class LogFile: Sendable {
     /// The file's path when it was opened; it may be gone since.
     package let path: String
 
-    /// Opens a file for reading and writing.
-    init(path: String, create: Bool = false) throws(FileError) {
-        let descriptor = open(path, O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0), 0o600)
+    /// Opens a file for reading and, unless said otherwise, writing.
+    init(path: String, create: Bool = false, isReadOnly: Bool = false) throws(FileError) {
+        let access = isReadOnly ? O_RDONLY : O_RDWR
+        let descriptor = open(path, access | O_CLOEXEC | (create ? O_CREAT : 0), 0o600)
         guard descriptor >= 0 else { throw FileError("open", path) }
         self.descriptor = descriptor
         self.path = path

@@ -7,8 +7,10 @@ import KafkaClient
 struct EventsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "events",
-        abstract: "Look at and fill the event log, or any Kafka: topics, groups, tail, produce.",
-        subcommands: [TopicsCommand.self, GroupsCommand.self, TailCommand.self, ProduceCommand.self])
+        abstract: "Look at and fill the event log, or any Kafka: topics, groups, tail, produce; verify files.",
+        subcommands: [
+            TopicsCommand.self, GroupsCommand.self, TailCommand.self, ProduceCommand.self, VerifyCommand.self,
+        ])
 }
 
 /// How the commands reach a broker.

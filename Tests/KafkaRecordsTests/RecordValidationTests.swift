@@ -148,6 +148,15 @@ import Testing
         }
     }
 
+    /// The record of a group with a name of one letter in `__consumer_offsets` has a key that begins as a marker's.
+    @Test func keysLikeAMarkersAreData() throws {
+        var builder = RecordBatchBuilder()
+        builder.append(timestamp: 0, key: [0, 2, 0, 1, 0x67], value: [0, 3, 0, 0, 0, 0])
+        try builder.build()[...].withRawBytes { (blob) throws(RecordError) in
+            #expect(try ControlMarker(RecordBatch(in: blob), in: blob) == nil)
+        }
+    }
+
     @Test(arguments: CompressionCodec.allCases) func anyBytesAreReadOrRefused(_ codec: CompressionCodec) throws {
         var state: UInt64 = 0x1234_5678 &+ UInt64(codec.rawValue)
         func random(_ bound: Int) -> Int {

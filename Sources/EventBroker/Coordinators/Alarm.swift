@@ -4,25 +4,43 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Lets a task sleep until something is due, or becomes due earlier.
+/// Lets one task sleep until something is due, or becomes due earlier.
 final class Alarm: Sendable {
-    private let latch = Mutex<Latch?>(nil)
+    private struct State {
+        var latch: Latch?
+        /// It rang while nobody slept: the next sleep is none.
+        var hasRung = false
+    }
 
-    /// Ends the sleep.
-    func ring() { latch.withLock { $0 }?.open() }
+    private let state = Mutex(State())
 
-    /// Returns after the time, or when it rings, or when the task is cancelled.
+    /// Ends the sleep; also one that is about to begin.
+    func ring() {
+        state.withLock { state in
+            state.hasRung = true
+            return state.latch
+        }?.open()
+    }
+
+    /// Returns after the time, or when it rings or rang since the last sleep, or when the task is cancelled.
     func sleep(for duration: Duration) async {
         let latch = Latch()
-        self.latch.withLock { $0 = latch }
-        let timer = MultiThreadedEventLoopGroup.singleton.next().scheduleTask(in: .nanoseconds(duration.nanoseconds)) {
-            latch.open()
+        let mustSleep = state.withLock { state in
+            if !state.hasRung { state.latch = latch }
+            return !state.hasRung
         }
-        await withTaskCancellationHandler {
-            await latch.wait()
-        } onCancel: {
-            latch.open()
+        if mustSleep {
+            let timer = MultiThreadedEventLoopGroup.singleton.next().scheduleTask(
+                in: .nanoseconds(duration.nanoseconds)
+            ) { latch.open() }
+            await withTaskCancellationHandler {
+                await latch.wait()
+            } onCancel: {
+                latch.open()
+            }
+            timer.cancel()
         }
-        timer.cancel()
+        // Who slept looks at what is due now.
+        state.withLock { $0 = State() }
     }
 }
