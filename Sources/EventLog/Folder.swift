@@ -75,7 +75,7 @@ enum Folder {
     /// The bytes of a small file; nil when it is not there.
     static func read(_ path: String, atMost limit: Int = 256 << 20) throws(FileError) -> [UInt8]? {
         guard exists(path) else { return nil }
-        let file = try LogFile(path: path)
+        let file = try LogFile(path: path, isReadOnly: true)
         let size = try file.size()
         guard size <= limit else { throw FileError("read", path, code: EFBIG) }
         var bytes = [UInt8](repeating: 0, count: Int(size))

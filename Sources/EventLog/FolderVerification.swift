@@ -21,6 +21,14 @@ package struct FolderVerification: Sendable {
         package var tornBytes: Int64 = 0
     }
 
+    /// What was found in a folder.
+    package struct Findings: Sendable {
+        /// A report a partition, in order of their names.
+        package var reports: [Report] = []
+        /// What is wrong with other files.
+        package var faults: [String] = []
+    }
+
     private let folder: String
     private let rows: [PartitionName: CheckpointRow]
 
@@ -29,11 +37,11 @@ package struct FolderVerification: Sendable {
     /// - Parameters:
     ///   - folder: The data folder.
     ///   - topics: The topics to check; nil for all.
-    /// - Returns: A report a partition, and what is wrong with files that belong to none.
+    /// - Returns: What was found.
     /// - Throws: when the folder is no log, was written by a newer version or cannot be read.
     package static func verify(
         folder: String, topics: Set<String>? = nil
-    ) async throws(EventLogError) -> (reports: [Report], faults: [String]) {
+    ) async throws(EventLogError) -> Findings {
         try await DispatchQueue(label: "apus.eventlog.verify", qos: .utility).run { () throws(EventLogError) in
             try verifyNow(folder, topics)
         }
@@ -41,31 +49,30 @@ package struct FolderVerification: Sendable {
 
     private static func verifyNow(
         _ folder: String, _ topics: Set<String>?
-    ) throws(EventLogError) -> (reports: [Report], faults: [String]) {
+    ) throws(EventLogError) -> Findings {
         guard Folder.exists(folder + "/" + FormatFile.name) else {
             throw EventLogError(.notFound, "\(folder) is not the data folder of an event log")
         }
         try FormatFile.check(folder)
         do throws(FileError) {
-            var faults: [String] = []
+            var findings = Findings()
             var rows: [PartitionName: CheckpointRow] = [:]
             if let bytes = try Folder.read(folder + "/" + Checkpoint.fileName) {
                 if let found = Checkpoint.rows(bytes) {
                     rows = found
                 } else {
-                    faults.append(
+                    findings.faults.append(
                         "\(folder)/\(Checkpoint.fileName) is damaged: the next start reads all segments and makes it anew"
                     )
                 }
             }
             let verification = FolderVerification(folder: folder, rows: rows)
             let names = try Folder.names(in: folder).compactMap { PartitionName(folder: $0) }.sorted()
-            var reports: [Report] = []
             for name in names where topics?.contains(name.topic) ?? true {
                 guard Folder.isFolder(folder + "/\(name)") else { continue }
-                reports.append(try verification.report(name, &faults))
+                findings.reports.append(try verification.report(name, &findings.faults))
             }
-            return (reports, faults)
+            return findings
         } catch {
             throw EventLogError(error, "the log in \(folder)")
         }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ApusCore
 import ArgumentParser
 import EventLog
 import Foundation
@@ -21,14 +22,8 @@ struct VerifyCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = try Settings()
         let folder = volumeFolder(absolute(settings.value("data-dir", dataDir) ?? "\(HomeFolder.path)/.apus/events"))
-        let reports: [FolderVerification.Report]
-        let faults: [String]
-        do {
-            (reports, faults) = try await FolderVerification.verify(
-                folder: folder, topics: topics.isEmpty ? nil : Set(topics))
-        } catch let error as EventLogError {
-            throw fail(error.description)
-        }
+        let findings = try await check(folder)
+        let reports = findings.reports
         for topic in topics where !reports.contains(where: { $0.name.topic == topic }) {
             throw fail("there is no topic \"\(topic)\" in \(folder)")
         }
@@ -52,10 +47,18 @@ struct VerifyCommand: AsyncParsableCommand {
                         + "\(damage.position)): \(damage.reason)")
             }
         }
-        for fault in faults {
+        for fault in findings.faults {
             isDamaged = true
             _ = fail(fault)
         }
         if isDamaged { throw ExitCode(1) }
+    }
+
+    private func check(_ folder: String) async throws -> FolderVerification.Findings {
+        do {
+            return try await FolderVerification.verify(folder: folder, topics: topics.isEmpty ? nil : Set(topics))
+        } catch {
+            throw fail(error.description)
+        }
     }
 }

@@ -34,8 +34,9 @@ import Testing
     @Test func soundFolder() async throws {
         let fixture = try LogFixture()
         let (path, count) = try await filled(fixture)
-        let (reports, faults) = try await FolderVerification.verify(folder: path)
-        #expect(faults.isEmpty && reports.map(\.name.description) == ["t-0", "u-0"])
+        let findings = try await FolderVerification.verify(folder: path)
+        let reports = findings.reports
+        #expect(findings.faults.isEmpty && reports.map(\.name.description) == ["t-0", "u-0"])
         for report in reports {
             #expect(report.segments > 2 && report.found.batches == count && report.found.records == count)
             #expect(report.found.damages.isEmpty && report.tornBytes == 0 && report.lostBytes == 0)
@@ -103,8 +104,8 @@ import Testing
         let fixture = try LogFixture()
         let (path, _) = try await filled(fixture)
         try change(path + "/" + Checkpoint.fileName, at: 40) { $0 ^ 1 }
-        let (reports, faults) = try await FolderVerification.verify(folder: path)
-        #expect(faults.count == 1 && reports.allSatisfy { $0.found.damages.isEmpty })
+        let findings = try await FolderVerification.verify(folder: path)
+        #expect(findings.faults.count == 1 && findings.reports.allSatisfy { $0.found.damages.isEmpty })
     }
 
     @Test func otherFoldersAreRefused() async throws {
