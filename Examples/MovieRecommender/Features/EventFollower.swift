@@ -83,10 +83,17 @@ struct EventFollower: Service {
     }
 
     private func read(_ consumer: KafkaConsumer, _ cluster: String, onSuccess: () -> Void) async throws {
+        // What was read and could not be committed, as while the broker is away.
+        var isBehind = false
         while !Task.isCancelled {
-            let messages = try await consumer.nextBatch(max: Self.batchSize)
-            // Without a timeout nothing comes only when this ends.
-            if messages.isEmpty { break }
+            let messages = try await consumer.nextBatch(
+                max: Self.batchSize, timeout: isBehind ? Self.retryDelay : nil)
+            if messages.isEmpty {
+                // Without a timeout nothing comes only when this ends.
+                guard isBehind else { break }
+                isBehind = try await !commit(consumer, [:])
+                continue
+            }
             var events: [UserEvent] = []
             var next: [TopicPartition: Int64] = [:]
             for message in messages {
@@ -102,20 +109,24 @@ struct EventFollower: Service {
             }
             try await archive.add(events, next: next, of: cluster)
             await store.add(events)
-            try await commit(consumer, next)
+            isBehind = try await !commit(consumer, next)
             onSuccess()
         }
         throw CancellationError()
     }
 
-    /// Commits. What fails to be is committed with the next ones: the archive knows better anyway.
-    private func commit(_ consumer: KafkaConsumer, _ next: [TopicPartition: Int64]) async throws {
+    /// Commits what was read before, too. What fails to be is tried again soon; nothing is lost meanwhile, as the archive
+    /// knows better anyway. Of partitions that went to another member nothing is committed: they are read again.
+    /// - Returns: whether nothing is left to commit.
+    private func commit(_ consumer: KafkaConsumer, _ next: [TopicPartition: Int64]) async throws -> Bool {
         do {
-            try consumer.store(next)
+            if !next.isEmpty { try consumer.store(next) }
             try await consumer.commit(timeout: .seconds(5))
+            return true
         } catch let error as KafkaError where !error.isFatal {
             counters.add("commit_failures_total")
             logger.debug("offsets are not committed yet", metadata: ["error": "\(error)"])
+            return false
         }
     }
 }
