@@ -51,6 +51,9 @@ class Damage:
         self.template.start()
         # As small as segments may be: most of the records are in closed ones.
         self.topic = new_topic(self.template, partitions=partitions, segment_bytes=1 << 20)
+        # A checkpoint knows of the topic, as of all that are older than a moment.
+        self.template.stop()
+        self.template.start()
         self.records = fill(self.template, self.topic, count, partitions)
 
     def clean(self):
