@@ -61,7 +61,7 @@ package struct EventOperator: Sendable {
             reconciler: KafkaTopicReconciler(
                 resource: resource, client: client, topics: topics, admin: admin, direct: direct, logger: logger),
             workers: 2, logger: logger)
-        group.addTask { await topics.run() }
+        run(topics, in: &group)
         group.addTask { await controller.run() }
     }
 
@@ -80,9 +80,19 @@ package struct EventOperator: Sendable {
             reconciler: KafkaUserReconciler(
                 resource: resource, client: client, users: users, admin: direct, logger: logger),
             workers: 2, logger: logger)
-        group.addTask { await users.run() }
-        group.addTask { await secrets.run() }
+        run(users, in: &group)
+        run(secrets, in: &group)
         group.addTask { await controller.run() }
+    }
+
+    /// Keeps a copy of a collection, and says so when that cannot be: nothing is done for its kind until then.
+    private func run(_ informer: Informer, in group: inout DiscardingTaskGroup) {
+        group.addTask { await informer.run() }
+        group.addTask { [logger] in
+            guard (try? await Task.sleep(for: .seconds(20))) != nil, !informer.isSynced else { return }
+            let advice = "apply deploy/events/crds.yaml and the rights of deploy/events/operator.yaml"
+            logger.warning("\(informer.resource.qualifiedName) cannot be listed yet: \(advice)")
+        }
     }
 
     private func informer(of resource: KubeResource, _ labels: String?) -> Informer {

@@ -48,6 +48,24 @@ import Testing
         try await expect(.transport, "closed the connection") { _ in .close }
     }
 
+    @Test func answersThatNobodyAskedForEndTheSession() async throws {
+        try await FakeBroker.run { request in
+            let frame = request.answer(DescribeAclsResponse(errorMessage: nil))
+            let bytes = withUnsafeBytes(of: Int32(frame.count).bigEndian) { Array($0) } + frame
+            return .bytes(Array(repeatElement(bytes, count: 5000).joined()))
+        } _: { broker in
+            let admin = try DirectAdmin(broker.configuration())
+            await #expect {
+                try await admin.session { session in
+                    #expect(try await session.rules(of: "User:alice") == [])
+                    _ = try await session.rules(of: "User:bob")
+                }
+            } throws: {
+                ($0 as? KafkaError)?.code == .badMessage && "\($0)".contains("is to request 2, not to 3")
+            }
+        }
+    }
+
     @Test func silenceHasAnEnd() async throws {
         try await expect(.timedOut, "127.0.0.1", timeout: .milliseconds(200)) { _ in .silence }
         try await expect(.timedOut, "127.0.0.1", apis: nil, timeout: .milliseconds(200)) { _ in .silence }
