@@ -16,10 +16,10 @@ from confluent_kafka.admin import AdminClient
 from conftest import wait_for
 from events_fixture import new_topic
 
-QUICK = {"log_level": 0, "reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20}
 # A single broker has nobody to bootstrap from anew. Where librdkafka (2.10 and later) does, it takes the broker off its
-# list and waits for ever for it as the group's coordinator (its issues 5511 and 5456).
-TRANSACTIONS = {**QUICK, "metadata.recovery.strategy": "none"}
+# list, comes back later, and may wait for ever for it as the group's coordinator (its issues 5511 and 5456).
+QUICK = {"log_level": 0, "reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20,
+         "metadata.recovery.strategy": "none"}
 WORKER = str(pathlib.Path(__file__).with_name("events_worker.py"))
 
 
@@ -135,7 +135,7 @@ def transactions(broker, count, kills, records=6, partitions=2):
 
     def producer():
         client = Producer({"bootstrap.servers": broker.address, "transactional.id": f"tx-{topic}", "linger.ms": 0,
-                           "transaction.timeout.ms": 30000, **TRANSACTIONS})
+                           "transaction.timeout.ms": 30000, **QUICK})
         client.init_transactions(60)
         return client
 
@@ -231,7 +231,7 @@ class Watch:
 
     def __init__(self, broker, group, topic):
         self.group, self.topic, self.went_back, self.offsets, self.looks = group, topic, [], {}, 0
-        self.client = AdminClient({"bootstrap.servers": broker.address, **TRANSACTIONS})
+        self.client = AdminClient({"bootstrap.servers": broker.address, **QUICK})
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.look, daemon=True)
 

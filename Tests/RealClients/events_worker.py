@@ -7,8 +7,8 @@ import time
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-QUICK = {"log_level": 0, "reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20,
-         "metadata.recovery.strategy": "none"}
+from events_loads import QUICK
+
 MEMBER = {"enable.auto.commit": False, "auto.offset.reset": "earliest", "session.timeout.ms": 6000,
           "heartbeat.interval.ms": 500, **QUICK}
 

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from conftest import wait_for
 from events_damage import Damage, damage, flip, recovery, verify
 from events_fixture import new_topic, own_broker, rounds  # noqa: F401
-from events_loads import QUICK, TRANSACTIONS, group, idempotent, read_all, transactions, transform
+from events_loads import QUICK, group, idempotent, read_all, transactions, transform
 
 
 def test_nothing_acknowledged_is_lost_or_doubled(own_broker):
@@ -47,9 +47,9 @@ def test_producer_that_lost_its_broker_goes_on(own_broker):
     issues 5511 and 5456), so it is told not to; then the same producer goes on with the same transaction."""
     broker = own_broker
     source, target = new_topic(broker), new_topic(broker)
-    reader = Consumer({"bootstrap.servers": broker.address, "group.id": f"g-{source}", **TRANSACTIONS})
+    reader = Consumer({"bootstrap.servers": broker.address, "group.id": f"g-{source}", **QUICK})
     producer = Producer({"bootstrap.servers": broker.address, "transactional.id": f"tx-{source}", "linger.ms": 0,
-                         "transaction.timeout.ms": 30000, **TRANSACTIONS})
+                         "transaction.timeout.ms": 30000, **QUICK})
     producer.init_transactions(20)
     done = 0
     for number in range(6):
