@@ -43,12 +43,21 @@ extension PartitionLog {
                 remember(slice, reader)
                 return slice
             } catch {
-                shared.logger.error(
-                    "records cannot be read",
-                    metadata: ["partition": "\(name)", "offset": "\(from)", "error": "\(error)"])
+                tell(error, at: from)
                 throw error
             }
         }
+    }
+
+    /// Logs why records cannot be read: once, where readers try again and again.
+    private func tell(_ error: ReadError, at offset: Int64) {
+        let isNew = state.withLock { state in
+            defer { state.toldOffset = offset }
+            return state.toldOffset != offset
+        }
+        shared.logger.log(
+            level: isNew ? .error : .debug, "records cannot be read",
+            metadata: ["partition": "\(name)", "offset": "\(offset)", "error": "\(error)"])
     }
 
     /// What a read needs, taken under one lock so that it fits together even when segments are replaced.

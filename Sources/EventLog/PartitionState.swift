@@ -44,6 +44,8 @@ struct PartitionState: Sendable {
     /// All before it is on the disk, and so is a snapshot of the producers as of it (or none was needed).
     var recoveryPoint = RecoveryPoint()
     var isClosed = false
+    /// Where reading failed last, which was logged.
+    var toldOffset: Int64?
 
     var activeIndex: Int { segments.count - 1 }
 
