@@ -125,8 +125,8 @@ let package = Package(
         module(
             "EventBroker",
             [
-                "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", "SASLMessages", .logging,
-                .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .swiftASN1, .x509,
+                "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", "LinearRegex",
+                "SASLMessages", .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .swiftASN1, .x509,
             ]),
         .systemLibrary(name: "CRDKafka"),
         module(

@@ -28,6 +28,7 @@ enum APITable {
             entry(OffsetCommitRequest.self, 2...9), entry(OffsetFetchRequest.self, 1...9),
             entry(DescribeGroupsRequest.self, 0...5), entry(ListGroupsRequest.self, 0...5),
             entry(DeleteGroupsRequest.self, 0...2), entry(OffsetDeleteRequest.self, 0...0),
+            entry(ConsumerGroupHeartbeatRequest.self, 0...1), entry(ConsumerGroupDescribeRequest.self, 0...1),
             entry(AddPartitionsToTxnRequest.self, 0...3), entry(AddOffsetsToTxnRequest.self, 0...3),
             entry(EndTxnRequest.self, 0...3), entry(TxnOffsetCommitRequest.self, 0...3),
             entry(ListTransactionsRequest.self, 0...1), entry(DescribeTransactionsRequest.self, 0...0),

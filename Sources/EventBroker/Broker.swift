@@ -76,6 +76,8 @@ package final class Broker: Sendable {
         var groupSettings = GroupSettings()
         groupSettings.initialRebalanceDelay = configuration.initialRebalanceDelay
         groupSettings.offsetsRetention = configuration.offsetsRetention
+        groupSettings.consumerSessionTimeout = configuration.consumerSessionTimeout
+        groupSettings.consumerHeartbeatInterval = configuration.consumerHeartbeatInterval
         let groups = GroupRunner(
             GroupCoordinator(settings: groupSettings, replay: groupReplay, now: now),
             log: CoordinatorLog(logger: logger) { try await topics.internalPartition(TopicName.offsets) }, alarm: alarm)
@@ -200,6 +202,8 @@ package final class Broker: Sendable {
         case DeleteGroupsRequest.apiKey: return try answer(&reader, context, deleteGroups)
         case IncrementalAlterConfigsRequest.apiKey: return try answer(&reader, context, incrementalAlterConfigs)
         case OffsetDeleteRequest.apiKey: return try answer(&reader, context, offsetDelete)
+        case ConsumerGroupHeartbeatRequest.apiKey: return try answer(&reader, context, consumerGroupHeartbeat)
+        case ConsumerGroupDescribeRequest.apiKey: return try answer(&reader, context, consumerGroupDescribe)
         case DescribeClusterRequest.apiKey: return try answer(&reader, context, describeCluster)
         case DescribeProducersRequest.apiKey: return try answer(&reader, context, describeProducers)
         case DescribeTransactionsRequest.apiKey: return try answer(&reader, context, describeTransactions)

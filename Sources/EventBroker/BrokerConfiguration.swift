@@ -27,6 +27,10 @@ package struct BrokerConfiguration: Sendable {
     /// How long a first member of a group waits for others before it is given work (`group.initial.rebalance.delay.ms`):
     /// some clients join before they know the topics that they are to assign.
     package var initialRebalanceDelay: Duration = .milliseconds(500)
+    /// How long a member of the consumer protocol (KIP-848) may be silent (`group.consumer.session.timeout.ms`).
+    package var consumerSessionTimeout: Duration = .seconds(45)
+    /// How often a member of the consumer protocol sends heartbeats (`group.consumer.heartbeat.interval.ms`).
+    package var consumerHeartbeatInterval: Duration = .seconds(5)
     /// How long offsets of a group without members are kept (`offsets.retention.minutes`).
     package var offsetsRetention: Duration = .seconds(7 * 86_400)
     /// The longest transaction (`transaction.max.timeout.ms`).

@@ -79,4 +79,5 @@ package enum KafkaErrorCode: Int16, Error, Sendable {
     case unreleasedInstanceID = 111
     case unsupportedAssignor = 112
     case staleMemberEpoch = 113
+    case invalidRegularExpression = 128
 }

@@ -26,6 +26,10 @@ struct ServeEventsCommand: AsyncParsableCommand {
     var advertise: String?
     @Option(help: "Partitions of a topic that is made without saying how many. (default: 4)")
     var partitions: Int?
+    @Option(help: "Milliseconds between heartbeats of members that use group.protocol=consumer. (default: 5000)")
+    var consumerHeartbeatInterval: Int?
+    @Option(help: "Milliseconds after which such a member that is silent has gone. (default: 45000)")
+    var consumerSessionTimeout: Int?
     @Flag(help: "Topics are made only by those who ask for it, not by reading or writing.")
     var noAutoCreateTopics = false
     @Option(help: "PEM file of the certificate with its chain: clients then connect over TLS.")
@@ -56,6 +60,7 @@ struct ServeEventsCommand: AsyncParsableCommand {
             configuration.defaultPartitions = partitions
         }
         configuration.createsTopics = !noAutoCreateTopics
+        try readGroups(settings, &configuration)
         let chain = settings.value("tls-certificate", tlsCertificate).map(absolute)
         let key = settings.value("tls-key", tlsKey).map(absolute)
         guard (chain == nil) == (key == nil) else {
@@ -81,6 +86,24 @@ struct ServeEventsCommand: AsyncParsableCommand {
                 print("ready events \(address)")
                 fflush(nil)
             }
+        }
+    }
+
+    private func readGroups(_ settings: Settings, _ configuration: inout BrokerConfiguration) throws {
+        if let interval = try settings.integer("consumer-heartbeat-interval", consumerHeartbeatInterval) {
+            guard (10...600_000).contains(interval) else {
+                throw ValidationError("--consumer-heartbeat-interval must be 10 to 600000 ms, not \(interval)")
+            }
+            configuration.consumerHeartbeatInterval = .milliseconds(interval)
+        }
+        if let timeout = try settings.integer("consumer-session-timeout", consumerSessionTimeout) {
+            guard (100...1_800_000).contains(timeout) else {
+                throw ValidationError("--consumer-session-timeout must be 100 to 1800000 ms, not \(timeout)")
+            }
+            configuration.consumerSessionTimeout = .milliseconds(timeout)
+        }
+        guard configuration.consumerHeartbeatInterval < configuration.consumerSessionTimeout else {
+            throw ValidationError("--consumer-heartbeat-interval must be less than --consumer-session-timeout")
         }
     }
 }

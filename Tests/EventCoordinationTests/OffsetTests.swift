@@ -184,7 +184,7 @@ import Testing
     @Test func groupsAreListedAndDescribed() {
         let bench = GroupBench()
         let ids = bench.stable(2)
-        bench.coordinator.restore(ConsumerGroup(id: "e"))
+        bench.coordinator.restore("e", GroupSnapshot(classic: ConsumerGroup(id: "e")))
         #expect(bench.coordinator.list().map(\.groupID) == ["e", "g"])
         #expect(bench.coordinator.list(states: ["stable"]).map(\.groupID) == ["g"])
         #expect(bench.coordinator.list(states: ["Empty", "Dead"], types: ["Classic"]).map(\.groupID) == ["e"])

@@ -78,6 +78,40 @@ final class GroupRunner: Sendable {
         }
     }
 
+    /// ConsumerGroupHeartbeat.
+    /// - Parameters:
+    ///   - request: it.
+    ///   - topics: those there are.
+    ///   - find: the names that a pattern stands for.
+    func heartbeat(
+        _ request: ConsumerHeartbeat, topics: TopicImage, find: (String, TopicImage) -> Set<String>
+    ) async -> ConsumerHeartbeatAnswer {
+        let now = CoordinatorClock.now
+        let (beat, wanted) = state.withLock { state in
+            let beat = state.coordinator.beat(request, topics: topics, now: now)
+            return (beat, beat == nil ? state.coordinator.patterns(for: request, topics: topics, now: now) : [])
+        }
+        var patterns: PatternTopics?
+        if !wanted.isEmpty {
+            patterns = PatternTopics(
+                revision: topics.revision,
+                topics: Dictionary(uniqueKeysWithValues: wanted.map { ($0, find($0, topics)) }))
+        }
+        return await withCheckedContinuation { [patterns] continuation in
+            if let beat { return log.append([]) { _ in continuation.resume(returning: beat) } }
+            state.withLock { state in
+                let before = state.coordinator.snapshot(request.groupID)
+                let due = state.coordinator.nextDeadline
+                let outcome = state.coordinator.heartbeat(request, topics: topics, patterns: patterns, now: now)
+                if state.coordinator.nextDeadline < due { alarm.ring() }
+                log.append(outcome.records) { [weak self] isWritten in
+                    if !isWritten { self?.takeBack(request.groupID, before) }
+                    continuation.resume(returning: isWritten ? outcome.answer : .notWritten)
+                }
+            }
+        }
+    }
+
     func leave(groupID: String, _ members: [LeavingMember]) -> (code: CoordinationCode, codes: [CoordinationCode]) {
         var answer = (code: CoordinationCode.ok, codes: [CoordinationCode]())
         perform(groupID) { state in
@@ -102,23 +136,21 @@ final class GroupRunner: Sendable {
     /// Lets the coordinator do something, and what follows from it in the order in which it happened.
     private func perform(_ group: String?, _ body: (inout State) -> GroupEffects) {
         state.withLock { state in
-            let before = group.flatMap { state.coordinator.group($0) }
+            let before = group.map { state.coordinator.snapshot($0) }
             let due = state.coordinator.nextDeadline
             let effects = body(&state)
             if state.coordinator.nextDeadline < due { alarm.ring() }
             guard !effects.isEmpty else { return }
             let answers = effects.answers.map { Self.resumption($0, &state) }
             log.append(effects.records) { [weak self] isWritten in
-                if !isWritten, let group { self?.takeBack(group, before) }
+                if !isWritten, let group, let before { self?.takeBack(group, before) }
                 for answer in answers { answer(isWritten) }
             }
         }
     }
 
-    private func takeBack(_ group: String, _ before: ConsumerGroup?) {
-        state.withLock { state in
-            if let before { state.coordinator.restore(before) } else { state.coordinator.forget(group) }
-        }
+    private func takeBack(_ group: String, _ before: GroupSnapshot) {
+        state.withLock { $0.coordinator.restore(group, before) }
     }
 
     private static func resumption(_ answer: GroupAnswer, _ state: inout State) -> @Sendable (Bool) -> Void {
@@ -146,7 +178,7 @@ final class GroupRunner: Sendable {
     func commit(_ request: CommitRequest, producer: CoordinatorLog.Producer? = nil) async -> [CoordinationCode] {
         await withCheckedContinuation { continuation in
             state.withLock { state in
-                let before = state.coordinator.group(request.groupID)
+                let before = state.coordinator.snapshot(request.groupID)
                 let outcome = state.coordinator.commit(request, now: CoordinatorClock.now)
                 log.append(outcome.records, producer: producer) { [weak self] isWritten in
                     if !isWritten { self?.takeBack(request.groupID, before) }
@@ -168,6 +200,11 @@ final class GroupRunner: Sendable {
                 log.append([]) { _ in continuation.resume(returning: found) }
             }
         }
+    }
+
+    /// Whether a member may ask for offsets in its epoch.
+    func checkFetch(groupID: String, memberID: String?, epoch: Int32) -> CoordinationCode {
+        state.withLock { $0.coordinator.checkFetch(groupID: groupID, memberID: memberID, epoch: epoch) }
     }
 
     func deleteOffsets(
@@ -200,6 +237,10 @@ final class GroupRunner: Sendable {
     // MARK: Administration
 
     func describe(_ group: String) -> GroupDescription { state.withLock { $0.coordinator.describe(group) } }
+
+    func describeModern(_ group: String) -> ModernGroupDescription? {
+        state.withLock { $0.coordinator.describeModern(group) }
+    }
 
     func list(states: [String], types: [String]) -> [GroupListing] {
         state.withLock { $0.coordinator.list(states: states, types: types) }

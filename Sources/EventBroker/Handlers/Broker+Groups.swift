@@ -107,7 +107,7 @@ extension Broker {
                 CommitRequest(
                     groupID: request.groupId, memberID: request.memberId,
                     generation: request.generationIdOrMemberEpoch, instanceID: request.groupInstanceId,
-                    offsets: offsets))
+                    offsets: offsets, knowsMemberEpochs: context.version >= 9))
             : offsets.map { _ in .groupAuthorizationFailed }
         var byPartition: [GroupPartition: CoordinationCode] = [:]
         for (offset, code) in zip(offsets, codes) { byPartition[offset.partition] = code }
@@ -155,6 +155,12 @@ extension Broker {
         for group in request.groups {
             guard may(context, .describe, .group, group.groupId) else {
                 let code = CoordinationCode.groupAuthorizationFailed
+                response.groups.append(.init(groupId: group.groupId, errorCode: code.rawValue))
+                continue
+            }
+            let code = groups.checkFetch(
+                groupID: group.groupId, memberID: group.memberId, epoch: group.memberEpoch)
+            guard code == .ok else {
                 response.groups.append(.init(groupId: group.groupId, errorCode: code.rawValue))
                 continue
             }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ApusCore
 import EventCoordination
 import KafkaProtocol
 
@@ -64,6 +65,15 @@ extension Broker {
     private var brokerSettings: [(String, String)] {
         [
             ("auto.create.topics.enable", String(configuration.createsTopics)),
+            ("group.consumer.assignors", ServerAssignor.allCases.map(\.rawValue).joined(separator: ",")),
+            (
+                "group.consumer.heartbeat.interval.ms",
+                String(configuration.consumerHeartbeatInterval.nanoseconds / 1_000_000)
+            ),
+            (
+                "group.consumer.session.timeout.ms",
+                String(configuration.consumerSessionTimeout.nanoseconds / 1_000_000)
+            ),
             ("max.connections", String(configuration.maximumConnections)),
             ("node.id", String(configuration.nodeID)), ("num.partitions", String(configuration.defaultPartitions)),
             ("socket.request.max.bytes", String(configuration.maximumRequestBytes)),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
 import Dispatch
+import EventCoordination
 import EventLog
 import KafkaProtocol
 import Logging
@@ -14,6 +15,14 @@ final class TopicCatalog: Sendable {
     private struct State: Sendable {
         var byName: [String: Topic] = [:]
         var byID: [KafkaUUID: Topic] = [:]
+        var revision: UInt64 = 1
+        /// What groups know of it; made when it is asked for.
+        var image: TopicImage?
+
+        mutating func hasChanged() {
+            revision += 1
+            image = nil
+        }
     }
 
     /// Who the cluster is, for clients that see several.
@@ -76,6 +85,20 @@ final class TopicCatalog: Sendable {
     func topic(_ name: String) -> Topic? { state.withLock { $0.byName[name] } }
     func topic(id: KafkaUUID) -> Topic? { state.withLock { $0.byID[id] } }
 
+    /// The topics as groups see them.
+    var image: TopicImage {
+        state.withLock { state in
+            if let image = state.image { return image }
+            let image = TopicImage(
+                revision: state.revision,
+                topics: state.byName.mapValues {
+                    TopicImage.Topic(id: TopicID($0.id), partitions: Int32(clamping: $0.partitions.count))
+                })
+            state.image = image
+            return image
+        }
+    }
+
     /// In the order of their names.
     var all: [Topic] { state.withLock { Array($0.byName.values) }.sorted { $0.name < $1.name } }
 
@@ -116,6 +139,7 @@ final class TopicCatalog: Sendable {
                 self.state.withLock { state in
                     state.byName[name] = topic
                     state.byID[topic.id] = topic
+                    state.hasChanged()
                 }
                 return topic
             }
@@ -143,6 +167,7 @@ final class TopicCatalog: Sendable {
                 self.state.withLock { state in
                     state.byName[name] = nil
                     state.byID[topic.id] = nil
+                    state.hasChanged()
                 }
                 for partition in topic.partitions { try await self.log.delete(partition.name) }
             }
@@ -162,6 +187,7 @@ final class TopicCatalog: Sendable {
                 try await self.save(adding: entry)
                 let fresh = try await self.load(entry).partitions
                 topic.change { $0.partitions = fresh }
+                self.state.withLock { $0.hasChanged() }
             }
         }
     }

@@ -19,6 +19,7 @@ package enum CoordinationCode: Int16, Error, Hashable, Sendable {
     case groupAuthorizationFailed = 30
     case unsupportedSASLMechanism = 33
     case illegalSASLState = 34
+    case unsupportedVersion = 35
     case invalidRequest = 42
     case invalidProducerEpoch = 47
     case invalidTransactionState = 48
@@ -43,4 +44,5 @@ package enum CoordinationCode: Int16, Error, Hashable, Sendable {
     case unreleasedInstanceID = 111
     case unsupportedAssignor = 112
     case staleMemberEpoch = 113
+    case invalidRegularExpression = 128
 }

@@ -94,9 +94,12 @@ extension ConsumerGroup {
 
     /// What removes the group from `__consumer_offsets`.
     var tombstones: [CoordinatorRecord] {
-        let offsets = offsets.allPartitions.map { GroupOffsets.tombstone(of: id, $0) }
-        guard generation > 0 else { return offsets }
-        return offsets + [CoordinatorRecord(key: GroupRecordKey.group(id).encoded, value: nil)]
+        offsets.allPartitions.map { GroupOffsets.tombstone(of: id, $0) } + groupTombstones
+    }
+
+    /// The same, where its offsets stay.
+    var groupTombstones: [CoordinatorRecord] {
+        generation > 0 ? [CoordinatorRecord(key: GroupRecordKey.group(id).encoded, value: nil)] : []
     }
 }
 

@@ -32,11 +32,21 @@ extension ConsumerGroup {
 package struct GroupReplay: Sendable {
     private var metadata: [String: GroupMetadata] = [:]
     private var offsets: [String: GroupOffsets] = [:]
+    private var modern: [String: ModernGroupReplay] = [:]
 
     package init() {}
 
     /// Takes one record; a nil value is a tombstone. `producerID` is that of a transactional batch.
     package mutating func apply(key: [UInt8], value: [UInt8]?, producerID: Int64? = nil) throws(RecordFormatError) {
+        if let key = try ModernRecordKey(decoding: key) {
+            // Compaction may have left a group's records in another order; its own tombstone comes last.
+            if value == nil, case .group(let group) = key {
+                modern[group] = nil
+            } else {
+                try modern[key.groupID, default: ModernGroupReplay()].apply(key, value)
+            }
+            return
+        }
         switch try GroupRecordKey(decoding: key) {
         case .offset(let group, let name):
             guard let value else {
@@ -61,10 +71,22 @@ package struct GroupReplay: Sendable {
     }
 
     /// The groups at the end of the log.
-    package func groups(settings: GroupSettings, now: Duration) -> [ConsumerGroup] {
-        Set(metadata.keys).union(offsets.filter { !$0.value.isEmpty }.keys).sorted().map { id in
-            ConsumerGroup(
-                id: id, metadata: metadata[id], offsets: offsets[id] ?? GroupOffsets(), settings: settings, now: now)
+    func groups(settings: GroupSettings, now: Duration) -> [(id: String, group: GroupSnapshot)] {
+        let ids = Set(metadata.keys).union(offsets.filter { !$0.value.isEmpty }.keys).union(
+            modern.filter { !$0.value.isEmpty }.keys)
+        return ids.sorted().map { id in
+            let offsets = offsets[id] ?? GroupOffsets()
+            if let group = modern[id], !group.isEmpty {
+                return (
+                    id, GroupSnapshot(modern: group.group(id, offsets: offsets, settings: settings, now: now))
+                )
+            }
+            return (
+                id,
+                GroupSnapshot(
+                    classic: ConsumerGroup(
+                        id: id, metadata: metadata[id], offsets: offsets, settings: settings, now: now))
+            )
         }
     }
 }

@@ -4,14 +4,16 @@ extension GroupCoordinator {
     /// OffsetCommit and TxnOffsetCommit.
     package mutating func commit(_ request: CommitRequest, now: Duration) -> CommitOutcome {
         let id = request.groupID
-        if groups[id] == nil {
+        if groups[id] == nil && modern[id] == nil {
             // Only consumers without group management may commit to a group that nobody has joined.
             guard request.generation < 0 else {
-                return CommitOutcome(codes: request.offsets.map { _ in .illegalGeneration })
+                let code: CoordinationCode =
+                    request.knowsMemberEpochs && request.producerID == nil ? .groupIDNotFound : .illegalGeneration
+                return CommitOutcome(codes: request.offsets.map { _ in code })
             }
             groups[id] = ConsumerGroup(id: id, settings: settings)
         }
-        let outcome = groups[id]?.commit(request, now: now)
+        let outcome = modern[id]?.commit(request, now: now) ?? groups[id]?.commit(request, now: now)
         if let producer = request.producerID, outcome?.records.isEmpty == false {
             transactions[producer, default: []].insert(id)
         }
@@ -23,6 +25,7 @@ extension GroupCoordinator {
     package mutating func completeTransaction(producerID: Int64, isCommit: Bool) {
         for id in transactions.removeValue(forKey: producerID) ?? [] {
             groups[id]?.offsets.complete(producerID: producerID, isCommit: isCommit)
+            modern[id]?.offsets.complete(producerID: producerID, isCommit: isCommit)
         }
     }
 
@@ -31,7 +34,8 @@ extension GroupCoordinator {
     package func fetchOffsets(
         groupID: String, partitions: [PartitionName]?, requireStable: Bool = false
     ) -> [FetchedOffset] {
-        groups[groupID]?.fetchOffsets(partitions, requireStable: requireStable)
+        modern[groupID]?.offsets.fetch(partitions, requireStable: requireStable)
+            ?? groups[groupID]?.fetchOffsets(partitions, requireStable: requireStable)
             ?? (partitions ?? []).map { FetchedOffset(partition: $0) }
     }
 
@@ -39,17 +43,18 @@ extension GroupCoordinator {
     package mutating func deleteOffsets(groupID: String, partitions: [PartitionName]) -> (
         code: CoordinationCode, codes: [CoordinationCode], records: [CoordinatorRecord]
     ) {
-        groups[groupID]?.deleteOffsets(partitions) ?? (.groupIDNotFound, [], [])
+        modern[groupID]?.deleteOffsets(partitions) ?? groups[groupID]?.deleteOffsets(partitions) ?? (.groupIDNotFound, [], [])
     }
 
     /// Topics were deleted: their offsets go, in all groups.
     package mutating func topicsDeleted(_ topics: Set<String>) -> [CoordinatorRecord] {
-        groups.keys.sorted().flatMap { groups[$0]?.topicsDeleted(topics) ?? [] }
+        let classic = groups.keys.sorted().flatMap { groups[$0]?.topicsDeleted(topics) ?? [] }
+        return classic + modern.keys.sorted().flatMap { modern[$0]?.topicsDeleted(topics) ?? [] }
     }
 
     // MARK: Administration
 
-    /// DescribeGroups: a group that does not exist is dead (from version 6 with `groupIDNotFound`, which the caller adds).
+    /// DescribeGroups: a group that does not exist, or is of the consumer protocol, is dead (from version 6 with `groupIDNotFound`, which the caller adds).
     package func describe(_ groupID: String) -> GroupDescription {
         groups[groupID]?.description ?? GroupDescription(groupID: groupID, state: .dead)
     }
@@ -58,7 +63,7 @@ extension GroupCoordinator {
     package func list(states: [String] = [], types: [String] = []) -> [GroupListing] {
         let states = Set(states.map { $0.lowercased() })
         let types = Set(types.map { $0.lowercased() })
-        return groups.values.map(\.listing)
+        return (groups.values.map(\.listing) + modern.values.map(\.listing))
             .filter { states.isEmpty || states.contains($0.state.lowercased()) }
             .filter { types.isEmpty || types.contains($0.type) }
             .sorted { $0.groupID < $1.groupID }
@@ -66,6 +71,11 @@ extension GroupCoordinator {
 
     /// DeleteGroups, one group.
     package mutating func delete(_ groupID: String) -> (code: CoordinationCode, records: [CoordinatorRecord]) {
+        if let group = modern[groupID] {
+            guard group.members.isEmpty else { return (.nonEmptyGroup, []) }
+            forget(groupID)
+            return (.ok, group.offsets.allPartitions.map { GroupOffsets.tombstone(of: groupID, $0) } + group.tombstones)
+        }
         guard let group = groups[groupID] else { return (.groupIDNotFound, []) }
         guard group.state == .empty else { return (.nonEmptyGroup, []) }
         forget(groupID)

@@ -5,10 +5,15 @@
 /// A value: the caller keeps it behind a lock or in an actor, and calls ``advance(now:)`` at ``nextDeadline``. Records
 /// that calls return are appended to `__consumer_offsets` in that order; answers (also immediate ones) are given out
 /// when all records returned so far are durable. Where writing fails, the caller answers with
-/// `coordinatorNotAvailable`, and puts the group back as it was (``group(_:)``, ``restore(_:)``).
+/// `coordinatorNotAvailable`, and puts the group back as it was (``snapshot(_:)``, ``restore(_:_:)``).
 package struct GroupCoordinator: Sendable {
     package let settings: GroupSettings
+    /// Groups of the classic protocol. A name is in one of the two.
     var groups: [String: ConsumerGroup] = [:]
+    /// Groups of the consumer protocol (KIP-848).
+    var modern: [String: ModernGroup] = [:]
+    /// The topics as they were last seen.
+    var image = TopicImage()
     /// Groups with offsets of a transaction that is not decided, by producer id.
     var transactions: [Int64: Set<String>] = [:]
     /// Not later than what each group waits for.
@@ -21,27 +26,32 @@ package struct GroupCoordinator: Sendable {
         self.settings = settings
         nextCleanup = now + settings.offsetsCheckInterval
         nextDeadline = nextCleanup
-        for group in replay.groups(settings: settings, now: now) { restore(group) }
+        for group in replay.groups(settings: settings, now: now) { restore(group.id, group.group) }
     }
 
-    /// The group, to put it back by ``restore(_:)`` where its records cannot be written.
-    package func group(_ id: String) -> ConsumerGroup? { groups[id] }
+    /// The group as it is, to put it back by ``restore(_:_:)`` where its records cannot be written.
+    package func snapshot(_ id: String) -> GroupSnapshot {
+        GroupSnapshot(classic: groups[id], modern: modern[id])
+    }
 
     /// Puts a group in the place of the one with its id.
-    package mutating func restore(_ group: ConsumerGroup) {
-        groups[group.id] = group
-        for producer in group.offsets.producers { transactions[producer, default: []].insert(group.id) }
-        schedule(group.id)
+    package mutating func restore(_ id: String, _ group: GroupSnapshot) {
+        groups[id] = group.classic
+        modern[id] = group.modern
+        if let offsets = group.classic?.offsets ?? group.modern?.offsets {
+            for producer in offsets.producers { transactions[producer, default: []].insert(id) }
+        }
+        schedule(id)
     }
 
-    /// Forgets a group that did not exist before its records could not be written.
-    package mutating func forget(_ id: String) {
+    mutating func forget(_ id: String) {
         groups[id] = nil
+        modern[id] = nil
         deadlines[id] = nil
     }
 
-    private mutating func schedule(_ id: String) {
-        let deadline = groups[id]?.nextDeadline
+    mutating func schedule(_ id: String) {
+        let deadline = groups[id]?.nextDeadline ?? modern[id]?.nextDeadline
         deadlines[id] = deadline
         if let deadline { nextDeadline = min(nextDeadline, deadline) }
     }
@@ -60,7 +70,14 @@ package struct GroupCoordinator: Sendable {
             effects.answers.append(.join(ticket, .failure(.unknownMemberID, memberID: request.memberID)))
             return effects
         }
-        effects = groups[id, default: ConsumerGroup(id: id, settings: settings)].join(request, ticket: ticket, now: now)
+        let change = becomeClassic(id)
+        guard change.isClassic else {
+            effects.answers.append(.join(ticket, .failure(.inconsistentGroupProtocol, memberID: request.memberID)))
+            return effects
+        }
+        effects.records = change.records
+        effects.append(
+            groups[id, default: ConsumerGroup(id: id, settings: settings)].join(request, ticket: ticket, now: now))
         schedule(id)
         removeIfVoid(id)
         return effects
@@ -95,6 +112,12 @@ package struct GroupCoordinator: Sendable {
         code: CoordinationCode, codes: [CoordinationCode], effects: GroupEffects
     ) {
         guard !groupID.isEmpty else { return (.invalidGroupID, [], GroupEffects()) }
+        if let outcome = modern[groupID]?.leave(leaving) {
+            var effects = GroupEffects()
+            effects.records = outcome.records
+            schedule(groupID)
+            return (.ok, outcome.codes, effects)
+        }
         guard let outcome = groups[groupID]?.leave(leaving, now: now) else {
             return (.ok, leaving.map { _ in .unknownMemberID }, GroupEffects())
         }
@@ -109,7 +132,8 @@ package struct GroupCoordinator: Sendable {
         guard nextDeadline <= now else { return effects }
         for (id, deadline) in deadlines where deadline <= now {
             if let more = groups[id]?.advance(now: now) { effects.append(more) }
-            deadlines[id] = groups[id]?.nextDeadline
+            effects.records += modern[id]?.advance(now: now) ?? []
+            deadlines[id] = groups[id]?.nextDeadline ?? modern[id]?.nextDeadline
             removeIfVoid(id)
         }
         if nextCleanup <= now {
@@ -132,6 +156,12 @@ package struct GroupCoordinator: Sendable {
         for id in groups.keys.sorted() {
             records += groups[id]?.expireOffsets(now: now) ?? []
             guard let group = groups[id], group.state == .empty, group.isDisposable else { continue }
+            records += group.tombstones
+            forget(id)
+        }
+        for id in modern.keys.sorted() {
+            records += modern[id]?.expireOffsets(now: now) ?? []
+            guard let group = modern[id], group.isDisposable else { continue }
             records += group.tombstones
             forget(id)
         }

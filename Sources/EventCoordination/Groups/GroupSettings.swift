@@ -12,6 +12,10 @@ package struct GroupSettings: Hashable, Sendable {
     /// `group.max.size`: members a group, those included that were given an id and have not joined. Kafka's default is
     /// unlimited; here 10,000.
     package var maxSize = 10_000
+    /// `group.consumer.session.timeout.ms`: how long a member of the consumer protocol may be silent.
+    package var consumerSessionTimeout: Duration = .seconds(45)
+    /// `group.consumer.heartbeat.interval.ms`: how often it is asked to send heartbeats.
+    package var consumerHeartbeatInterval: Duration = .seconds(5)
     /// How long a new member may wait for the end of its first rebalance (KAFKA-7610).
     package var newMemberJoinTimeout: Duration = .seconds(300)
     /// `offset.metadata.max.bytes`

@@ -29,10 +29,12 @@ package struct CommitRequest: Sendable {
     /// Of TxnOffsetCommit: the offsets wait for the transaction's marker. The caller has checked the producer, and
     /// appends the records as a batch of its transaction.
     package var producerID: Int64?
+    /// Whether the generation may be a member's epoch (KIP-848): from version 9 of OffsetCommit.
+    package var knowsMemberEpochs: Bool
 
     package init(
         groupID: String, memberID: String = "", generation: Int32 = -1, instanceID: String? = nil,
-        offsets: [OffsetToCommit], producerID: Int64? = nil
+        offsets: [OffsetToCommit], producerID: Int64? = nil, knowsMemberEpochs: Bool = false
     ) {
         self.groupID = groupID
         self.memberID = memberID
@@ -40,6 +42,7 @@ package struct CommitRequest: Sendable {
         self.instanceID = instanceID
         self.offsets = offsets
         self.producerID = producerID
+        self.knowsMemberEpochs = knowsMemberEpochs
     }
 }
 

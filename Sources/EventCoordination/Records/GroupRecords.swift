@@ -4,7 +4,7 @@
 package enum GroupRecordKey: Hashable, Sendable {
     case offset(groupID: String, PartitionName)
     case group(String)
-    /// A key of another kind (consumer groups of KIP-848, share groups), which is left alone.
+    /// A key of another kind (those of ``ModernRecordKey``, share groups), which is left alone.
     case other(version: Int16)
 
     package init(decoding bytes: [UInt8]) throws(RecordFormatError) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Written by scripts/generate-kafka-messages.
 
-/// ConsumerGroupDescribeRequest (API 69), versions 0 to 0.
+/// ConsumerGroupDescribeRequest (API 69), versions 0 to 1.
 package struct ConsumerGroupDescribeRequest: KafkaMessage {
     package static let apiKey: Int16 = 69
-    package static let versions: ClosedRange<Int16> = 0...0
+    package static let versions: ClosedRange<Int16> = 0...1
     package static let firstFlexible: Int16? = 0
     package var groupIds: [String] = []
     package var includeAuthorizedOperations: Bool = false
@@ -31,10 +31,10 @@ package struct ConsumerGroupDescribeRequest: KafkaMessage {
     }
 }
 
-/// ConsumerGroupDescribeResponse (API 69), versions 0 to 0.
+/// ConsumerGroupDescribeResponse (API 69), versions 0 to 1.
 package struct ConsumerGroupDescribeResponse: KafkaMessage {
     package static let apiKey: Int16 = 69
-    package static let versions: ClosedRange<Int16> = 0...0
+    package static let versions: ClosedRange<Int16> = 0...1
     package static let firstFlexible: Int16? = 0
     package var throttleTimeMs: Int32 = 0
     package var groups: [DescribedGroup] = []
@@ -181,12 +181,13 @@ package struct ConsumerGroupDescribeResponse: KafkaMessage {
         package var subscribedTopicRegex: String? = nil
         package var assignment: Assignment = Assignment()
         package var targetAssignment: Assignment = Assignment()
+        package var memberType: Int8 = -1
 
         package init(
             memberId: String = "", instanceId: String? = nil, rackId: String? = nil, memberEpoch: Int32 = 0,
             clientId: String = "", clientHost: String = "", subscribedTopicNames: [String] = [],
             subscribedTopicRegex: String? = nil, assignment: Assignment = Assignment(),
-            targetAssignment: Assignment = Assignment()
+            targetAssignment: Assignment = Assignment(), memberType: Int8 = -1
         ) {
             self.memberId = memberId
             self.instanceId = instanceId
@@ -198,6 +199,7 @@ package struct ConsumerGroupDescribeResponse: KafkaMessage {
             self.subscribedTopicRegex = subscribedTopicRegex
             self.assignment = assignment
             self.targetAssignment = targetAssignment
+            self.memberType = memberType
         }
 
         package init() {}
@@ -215,6 +217,7 @@ package struct ConsumerGroupDescribeResponse: KafkaMessage {
             subscribedTopicRegex = try reader.nullableString(true, nullable: true)
             assignment = try Assignment(from: &reader, version: version)
             targetAssignment = try Assignment(from: &reader, version: version)
+            if version >= 1 { memberType = try reader.int8() }
             try reader.skipTags()
         }
 
@@ -229,6 +232,7 @@ package struct ConsumerGroupDescribeResponse: KafkaMessage {
             writer.nullableString(subscribedTopicRegex, true, nullable: true)
             assignment.write(to: &writer, version: version)
             targetAssignment.write(to: &writer, version: version)
+            if version >= 1 { writer.int8(memberType) }
             writer.noTags()
         }
     }
