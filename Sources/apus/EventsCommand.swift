@@ -235,13 +235,19 @@ struct GroupsCommand: AsyncParsableCommand {
                 let groups = try await admin.listGroups()
                 if groups.isEmpty { return FileHandle.standardError.write(Data("No groups found.\n".utf8)) }
                 let descriptions = try await admin.describeGroups(groups.map(\.name))
+                let states = Dictionary(groups.map { ($0.name, $0.state) }) { first, _ in first }
                 var rows = [["NAME", "STATE", "MEMBERS", "LAG"]]
                 for group in descriptions {
                     var lag: Int64 = 0
                     for (place, offset) in try await admin.committedOffsets(group: group.name) {
                         lag += max(0, try await admin.watermarks(place).upperBound - offset)
                     }
-                    rows.append([group.name, group.state.rawValue, "\(group.members.count)", "\(lag)"])
+                    // Members of group.protocol=consumer are described by a request that librdkafka 2.0 does not know:
+                    // to the older one, such a group is dead.
+                    let listed = states[group.name] ?? group.state
+                    let isKnown = group.state != .dead || listed == .dead
+                    let members = isKnown ? "\(group.members.count)" : listed == .empty ? "0" : "-"
+                    rows.append([group.name, (isKnown ? group.state : listed).rawValue, members, "\(lag)"])
                 }
                 print(TextTable.render(rows))
             }
@@ -258,11 +264,17 @@ struct GroupsCommand: AsyncParsableCommand {
             try await events.withAdmin { admin in
                 let description = try await admin.describeGroups([name]).first
                 let offsets = try await admin.committedOffsets(group: name)
-                guard let description, description.state != .dead || !offsets.isEmpty else {
+                let listed = try await admin.listGroups().first { $0.name == name }?.state ?? .dead
+                guard let description, description.state != .dead || listed != .dead || !offsets.isEmpty else {
                     throw fail("there is no group \"\(name)\"; 'apus events groups' lists those there are")
                 }
-                let assignor = description.assignor.isEmpty ? "" : ", assignor \(description.assignor)"
-                print("group \(name): \(description.state.rawValue), \(description.members.count) members\(assignor)")
+                if description.state == .dead && listed != .dead {
+                    print("group \(name): \(listed.rawValue), group.protocol=consumer")
+                } else {
+                    let assignor = description.assignor.isEmpty ? "" : ", assignor \(description.assignor)"
+                    print(
+                        "group \(name): \(description.state.rawValue), \(description.members.count) members\(assignor)")
+                }
                 var owners: [TopicPartition: GroupDescription.Member] = [:]
                 for member in description.members { for place in member.assignment { owners[place] = member } }
                 var rows = [["TOPIC", "PARTITION", "COMMITTED", "NEXT", "LAG", "MEMBER", "HOST"]]

@@ -18,7 +18,7 @@ enum Mask {
         DescribeTransactionsResponse.self, ListTransactionsResponse.self, SaslHandshakeResponse.self,
         SaslAuthenticateResponse.self, DescribeUserScramCredentialsResponse.self,
         AlterUserScramCredentialsResponse.self, DescribeAclsResponse.self, CreateAclsResponse.self,
-        DeleteAclsResponse.self,
+        DeleteAclsResponse.self, ConsumerGroupHeartbeatResponse.self, ConsumerGroupDescribeResponse.self,
     ]
 
     /// Expects an answer to be the captured one; notes the ids that differ.
@@ -91,6 +91,27 @@ enum Mask {
                     let producers = value.topics[topic].partitions[place].activeProducers.indices
                     for producer in producers {
                         value.topics[topic].partitions[place].activeProducers[producer].lastTimestamp = 1
+                    }
+                }
+            }
+            masked = value
+        case var value as ConsumerGroupHeartbeatResponse:
+            value.memberId = value.memberId.map { _ in "member" }
+            for index in value.assignment?.topicPartitions.indices ?? 0..<0 {
+                value.assignment?.topicPartitions[index].topicId = .zero
+            }
+            masked = value
+        case var value as ConsumerGroupDescribeResponse:
+            for group in value.groups.indices {
+                for member in value.groups[group].members.indices {
+                    value.groups[group].members[member].memberId = ""
+                    for path in [
+                        \ConsumerGroupDescribeResponse.Member.assignment.topicPartitions,
+                        \.targetAssignment.topicPartitions,
+                    ] {
+                        for index in value.groups[group].members[member][keyPath: path].indices {
+                            value.groups[group].members[member][keyPath: path][index].topicId = .zero
+                        }
                     }
                 }
             }

@@ -46,6 +46,7 @@ struct Scenario {
         try await transactions(&client)
         try await settings(&client)
         try await access(&client)
+        try await consumerGroups(&client)
         try await all(&client, DeleteRecordsResponse.self) { _ in
             DeleteRecordsRequest(
                 topics: [.init(name: "captures", partitions: [.init(partitionIndex: 0, offset: 1)])], timeoutMs: 1000)
@@ -211,6 +212,21 @@ struct Scenario {
         }
         try await all(&client, DeleteGroupsResponse.self) { version in
             DeleteGroupsRequest(groupsNames: ["g-\(version)", "g-9", "absent"])
+        }
+    }
+
+    /// Groups of the consumer protocol.
+    private mutating func consumerGroups(_ client: inout RawClient) async throws {
+        try await all(&client, ConsumerGroupHeartbeatResponse.self) { version in
+            ConsumerGroupHeartbeatRequest(
+                groupId: "new-\(version)", memberId: version == 0 ? "" : "member-of-version-\(version)",
+                instanceId: "i",
+                rackId: "r", rebalanceTimeoutMs: 60_000, subscribedTopicNames: version == 0 ? ["captures"] : [],
+                subscribedTopicRegex: version == 0 ? nil : "capt.*", serverAssignor: "range", topicPartitions: [])
+        }
+        try await all(&client, ConsumerGroupDescribeResponse.self) { version in
+            ConsumerGroupDescribeRequest(
+                groupIds: ["new-\(version)", "offsets", "absent"], includeAuthorizedOperations: true)
         }
     }
 

@@ -141,3 +141,8 @@ final class GroupBench {
         open = []
     }
 }
+
+extension GroupCoordinator {
+    /// A group of the classic protocol.
+    func group(_ id: String) -> ConsumerGroup? { snapshot(id).classic }
+}
