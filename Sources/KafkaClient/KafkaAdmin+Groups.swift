@@ -32,6 +32,10 @@ package enum GroupState: String, Sendable {
     case preparingRebalance = "PreparingRebalance"
     case completingRebalance = "CompletingRebalance"
     case stable = "Stable"
+    /// Of the consumer protocol (KIP-848): partitions are to be shared anew.
+    case assigning = "Assigning"
+    /// Of the consumer protocol (KIP-848): members give up and get partitions.
+    case reconciling = "Reconciling"
     case dead = "Dead"
     case empty = "Empty"
 

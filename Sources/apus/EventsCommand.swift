@@ -65,10 +65,15 @@ struct EventsOptions: ParsableArguments {
 
     /// Runs `body` with an administrator's client.
     func withAdmin(_ body: (KafkaAdmin) async throws -> Void) async throws {
+        try await withAdmin { admin, _ in try await body(admin) }
+    }
+
+    /// The same, with how it reaches the broker.
+    func withAdmin(_ body: (KafkaAdmin, KafkaConfiguration) async throws -> Void) async throws {
         try await run { configuration in
             let admin = try KafkaAdmin(configuration, timeout: .seconds(10))
             defer { admin.close() }
-            try await body(admin)
+            try await body(admin, configuration)
         }
     }
 }
@@ -225,29 +230,35 @@ struct GroupsCommand: AsyncParsableCommand {
         commandName: "groups", abstract: "List, describe and delete consumer groups, with their lag.",
         subcommands: [List.self, Describe.self, Delete.self], defaultSubcommand: List.self)
 
+    /// Groups with their members. To librdkafka 2.0 those with group.protocol=consumer (KIP-848) are dead.
+    fileprivate static func describe(
+        _ names: [String], _ admin: KafkaAdmin, _ configuration: KafkaConfiguration
+    ) async throws -> [GroupDescription] {
+        let descriptions = try await admin.describeGroups(names)
+        let dead = descriptions.filter { $0.state == .dead }.map(\.name)
+        guard !dead.isEmpty, let direct = try? DirectAdmin(configuration) else { return descriptions }
+        let found = try await direct.session { try await $0.consumerGroups(dead) }
+        let byName = Dictionary(found.map { ($0.name, $0) }) { first, _ in first }
+        return descriptions.map { byName[$0.name] ?? $0 }
+    }
+
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List groups with how far they are behind.")
 
         @OptionGroup var events: EventsOptions
 
         func run() async throws {
-            try await events.withAdmin { admin in
+            try await events.withAdmin { admin, configuration in
                 let groups = try await admin.listGroups()
                 if groups.isEmpty { return FileHandle.standardError.write(Data("No groups found.\n".utf8)) }
-                let descriptions = try await admin.describeGroups(groups.map(\.name))
-                let states = Dictionary(groups.map { ($0.name, $0.state) }) { first, _ in first }
+                let descriptions = try await GroupsCommand.describe(groups.map(\.name), admin, configuration)
                 var rows = [["NAME", "STATE", "MEMBERS", "LAG"]]
                 for group in descriptions {
                     var lag: Int64 = 0
                     for (place, offset) in try await admin.committedOffsets(group: group.name) {
                         lag += max(0, try await admin.watermarks(place).upperBound - offset)
                     }
-                    // Members of group.protocol=consumer are described by a request that librdkafka 2.0 does not know:
-                    // to the older one, such a group is dead.
-                    let listed = states[group.name] ?? group.state
-                    let isKnown = group.state != .dead || listed == .dead
-                    let members = isKnown ? "\(group.members.count)" : listed == .empty ? "0" : "-"
-                    rows.append([group.name, (isKnown ? group.state : listed).rawValue, members, "\(lag)"])
+                    rows.append([group.name, group.state.rawValue, "\(group.members.count)", "\(lag)"])
                 }
                 print(TextTable.render(rows))
             }
@@ -261,20 +272,14 @@ struct GroupsCommand: AsyncParsableCommand {
         @Argument(help: "Name.") var name: String
 
         func run() async throws {
-            try await events.withAdmin { admin in
-                let description = try await admin.describeGroups([name]).first
+            try await events.withAdmin { admin, configuration in
+                let description = try await GroupsCommand.describe([name], admin, configuration).first
                 let offsets = try await admin.committedOffsets(group: name)
-                let listed = try await admin.listGroups().first { $0.name == name }?.state ?? .dead
-                guard let description, description.state != .dead || listed != .dead || !offsets.isEmpty else {
+                guard let description, description.state != .dead || !offsets.isEmpty else {
                     throw fail("there is no group \"\(name)\"; 'apus events groups' lists those there are")
                 }
-                if description.state == .dead && listed != .dead {
-                    print("group \(name): \(listed.rawValue), group.protocol=consumer")
-                } else {
-                    let assignor = description.assignor.isEmpty ? "" : ", assignor \(description.assignor)"
-                    print(
-                        "group \(name): \(description.state.rawValue), \(description.members.count) members\(assignor)")
-                }
+                let assignor = description.assignor.isEmpty ? "" : ", assignor \(description.assignor)"
+                print("group \(name): \(description.state.rawValue), \(description.members.count) members\(assignor)")
                 var owners: [TopicPartition: GroupDescription.Member] = [:]
                 for member in description.members { for place in member.assignment { owners[place] = member } }
                 var rows = [["TOPIC", "PARTITION", "COMMITTED", "NEXT", "LAG", "MEMBER", "HOST"]]

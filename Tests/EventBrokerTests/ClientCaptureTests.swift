@@ -26,6 +26,8 @@ struct ClientCaptureTests {
         ProduceRequest.apiKey: [0],
         // Clients other than Java's end at 7.
         JoinGroupRequest.apiKey: [8, 9],
+        // librdkafka sends the newer of the one, and only knows the older of the other.
+        ConsumerGroupHeartbeatRequest.apiKey: [0], ConsumerGroupDescribeRequest.apiKey: [1],
     ]
 
     private static let requests: [any KafkaMessage.Type] = [

@@ -46,7 +46,6 @@ struct Scenario {
         try await transactions(&client)
         try await settings(&client)
         try await access(&client)
-        try await consumerGroups(&client)
         try await all(&client, DeleteRecordsResponse.self) { _ in
             DeleteRecordsRequest(
                 topics: [.init(name: "captures", partitions: [.init(partitionIndex: 0, offset: 1)])], timeoutMs: 1000)
@@ -56,6 +55,7 @@ struct Scenario {
                 ? DeleteTopicsRequest(topics: [.init(name: "made-7")], timeoutMs: 1000)
                 : DeleteTopicsRequest(topicNames: ["made-\(version + 1)", "absent"], timeoutMs: 1000)
         }
+        try await consumerGroups(&client)
     }
 
     /// One version of the request that ends a connection, as there is no login to go on with.

@@ -23,6 +23,8 @@ def test_every_version_is_sent_and_answered_without_an_error(said):
 def test_another_codec_reads_and_writes_the_same(said):
     """kafka-python's own reading of every answer gives the answer's bytes when it is written again."""
     for exchange in kafka_captures.kept(said[0]):
+        if exchange.key in kafka_captures.UNKNOWN:
+            continue
         message = kafka_captures.response(exchange)
         body = message.encode()
         assert exchange.answer.endswith(body), (exchange.key, exchange.version)

@@ -83,6 +83,7 @@ final class GroupRunner: Sendable {
     ///   - request: it.
     ///   - topics: those there are.
     ///   - find: the names that a pattern stands for.
+    /// - Returns: what the member is told, once what it rests on is durable.
     func heartbeat(
         _ request: ConsumerHeartbeat, topics: TopicImage, find: (String, TopicImage) -> Set<String>
     ) async -> ConsumerHeartbeatAnswer {

@@ -54,7 +54,8 @@ extension GroupCoordinator {
 
     // MARK: Administration
 
-    /// DescribeGroups: a group that does not exist, or is of the consumer protocol, is dead (from version 6 with `groupIDNotFound`, which the caller adds).
+    /// DescribeGroups: a group that does not exist, or is of the consumer protocol, is dead (from version 6 with
+    /// `groupIDNotFound`, which the caller adds).
     package func describe(_ groupID: String) -> GroupDescription {
         groups[groupID]?.description ?? GroupDescription(groupID: groupID, state: .dead)
     }
