@@ -288,7 +288,8 @@ class PythonWalk:
             self.read()
         if group:
             self.consume()
-        if self.due(CONSUMER_HEARTBEAT, CONSUMER_DESCRIBE):
+        # librdkafka takes part with the newest versions only.
+        if self.step == 0 and self.due(CONSUMER_HEARTBEAT, CONSUMER_DESCRIBE):
             self.share()
         if self.due(ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_OFFSET_COMMIT, LIST_TXNS):
             self.transact()
@@ -367,11 +368,9 @@ class PythonWalk:
     def share(self):
         """A group whose members only send heartbeats (KIP-848). kafka-python has no such; librdkafka goes in."""
         walk, topic, group, wait = self.walk, "captures-shared", f"g-shared-{self.step}", 20
-        if self.step == 0:
-            # Members name topics by ids, which CreateTopics tells from version 7 on.
-            self.admin.create_topics({topic: dict(num_partitions=1, replication_factor=1,
-                                                  configs={"retention.ms": "-1"})})
-            self.write(topic)
+        # Members name topics by ids, which CreateTopics tells from version 7 on.
+        self.admin.create_topics({topic: dict(num_partitions=1, replication_factor=1, configs={"retention.ms": "-1"})})
+        self.write(topic)
         ours, walk.proxy.client = walk.proxy.client, f"confluent-kafka/librdkafka-{confluent_kafka.libversion()[0]}"
         options = walk.options("auto.offset.reset", "enable.auto.commit", "fetch.wait.max.ms")
         reader = confluent_kafka.Consumer({**options, "group.id": group, "group.protocol": "consumer",
