@@ -146,6 +146,13 @@ import Testing
                 #expect(try await fetch(nil, -1)?.topics.first?.partitions.first?.committedOffset == 4)
                 #expect(try await fetch("m", 7)?.errorCode == KafkaErrorCode.staleMemberEpoch.rawValue)
                 #expect(try await fetch("x", 1)?.errorCode == KafkaErrorCode.unknownMemberID.rawValue)
+                let text = await fixture.broker.metricsText()
+                #expect(text.contains("apus_events_group_lag{group=\"g\",topic=\"ratings\",partition=\"0\"} 0"))
+                let settings = try await client.call(
+                    DescribeConfigsRequest(
+                        resources: [.init(resourceType: 32, resourceName: "g", configurationKeys: nil)]), 4,
+                    DescribeConfigsResponse.self)
+                #expect(settings.results.first?.configs.map(\.value) == ["5000", "45000"])
             }
         }
     }

@@ -7,6 +7,7 @@ import KafkaProtocol
 extension Broker {
     private static let topicType: Int8 = 2
     private static let brokerType: Int8 = 4
+    private static let groupType: Int8 = 32
 
     func describeConfigs(_ request: DescribeConfigsRequest, _ context: RequestContext) -> DescribeConfigsResponse {
         DescribeConfigsResponse(
@@ -58,8 +59,25 @@ extension Broker {
                     name: name, value: value, readOnly: true, configSource: SettingSource.broker.rawValue,
                     configType: TopicSetting.Kind.string.rawValue)
             }
+        case Self.groupType:
+            guard may(context, .describeConfigs, .group, name) else {
+                throw TopicError(.groupAuthorizationFailed, "Group authorization failed.")
+            }
+            return groupSettings.map { name, value in
+                .init(
+                    name: name, value: value, readOnly: true, configSource: SettingSource.broker.rawValue,
+                    configType: TopicSetting.Kind.int.rawValue)
+            }
         default: throw TopicError(.invalidRequest, "Unsupported resource type: \(type)")
         }
+    }
+
+    /// What holds for every group of the consumer protocol, by the names that groups have for it.
+    private var groupSettings: [(String, String)] {
+        [
+            ("consumer.heartbeat.interval.ms", configuration.consumerHeartbeatInterval),
+            ("consumer.session.timeout.ms", configuration.consumerSessionTimeout),
+        ].map { ($0, String($1.nanoseconds / 1_000_000)) }
     }
 
     private var brokerSettings: [(String, String)] {

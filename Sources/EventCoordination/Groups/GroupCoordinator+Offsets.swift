@@ -43,7 +43,8 @@ extension GroupCoordinator {
     package mutating func deleteOffsets(groupID: String, partitions: [PartitionName]) -> (
         code: CoordinationCode, codes: [CoordinationCode], records: [CoordinatorRecord]
     ) {
-        modern[groupID]?.deleteOffsets(partitions) ?? groups[groupID]?.deleteOffsets(partitions) ?? (.groupIDNotFound, [], [])
+        modern[groupID]?.deleteOffsets(partitions) ?? groups[groupID]?.deleteOffsets(partitions)
+            ?? (.groupIDNotFound, [], [])
     }
 
     /// Topics were deleted: their offsets go, in all groups.
