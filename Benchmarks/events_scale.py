@@ -9,6 +9,7 @@ partitions, with the groups (each with one member that holds all partitions of o
 with the connections; KiB a connection; CPU while idle, in percent of one processor; seconds to start.
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -126,8 +127,14 @@ def main():
         for topic in topics:
             client.create(topic, 10)
         measure("partitions")
-        for number in range(options.groups):
-            client.join(f"group-{number}", topics[number % len(topics)])
+        # A new group waits half a second for its first members: many at once.
+        with concurrent.futures.ThreadPoolExecutor(50) as threads:
+            def join(number):
+                member = Client(address)
+                member.join(f"group-{number}", topics[number % len(topics)])
+                member.close()
+
+            list(threads.map(join, range(options.groups)))
         before = measure("groups")
         begin = time.monotonic()
         for _ in range(options.connections):

@@ -272,23 +272,27 @@ def transform(broker, count, broker_kills, client_kills, workers=2, partitions=4
     source, target = new_topic(broker, partitions=partitions), new_topic(broker, partitions=partitions)
     group = f"g-{source}"
     feed = Producer({"bootstrap.servers": broker.address, "enable.idempotence": True, **QUICK})
-    for number in range(count):
-        feed.produce(source, value=b"%d" % number, partition=number % partitions)
-    assert feed.flush(60) == 0
     events = ["broker"] * broker_kills + ["client"] * client_kills
     random.shuffle(events)
     team = [Worker("transform", broker.address, source, target, group, slot) for slot in range(workers)]
+    fed = 0
 
-    def done():
-        return sum(line.get("done", 0) for worker in team for line in worker.lines)
+    def give(until):
+        nonlocal fed
+        for number in range(fed, until):
+            feed.produce(source, value=b"%d" % number, partition=number % partitions)
+        fed = until
+        assert feed.flush(60) == 0
 
     began = time.monotonic()
     try:
         with Watch(broker, group, source) as watch:
             for number, event in enumerate(events):
-                goal = min(done() + count // (len(events) + 1), count - 1)
-                wait_for(lambda: done() >= goal, 60, f"transformed records before kill {number} ({event})")
-                time.sleep(random.uniform(0, 0.1))
+                # The kill comes while the members are at work: half of what is there is still to be done.
+                before = fed
+                give(count * (number + 1) // (len(events) + 1))
+                wait_for(lambda: sum(watch.offsets.values()) >= (before + fed) // 2, 60,
+                         f"transformed records before kill {number} ({event})")
                 if event == "broker":
                     broker.kill()
                     broker.start()
@@ -296,6 +300,7 @@ def transform(broker, count, broker_kills, client_kills, workers=2, partitions=4
                     victim = random.choice(team)
                     victim.kill()
                     victim.start()
+            give(count)
             wait_for(lambda: sum(watch.offsets.values()) >= count, 90, "every record to be transformed")
     finally:
         for worker in team:
