@@ -17,7 +17,6 @@ final class KafkaHandle: @unchecked Sendable {
     private struct Notes {
         /// What the connection last complained of; makes timeouts understandable.
         var complaint: String?
-        var fatal: KafkaError?
         var isClosed = false
     }
 
@@ -44,8 +43,13 @@ final class KafkaHandle: @unchecked Sendable {
         }
     }
 
-    /// The error after which the client cannot go on.
-    var fatalError: KafkaError? { notes.withLock { $0.fatal } }
+    /// The error after which the client cannot go on. librdkafka is asked, as its event may still be on the way.
+    var fatalError: KafkaError? {
+        var reason = [CChar](repeating: 0, count: 512)
+        let cause = rd_kafka_fatal_error(pointer, &reason, reason.count)
+        guard cause != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
+        return KafkaError(cause, "the Kafka client cannot go on", detail: text(reason), isFatal: true)
+    }
 
     /// What the connection last complained of.
     var complaint: String? { notes.withLock { $0.complaint } }
@@ -105,13 +109,7 @@ final class KafkaHandle: @unchecked Sendable {
         }
         let code = rd_kafka_event_error(event)
         let said = rd_kafka_event_error_string(event).map { String(cString: $0) }
-        if rd_kafka_event_error_is_fatal(event) != 0 {
-            var reason = [CChar](repeating: 0, count: 512)
-            let cause = rd_kafka_fatal_error(pointer, &reason, reason.count)
-            let error = KafkaError(cause, "the Kafka client cannot go on", detail: text(reason), isFatal: true)
-            notes.withLock { $0.fatal = error }
-            return error
-        }
+        if rd_kafka_event_error_is_fatal(event) != 0 { return fatalError }
         if let said { notes.withLock { $0.complaint = said } }
         return KafkaError(code, "", detail: said)
     }
