@@ -91,6 +91,12 @@ let package = Package(
         .systemLibrary(name: "CSnappy"),
         .systemLibrary(name: "CZlib"),
         .systemLibrary(name: "CZstd"),
+        .systemLibrary(name: "CExpat"),
+        // The ABI of ADBC 1.1 and Arrow's C interfaces: declarations only.
+        .systemLibrary(name: "CADBC"),
+        module("ArrowFormat", ["ApusCore", "CADBC"], settings: optimised),
+        module("DeltaProtocol", ["ApusCore"]),
+        module("S3Protocol", ["ApusCore", "CChecksum", "CExpat", .crypto]),
         // Tables of messages are generated; what they do with bytes is optimised in debug builds too.
         module("KafkaProtocol", settings: optimised),
         module(
@@ -106,6 +112,7 @@ let package = Package(
 
         // 2 Engines: no network
         module("KubeStore", ["ApusCore", .crypto, .grdb, .logging]),
+        module("ObjectStore", ["ApusCore", "CChecksum", .crypto, .grdb, .logging]),
         module("SchedulerCore", ["ApusCore", "KubeAPI"]),
         // Inline functions in a header: compiled with ModelKit, optimised like it.
         .systemLibrary(name: "CALSKernels"),
@@ -128,6 +135,12 @@ let package = Package(
                 "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", "LinearRegex",
                 "SASLMessages", .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .swiftASN1, .x509,
             ]),
+        module(
+            "ObjectServer",
+            ["ApusCore", "S3Protocol", "ObjectStore", .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
+        module("S3Client", ["ApusCore", "S3Protocol", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1]),
+        module("LakeEngine", ["ApusCore", "ArrowFormat", "CADBC", .logging]),
+        module("DeltaTables", ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", .logging]),
         .systemLibrary(name: "CRDKafka"),
         module(
             "KafkaClient",
@@ -204,6 +217,14 @@ let package = Package(
         tests("KubeStore", ["ApusCore", .grdb, .logging]),
         tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
         tests("ModelKit", ["ApusCore"]),
+        tests("ArrowFormat", ["ApusCore"]),
+        tests("DeltaProtocol", ["ApusCore"]),
+        tests("S3Protocol", ["ApusCore"]),
+        tests("ObjectStore", ["ApusCore", .grdb, .logging]),
+        tests("ObjectServer", ["ApusCore", "S3Protocol", "ObjectStore", "S3Client", .logging, .nioCore, .nioPosix]),
+        tests("S3Client", ["ApusCore", "S3Protocol"]),
+        tests("LakeEngine", ["ApusCore", "ArrowFormat", .logging]),
+        tests("DeltaTables", ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", .logging]),
         tests("KafkaProtocol"),
         tests("KafkaRecords"),
         tests("EventLog", ["ApusCore", "KafkaRecords", .logging]),
