@@ -2,7 +2,7 @@
 
 extension ObjectAttributes {
     /// The fields that most objects lack, each with its bit.
-    private static var optional: [WritableKeyPath<ObjectAttributes, String?> & Sendable] {
+    private static var optional: [WritableKeyPath<ObjectAttributes, String?>] {
         [
             \.contentType, \.cacheControl, \.contentDisposition, \.contentEncoding, \.contentLanguage, \.expires,
             \.websiteRedirect, \.storageClass,

@@ -65,6 +65,7 @@ extension LifecycleRule {
     ///   - followed: when the next newer version was written.
     ///   - newer: how many older versions are newer than this one.
     ///   - now: milliseconds since 1970.
+    /// - Returns: whether it goes.
     func expiresNoncurrent(_ info: ObjectInfo, followed: Int64, newer: Int, now: Int64) -> Bool {
         guard let days = noncurrentDays, newer >= noncurrentKept, covers(info) else { return false }
         return Self.due(followed, days: days) <= now

@@ -1,76 +1,121 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Dispatch
 package import Logging
 
 /// Buckets and objects in a folder: what S3 is, without the protocol.
+///
+/// What is known is in one SQLite file (`objects.sqlite`), with the bodies of small objects; long bodies are files of
+/// `data`. Every change is durable when the call that makes it returns, and every read sees all of those. See
+/// docs/formats/objects.md.
 package final class ObjectStore: Sendable {
+    let configuration: ObjectStoreConfiguration
+    let clock: @Sendable () -> Int64
+    let files: BodyFiles
+    let readers: ReaderPool
+    let writer: StoreWriter
+    let table: BucketTable
+    private let lock: FolderLock
+
+    private init(
+        folder: String, configuration: ObjectStoreConfiguration, logger: Logger, clock: @escaping @Sendable () -> Int64
+    ) throws(ObjectStoreError) {
+        lock = try FolderLock(folder)
+        do {
+            let connection = try SQLConnection(
+                path: folder + "/objects.sqlite", cacheKiB: configuration.writerCacheKiB,
+                label: "apus.objectstore.writer")
+            let first = try Schema.prepare(connection, folder: folder, configuration: configuration)
+            try Folder.sync(folder)
+            table = BucketTable(try BucketRows.load(connection, folder: folder))
+            files = try BodyFiles(folder: folder, firstIdentifier: first, threads: configuration.fileThreads)
+            readers = ReaderPool(folder: folder, configuration: configuration)
+            writer = StoreWriter(
+                connection: connection, files: files, buckets: table, configuration: configuration, folder: folder,
+                logger: logger)
+        } catch let error as SQLFailure {
+            throw error.error(folder)
+        } catch let error as ObjectStoreError {
+            throw error
+        } catch {
+            throw ObjectStoreError(.storage, "\(folder) cannot be opened: \(error)")
+        }
+        self.configuration = configuration
+        self.clock = clock
+    }
+
     /// Opens the store of a folder, which is created where it is missing and locked for this store alone.
-    ///
-    /// Throws `.locked`, `.unwritable`, `.full`, `.foreign`, `.newerFormat`, `.corrupt` or `.storage`.
     ///
     /// - Parameters:
     ///   - folder: where it is kept.
     ///   - configuration: how it works.
     ///   - logger: for what goes wrong in the background.
     ///   - clock: milliseconds since 1970.
+    /// - Returns: the open store.
+    /// - Throws: `.locked`, `.unwritable`, `.full`, `.foreign`, `.newerFormat`, `.corrupt` or `.storage`.
     package static func open(
         folder: String, configuration: ObjectStoreConfiguration = .init(), logger: Logger,
         clock: @escaping @Sendable () -> Int64
     ) async throws(ObjectStoreError) -> ObjectStore {
-        throw ObjectStoreError(.storage, "the store is not built yet")
+        let answer = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<ObjectStore, ObjectStoreError>, Never>) in
+            DispatchQueue(label: "apus.objectstore.open").async {
+                do throws(ObjectStoreError) {
+                    let store = try ObjectStore(
+                        folder: folder, configuration: configuration, logger: logger, clock: clock)
+                    continuation.resume(returning: .success(store))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+        }
+        let store = try answer.get()
+        let readers = store.readers
+        store.files.startSweep {
+            readers.names($0)
+        } done: { count in
+            if count > 0 { logger.info("files that no object has were removed", metadata: ["files": "\(count)"]) }
+        }
+        return store
     }
 
     /// Finishes what was begun, and closes the files. What is asked for later fails with `.closed`.
-    package func close() async {}
-
-    /// Makes a bucket; `bucketExists` when there is one of the name.
-    @discardableResult
-    package func createBucket(_ name: String, owner: String) async throws(ObjectStoreError) -> BucketInfo {
-        throw ObjectStoreError(.storage, "the store is not built yet")
-    }
-
-    /// A bucket, from memory; `noSuchBucket` when there is none.
-    package func bucket(_ name: String) async throws(ObjectStoreError) -> BucketInfo {
-        throw ObjectStoreError(.storage, "the store is not built yet")
-    }
-
-    /// All buckets, by name.
-    package func buckets() async -> [BucketInfo] { [] }
-
-    /// Removes a bucket and its uploads; `bucketNotEmpty` when it has versions or delete markers.
-    package func deleteBucket(_ name: String) async throws(ObjectStoreError) {
-        throw ObjectStoreError(.storage, "the store is not built yet")
-    }
-
-    /// Turns versions on, or suspends them; once on they are never off again (`invalidBucketState`).
-    package func setVersioning(_ versioning: BucketVersioning, of bucket: String) async throws(ObjectStoreError) {
-        throw ObjectStoreError(.storage, "the store is not built yet")
-    }
-
-    /// Keeps a document of a bucket; nil removes it.
-    package func setDocument(
-        _ kind: BucketDocument, _ bytes: [UInt8]?, of bucket: String
-    ) async throws(ObjectStoreError) {
-        throw ObjectStoreError(.storage, "the store is not built yet")
+    package func close() async {
+        await writer.close()
+        await files.close()
+        await readers.close()
+        lock.release()
     }
 
     /// A new body, which takes bytes as they come.
     ///
     /// - Parameter sha256: whether the SHA-256 of the bytes is computed too.
-    package func body(sha256: Bool = false) -> ObjectBody { ObjectBody() }
+    /// - Returns: an empty body.
+    package func body(sha256: Bool = false) -> ObjectBody {
+        ObjectBody(files: files, configuration: configuration, sha256: sha256)
+    }
 
-    /// Removes what is due: by the rules of each bucket, uploads that nobody finished, and files that no row names.
-    @discardableResult
-    package func maintain(
-        rules: [String: [LifecycleRule]] = [:], now: Int64
-    ) async throws(ObjectStoreError) -> MaintenanceReport { MaintenanceReport() }
+    // MARK: Errors
+
+    static let closed = ObjectStoreError(.closed, "the store of objects is closed")
+
+    static func noSuchBucket(_ name: String) -> ObjectStoreError {
+        ObjectStoreError(.noSuchBucket, "there is no bucket \(name)")
+    }
+
+    static func noSuchKey(_ bucket: String, _ key: String, marker: String? = nil) -> ObjectStoreError {
+        ObjectStoreError(
+            .noSuchKey, "there is no object \(bucket)/\(key)", isDeleteMarker: marker != nil, versionID: marker)
+    }
 }
 
-/// What maintenance removed.
-package struct MaintenanceReport: Sendable, Equatable {
-    /// Versions and delete markers that expired, and delete markers that were made instead.
-    package var expired = 0
-    /// Uploads that were not completed.
-    package var uploads = 0
-    /// Files that no row named.
-    package var files = 0
+extension ReaderPool {
+    /// Whether a row names the file of a body; on a thread that may block. True where that cannot be said.
+    func names(_ id: Int64) -> Bool {
+        let answer = readNow { connection in
+            let statement = try connection.prepared(.hasBody).bind(1, id)
+            defer { statement.reset() }
+            return try statement.step()
+        }
+        return (try? answer.get()) ?? true
+    }
 }

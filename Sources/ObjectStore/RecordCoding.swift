@@ -96,6 +96,9 @@ struct RecordReader {
     mutating func byteArray() throws(RecordDamage) -> [UInt8] { [UInt8](try take(try count())) }
     mutating func string() throws(RecordDamage) -> String { String(decoding: try take(try count()), as: UTF8.self) }
 
+    /// All that is left.
+    mutating func rest() throws(RecordDamage) -> [UInt8] { [UInt8](try take(end - index)) }
+
     mutating func uint32() throws(RecordDamage) -> UInt32 {
         UInt32(littleEndian: try take(4).loadUnaligned(as: UInt32.self))
     }
@@ -122,7 +125,7 @@ enum RecordPlace {
     }
     static func body(_ id: Int64, _ size: Int64) -> UInt32 { of(4, id, .init(start: nil, count: 0), size) }
     static func segments(_ id: Int64) -> UInt32 { of(5, id) }
-    static func bucket(_ id: Int64) -> UInt32 { of(6, id) }
+    static func bucket(_ id: Int64, _ name: UnsafeRawBufferPointer) -> UInt32 { of(6, id, name) }
     static func document(_ bucket: Int64, _ kind: String) -> UInt32 {
         Array(kind.utf8).withUnsafeBytes { of(7, bucket, $0) }
     }

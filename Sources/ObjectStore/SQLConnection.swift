@@ -2,6 +2,12 @@
 internal import GRDB
 internal import GRDBSQLite
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// What SQLite said.
 struct SQLFailure: Error, Sendable {
     /// SQLite's extended result code.
@@ -60,7 +66,7 @@ final class SQLConnection: @unchecked Sendable {
             throw SQLFailure(
                 code: error.extendedResultCode.rawValue, message: error.message ?? "it cannot be opened")
         }
-        guard let database = try opened.inDatabase({ $0.sqliteConnection }) else {
+        guard let database = opened.inDatabase({ $0.sqliteConnection }) else {
             throw SQLFailure(code: SQLITE_CANTOPEN, message: "it cannot be opened")
         }
         queue = opened
@@ -91,6 +97,13 @@ final class SQLConnection: @unchecked Sendable {
         while statements.count <= index { statements.append(nil) }
         statements[index] = statement
         return statement
+    }
+
+    /// Reads what one commit left, however many statements it takes.
+    func snapshot<T>(_ body: () throws -> T) throws -> T {
+        try prepared(.begin).run()
+        defer { try? prepared(.end).run() }
+        return try body()
     }
 
     /// How many rows were changed since the connection was opened.
@@ -167,6 +180,12 @@ final class SQLStatement {
 
     @discardableResult
     func bind(_ index: CInt, _ value: Int) -> SQLStatement { bind(index, Int64(value)) }
+
+    @discardableResult
+    func bindNull(_ index: CInt) -> SQLStatement {
+        sqlite3_bind_null(handle, index)
+        return self
+    }
 
     /// Binds bytes, which are copied.
     @discardableResult

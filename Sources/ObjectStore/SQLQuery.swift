@@ -2,30 +2,30 @@
 
 /// The statements that are kept prepared.
 enum SQLQuery: Int {
-    case newest, version, versionsOf, removeVersion, insertVersion, replaceVersion, list, listVersions
+    case newest, version, versionsOf, removeVersion, insertVersion, replaceVersion, listVersions
     case body, hasBody, insertBody, removeBody, shares, setShares, removeShares
     case segments, insertSegments, removeSegments
     case insertUpload, upload, removeUpload, listUploads, bucketHasUploads, uploadsOfBucket
     case insertPart, part, parts, removeParts
     case insertBucket, removeBucket, setBucket, setDocument, removeDocument, removeDocuments
-    case hasVersions
+    case hasVersions, begin, end
 
     var sql: String {
         switch self {
+        case .begin: "BEGIN"
+        case .end: "COMMIT"
         case .newest: "SELECT age, data FROM versions WHERE bucket = ?1 AND key = ?2 ORDER BY age LIMIT 1"
         case .version: "SELECT age, data FROM versions WHERE bucket = ?1 AND key = ?2 AND age = ?3"
         case .versionsOf: "SELECT age, data FROM versions WHERE bucket = ?1 AND key = ?2 AND age >= ?3 ORDER BY age"
         case .removeVersion: "DELETE FROM versions WHERE bucket = ?1 AND key = ?2 AND age = ?3"
         case .insertVersion: "INSERT INTO versions (bucket, key, age, data) VALUES (?1, ?2, ?3, ?4)"
         case .replaceVersion: "UPDATE versions SET data = ?4 WHERE bucket = ?1 AND key = ?2 AND age = ?3"
-        case .list:
-            "SELECT key, age, data FROM versions WHERE bucket = ?1 AND key >= ?2 ORDER BY key, age"
         case .listVersions:
             "SELECT key, age, data FROM versions WHERE bucket = ?1 AND (key, age) > (?2, ?3) ORDER BY key, age"
         case .hasVersions: "SELECT 1 FROM versions WHERE bucket = ?1 LIMIT 1"
-        case .body: "SELECT size, sums, data FROM bodies WHERE id = ?1"
+        case .body: "SELECT size, crc, data FROM bodies WHERE id = ?1"
         case .hasBody: "SELECT 1 FROM bodies WHERE id = ?1"
-        case .insertBody: "INSERT INTO bodies (id, size, sums, data) VALUES (?1, ?2, ?3, ?4)"
+        case .insertBody: "INSERT INTO bodies (id, size, crc, data) VALUES (?1, ?2, ?3, ?4)"
         case .removeBody: "DELETE FROM bodies WHERE id = ?1"
         case .shares: "SELECT count FROM shares WHERE body = ?1"
         case .setShares: "INSERT OR REPLACE INTO shares (body, count) VALUES (?1, ?2)"

@@ -20,7 +20,7 @@ enum Schema {
             bucket INTEGER NOT NULL, key BLOB NOT NULL, age INTEGER NOT NULL, data BLOB NOT NULL,
             PRIMARY KEY (bucket, key, age)
         ) WITHOUT ROWID;
-        CREATE TABLE bodies (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, sums BLOB NOT NULL, data BLOB);
+        CREATE TABLE bodies (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, crc INTEGER, data BLOB);
         CREATE TABLE shares (body INTEGER PRIMARY KEY, count INTEGER NOT NULL);
         CREATE TABLE segments (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
         CREATE TABLE uploads (

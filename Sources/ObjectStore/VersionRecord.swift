@@ -82,7 +82,7 @@ struct VersionRecord: Equatable, Sendable {
     init(
         _ bytes: UnsafeRawBufferPointer, bucket: Int64, key: UnsafeRawBufferPointer, age: Int64
     ) throws(RecordDamage) {
-        guard age<0, age>.min else { throw RecordDamage() }
+        guard age < 0, age != Int64.min else { throw RecordDamage() }
         sequence = -age
         var reader = try RecordReader(bytes, place: RecordPlace.version(bucket, key, sequence))
         let flags = try reader.integer()
