@@ -22,8 +22,7 @@ package final class ObjectStore: Sendable {
         lock = try FolderLock(folder)
         do {
             let connection = try SQLConnection(
-                path: folder + "/objects.sqlite", cacheKiB: configuration.writerCacheKiB,
-                label: "apus.objectstore.writer")
+                path: folder + "/objects.sqlite", cacheKiB: configuration.writerCacheKiB)
             let first = try Schema.prepare(connection, folder: folder, configuration: configuration)
             try Folder.sync(folder)
             table = BucketTable(try BucketRows.load(connection, folder: folder))

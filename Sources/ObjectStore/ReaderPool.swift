@@ -41,7 +41,7 @@ final class ReaderPool: Sendable {
     private func take() throws -> SQLConnection {
         if let connection = free.withLock({ $0.popLast() }) { return connection }
         return try SQLConnection(
-            path: folder + "/objects.sqlite", cacheKiB: cacheKiB, label: "apus.objectstore.reader")
+            path: folder + "/objects.sqlite", cacheKiB: cacheKiB)
     }
 
     /// Finishes the reads, and closes the connections.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The package that finds SQLite for all modules; its own classes are not used here.
 internal import GRDB
 internal import GRDBSQLite
 
@@ -41,40 +42,38 @@ struct SQLFailure: Error, Sendable {
     }
 }
 
-/// A connection of SQLite, with its statements: opened by GRDB, used by one thread at a time.
+/// A connection of SQLite, with its statements, used by one thread at a time.
 ///
-/// Statements are stepped without GRDB's rows and values: a read or a write of a small object is a few microseconds.
+/// Through SQLite's own calls: a read or a write of a small object is a few microseconds, and GRDB's rows and values
+/// would be more.
 ///
 /// It is `@unchecked Sendable` because whoever owns it (the writer, or the pool of readers) hands it to one thread at a
 /// time only, through a lock or a serial queue.
 final class SQLConnection: @unchecked Sendable {
-    private let queue: DatabaseQueue
     private let database: OpaquePointer
     private var statements: [SQLStatement?] = []
 
     /// Opens the database of a store, making the file where it is missing.
-    init(path: String, cacheKiB: Int, label: String) throws {
-        var settings = Configuration()
-        settings.foreignKeysEnabled = false
-        settings.label = label
-        settings.allowsUnsafeTransactions = true
-        settings.busyMode = .timeout(10)
-        let opened: DatabaseQueue
-        do {
-            opened = try DatabaseQueue(path: path, configuration: settings)
-        } catch let error as DatabaseError {
-            throw SQLFailure(
-                code: error.extendedResultCode.rawValue, message: error.message ?? "it cannot be opened")
+    init(path: String, cacheKiB: Int) throws {
+        var handle: OpaquePointer?
+        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
+        let code = sqlite3_open_v2(path, &handle, flags, nil)
+        guard code == SQLITE_OK, let handle else {
+            let message = handle.map { String(cString: sqlite3_errmsg($0)) } ?? "there is no memory for it"
+            sqlite3_close_v2(handle)
+            throw SQLFailure(code: code, message: message)
         }
-        guard let database = opened.inDatabase({ $0.sqliteConnection }) else {
-            throw SQLFailure(code: SQLITE_CANTOPEN, message: "it cannot be opened")
-        }
-        queue = opened
-        self.database = database
+        database = handle
         sqlite3_extended_result_codes(database, 1)
-        try run("PRAGMA journal_mode = WAL")
-        try run("PRAGMA synchronous = FULL")
-        try run("PRAGMA cache_size = -\(cacheKiB)")
+        sqlite3_busy_timeout(database, 10_000)
+        do {
+            try run("PRAGMA journal_mode = WAL")
+            try run("PRAGMA synchronous = FULL")
+            try run("PRAGMA cache_size = -\(cacheKiB)")
+        } catch {
+            sqlite3_close_v2(database)
+            throw error
+        }
     }
 
     /// Runs statements that are not kept; the rows are left out.
@@ -128,10 +127,10 @@ final class SQLConnection: @unchecked Sendable {
     func close() throws {
         for statement in statements { statement?.finalize() }
         statements = []
-        do {
-            try queue.close()
-        } catch let error as DatabaseError {
-            throw SQLFailure(code: error.extendedResultCode.rawValue, message: error.message ?? "it cannot be closed")
+        guard sqlite3_close(database) == SQLITE_OK else {
+            let failure = failure()
+            sqlite3_close_v2(database)
+            throw failure
         }
     }
 }

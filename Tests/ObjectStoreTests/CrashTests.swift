@@ -19,9 +19,19 @@ import Testing
         var logBytes: Int
     }
 
-    private func fileSize(_ path: String) -> Int {
-        var status = stat()
-        return stat(path, &status) == 0 ? Int(status.st_size) : 0
+    private final class Notes: Sendable {
+        private let items = Mutex<[Acknowledged]>([])
+        private let log: String
+
+        init(log: String) { self.log = log }
+
+        func add(_ key: String, _ size: Int?) {
+            var status = stat()
+            let bytes = stat(log, &status) == 0 ? Int(status.st_size) : 0
+            items.withLock { $0.append(Acknowledged(key: key, size: size, logBytes: bytes)) }
+        }
+
+        var all: [Acknowledged] { items.withLock { $0 } }
     }
 
     /// What a kill -9 or a power failure at any moment leaves: the database, the log cut off or torn anywhere after
@@ -32,7 +42,7 @@ import Testing
         let store = try await fixture.open { $0.checkpointPages = 1_000_000 }
         try await store.createBucket("b", owner: "me")
         let log = fixture.folder + "/store/objects.sqlite-wal"
-        let acknowledged = Mutex<[Acknowledged]>([])
+        let acknowledged = Notes(log: log)
         let sizes = [0, 10, 4096, 40_000, 70_000]
         try await withThrowingTaskGroup(of: Void.self) { group in
             for writer in 0..<6 {
@@ -41,9 +51,7 @@ import Testing
                         let key = "w\(writer)-\(index)"
                         let size = sizes[(writer + index) % sizes.count]
                         try await store.put(pattern(size, seed: UInt64(size + index)), to: key)
-                        acknowledged.withLock {
-                            $0.append(Acknowledged(key: key, size: size, logBytes: fileSize(log)))
-                        }
+                        acknowledged.add(key, size)
                         guard index % 5 == 4 else { continue }
                         let gone = "w\(writer)-\(index - 3)"
                         // Its file stays in this test: what is cut off with the log still names it.
@@ -51,9 +59,7 @@ import Testing
                             from: CopySource(bucket: "b", key: gone), bucket: "b", key: gone + "-copy",
                             attributes: .keep(owner: "me"))
                         try await store.delete(bucket: "b", key: gone)
-                        acknowledged.withLock {
-                            $0.append(Acknowledged(key: gone, size: nil, logBytes: fileSize(log)))
-                        }
+                        acknowledged.add(gone, nil)
                     }
                 }
             }
@@ -64,7 +70,7 @@ import Testing
         let database = try contents(path + "/objects.sqlite")
         let bodies = try fixture.bodyFiles().map { ($0.dropFirst(path.utf8.count), try contents($0)) }
         await store.close()
-        let all = acknowledged.withLock { $0 }
+        let all = acknowledged.all
 
         var state: UInt64 = 7
         for round in 0..<12 {

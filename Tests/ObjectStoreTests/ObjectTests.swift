@@ -232,7 +232,7 @@ import Testing
         #expect(await code { _ = try await fixture.open() } == .locked)
         await store.close()
         let path = fixture.folder + "/store/objects.sqlite"
-        let connection = try SQLConnection(path: path, cacheKiB: 100, label: "test")
+        let connection = try SQLConnection(path: path, cacheKiB: 100)
         try connection.run("PRAGMA user_version = 2")
         try connection.close()
         do {
