@@ -185,7 +185,8 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusApp", "ApusCore", "EventBroker", "EventLog", "KafkaClient", "KubeAPI", "KubeClient", "YAMLFormat",
+                "ApusApp", "ApusCore", "DeltaProtocol", "DeltaTables", "EventBroker", "EventLog", "KafkaClient", "KubeAPI",
+                "KubeClient", "YAMLFormat",
                 "CProcessShim",
                 .argumentParser, .logging,
             ],

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import DeltaProtocol
+
+extension DeltaTable {
+    /// The actions of a checkpoint, part by part; a checkpoint of the second kind names further files.
+    func checkpointActions(_ files: [DeltaLogFile]) async throws(DeltaError) -> [[DeltaAction]] {
+        var all: [[DeltaAction]] = []
+        var sidecars: [String] = []
+        for file in files {
+            let actions: [DeltaAction]
+            if case .checkpointV2(_, _, isJSON: true) = file.name {
+                guard let bytes = try await storage.read(file.name.path, maximum: DeltaCommit.maximumSize) else {
+                    throw DeltaError(.logGap, "the checkpoint \(file.name.name) is missing")
+                }
+                actions = try DeltaCommit.actions(bytes, of: file.name.name)
+            } else {
+                actions = try await parquetActions(file.name.path)
+            }
+            for case .sidecar(let sidecar) in actions { sidecars.append(try sidecar.location()) }
+            all.append(actions)
+        }
+        for sidecar in sidecars { all.append(try await parquetActions(sidecar)) }
+        return all
+    }
+
+    /// Rows of a checkpoint's file as lines of a commit. Only columns that are known are read.
+    private func parquetActions(_ path: String) async throws(DeltaError) -> [DeltaAction] {
+        let local = SQLText.text(try await storage.local(path))
+        let described = try await engine.texts("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(\(local)))")
+        let present = Set(described.compactMap { $0.first ?? nil })
+        let known = CheckpointColumns.all.map(\.name).filter(present.contains)
+        guard !known.isEmpty else {
+            throw DeltaError(.corruptLog, "the checkpoint \(path) has none of the columns that checkpoints have")
+        }
+        let members = known.map { "\($0) := t.\(SQLText.name($0))" }.joined(separator: ", ")
+        let rows = try await engine.texts(
+            "SELECT CAST(to_json(struct_pack(\(members))) AS VARCHAR) AS action FROM read_parquet(\(local)) t")
+        var actions: [DeltaAction] = []
+        actions.reserveCapacity(rows.count)
+        for row in rows {
+            guard let text = row.first ?? nil else { continue }
+            do throws(JSONError) {
+                let json = try JSONParser.parse(text)
+                // A row without any value that is known is of a kind that is not.
+                if json.members.allSatisfy({ $0.value.isNull }) { continue }
+                actions.append(try Self.action(json))
+            } catch {
+                throw DeltaError(.corruptLog, "the checkpoint \(path): \(error.reason)")
+            }
+        }
+        return actions
+    }
+
+    private static func action(_ json: JSONValue) throws(JSONError) -> DeltaAction {
+        do throws(DeltaError) {
+            return try DeltaAction(json: json)
+        } catch {
+            throw JSONError(reason: error.message, offset: 0)
+        }
+    }
+
+    /// Writes a checkpoint of a state, so that readers need not add up the log from its start, and deletes what of the
+    /// log is older than the table keeps it.
+    /// - Returns: false when the table asks for a kind of checkpoint that is not written here.
+    @discardableResult
+    package func checkpoint(_ given: DeltaSnapshot? = nil) async throws(DeltaError) -> Bool {
+        let snapshot = if let given { given } else { try await self.snapshot() }
+        try DeltaFeatures.checkWrite(snapshot.protocolVersions, snapshot.metadata, snapshot.schema)
+        guard snapshot.properties.wantsClassicCheckpoints else { return false }
+        let now = clock()
+        let actions = snapshot.checkpointActions(tombstonesSince: now - (try snapshot.properties.deletedFileRetention()))
+        let id = RandomID.uuid()
+        let lines = "\(DeltaLogName.folder)/\(FolderStorage.unfinished)\(id).json.tmp"
+        let parquet = "\(DeltaLogName.folder)/\(FolderStorage.unfinished)\(id).parquet.tmp"
+        let source = try await storage.stage(lines, DeltaCommit.encode(actions))
+        let target = try await storage.target(parquet)
+        let columns = CheckpointColumns.all.filter(\.isWritten).map { "\($0.name): \(SQLText.text($0.type))" }
+        let published: DeltaRetention.StoredFile
+        do throws(DeltaError) {
+            _ = try await engine.texts(
+                """
+                COPY (SELECT * FROM read_json(\(SQLText.text(source)), format = 'newline_delimited', \
+                maximum_object_size = 268435456, columns = {\(columns.joined(separator: ", "))})) \
+                TO \(SQLText.text(target)) (FORMAT parquet, COMPRESSION snappy)
+                """)
+            published = try await storage.publish(parquet, as: DeltaLogName.checkpoint(snapshot.version).path)
+        } catch {
+            try? await storage.delete([lines, parquet])
+            throw error
+        }
+        try await storage.delete([lines])
+        let hint = DeltaLastCheckpoint(
+            version: snapshot.version, size: Int64(actions.count), sizeInBytes: published.size,
+            numOfAddFiles: Int64(snapshot.files.count))
+        // Another writer may be further.
+        if let bytes = try await storage.read(DeltaLogName.lastCheckpoint.path, maximum: 16 << 20),
+            let other = DeltaLastCheckpoint(bytes), other.version > snapshot.version
+        {
+            return true
+        }
+        try await storage.put(DeltaLogName.lastCheckpoint.path, hint.encoded)
+        if snapshot.properties.cleansLog { try await cleanLog(snapshot, now) }
+        return true
+    }
+
+    private func cleanLog(_ snapshot: DeltaSnapshot, _ now: Int64) async throws(DeltaError) {
+        // A table of the second kind of checkpoint has further files that would have to be looked after.
+        guard !(snapshot.protocolVersions.writerFeatures ?? []).contains("v2Checkpoint") else { return }
+        let retention = try snapshot.properties.logRetention()
+        let expired = DeltaRetention.expired(try await log(after: nil), retention: retention, now: now)
+        if !expired.isEmpty { try await storage.delete(expired.map(\.name.path)) }
+    }
+}
+
+extension DeltaStorage {
+    /// Puts bytes where the engine can read them for a while; its path on this machine.
+    func stage(_ path: String, _ bytes: [UInt8]) async throws(DeltaError) -> String {
+        try await put(path, bytes)
+        return try await local(path)
+    }
+}
+
+/// The columns of checkpoints (protocol, "Checkpoint Schema"), with DuckDB's types.
+enum CheckpointColumns {
+    struct Column {
+        let name: String
+        let type: String
+        var isWritten = true
+    }
+
+    private static let strings = "MAP(VARCHAR, VARCHAR)"
+    private static let vector =
+        "STRUCT(storageType VARCHAR, pathOrInlineDv VARCHAR, \"offset\" INTEGER, sizeInBytes INTEGER, cardinality BIGINT)"
+
+    static let all: [Column] = [
+        Column(name: "txn", type: "STRUCT(appId VARCHAR, version BIGINT, lastUpdated BIGINT)"),
+        Column(
+            name: "add",
+            type: """
+                STRUCT(path VARCHAR, partitionValues \(strings), size BIGINT, modificationTime BIGINT, \
+                dataChange BOOLEAN, tags \(strings), deletionVector \(vector), baseRowId BIGINT, \
+                defaultRowCommitVersion BIGINT, clusteringProvider VARCHAR, stats VARCHAR)
+                """),
+        Column(
+            name: "remove",
+            type: """
+                STRUCT(path VARCHAR, deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata BOOLEAN, \
+                partitionValues \(strings), size BIGINT, tags \(strings), deletionVector \(vector), \
+                baseRowId BIGINT, defaultRowCommitVersion BIGINT)
+                """),
+        Column(
+            name: "metaData",
+            type: """
+                STRUCT(id VARCHAR, name VARCHAR, description VARCHAR, \
+                format STRUCT(provider VARCHAR, options \(strings)), schemaString VARCHAR, \
+                partitionColumns VARCHAR[], configuration \(strings), createdTime BIGINT)
+                """),
+        Column(
+            name: "protocol",
+            type: """
+                STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER, readerFeatures VARCHAR[], \
+                writerFeatures VARCHAR[])
+                """),
+        Column(name: "domainMetadata", type: "STRUCT(domain VARCHAR, configuration VARCHAR, removed BOOLEAN)"),
+        Column(name: "sidecar", type: "", isWritten: false),
+        Column(name: "checkpointMetadata", type: "", isWritten: false),
+    ]
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+package import DeltaProtocol
+import Synchronization
+
+/// A Delta table: its log is read and written here, Parquet files by the engine.
+///
+/// Reading (`snapshot`, `history`) asks nothing of other writers. Every change is optimistic: files first, then one
+/// commit that exists as a whole or not at all; when another commit came first, the change follows it if nothing that
+/// it has read is different, and is done again otherwise.
+package final class DeltaTable: Sendable {
+    package let storage: any DeltaStorage
+    let engine: any DeltaParquet
+    /// Milliseconds since 1970.
+    let clock: @Sendable () -> Int64
+    /// The newest state that has been read.
+    private let cached = Mutex<DeltaSnapshot?>(nil)
+
+    /// How often a change is done again before it fails with `conflict`.
+    static let maximumAttempts = 50
+
+    package init(
+        storage: any DeltaStorage, engine: any DeltaParquet,
+        clock: @escaping @Sendable () -> Int64 = { Timestamp.now().nanoseconds / 1_000_000 }
+    ) {
+        self.storage = storage
+        self.engine = engine
+        self.clock = clock
+    }
+
+    /// Keeps a state for the next reader, unless a newer one is there.
+    func keep(_ snapshot: DeltaSnapshot) {
+        cached.withLock { if $0?.version ?? -1 < snapshot.version { $0 = snapshot } }
+    }
+
+    // MARK: Reading
+
+    /// The latest state.
+    /// - Throws: `notATable`, `logGap`, `corruptLog`, `unsupportedReaderFeature`.
+    package func snapshot() async throws(DeltaError) -> DeltaSnapshot {
+        if let known = cached.withLock({ $0 }) {
+            let files = try await log(after: DeltaLogName.commit(known.version).path)
+            // A table that was deleted and made again has another log.
+            if let newer = try? DeltaLogSegment.commits(after: known.version, in: files) {
+                if newer.isEmpty, try await isThere(known.version) { return known }
+                if !newer.isEmpty {
+                    let snapshot = try await replay(DeltaReplay(known), newer)
+                    keep(snapshot)
+                    return snapshot
+                }
+            }
+            cached.withLock { $0 = nil }
+        }
+        let snapshot = try await load(nil)
+        keep(snapshot)
+        return snapshot
+    }
+
+    private func isThere(_ version: Int64) async throws(DeltaError) -> Bool {
+        try await storage.read(DeltaLogName.commit(version).path, maximum: DeltaCommit.maximumSize) != nil
+    }
+
+    /// The state at an older version.
+    /// - Throws: `noSuchVersion` also for one whose log is gone.
+    package func snapshot(at version: Int64) async throws(DeltaError) -> DeltaSnapshot {
+        if let known = cached.withLock({ $0 }), known.version == version { return known }
+        return try await load(version)
+    }
+
+    /// The latest state that was there at a time.
+    /// - Parameter milliseconds: since 1970.
+    package func snapshot(atTime milliseconds: Int64) async throws(DeltaError) -> DeltaSnapshot {
+        let files = try await log(after: nil)
+        guard !files.isEmpty else { throw notATable() }
+        var timed = files
+        if try await snapshot().properties.hasInCommitTimestamps {
+            for index in timed.indices {
+                guard case .commit(let version) = timed[index].name,
+                    let time = try await commit(version).info?.inCommitTimestamp
+                else { continue }
+                timed[index].modified = time
+            }
+        }
+        return try await load(try DeltaLogSegment.version(at: milliseconds, in: timed), files)
+    }
+
+    /// The log's files, by listing.
+    func log(after: String?) async throws(DeltaError) -> [DeltaLogFile] {
+        try await storage.list(DeltaLogName.folder + "/", after: after).compactMap { file in
+            let name = file.path.dropFirst(DeltaLogName.folder.utf8.count + 1)
+            return DeltaLogName(String(name)).map { DeltaLogFile($0, size: file.size, modified: file.modified) }
+        }
+    }
+
+    private func notATable() -> DeltaError {
+        DeltaError(.notATable, "there is no Delta table at \(storage.location): it has no \(DeltaLogName.folder)")
+    }
+
+    private func load(_ version: Int64?, _ listing: [DeltaLogFile]? = nil) async throws(DeltaError) -> DeltaSnapshot {
+        var segment: DeltaLogSegment?
+        if listing == nil, let hint = try await lastCheckpoint(), hint.version <= version ?? .max {
+            let files = try await log(after: DeltaLogName.commit(max(hint.version - 1, 0)).path)
+            // A hint may name a checkpoint that is gone; then the whole log is looked at.
+            segment = try? DeltaLogSegment(choosing: files, version: version)
+        }
+        if segment == nil {
+            let files = if let listing { listing } else { try await log(after: nil) }
+            guard !files.isEmpty else { throw notATable() }
+            segment = try DeltaLogSegment(choosing: files, version: version)
+        }
+        guard let segment else { throw notATable() }
+        var replay = DeltaReplay()
+        if let start = segment.checkpointVersion {
+            for actions in try await checkpointActions(segment.checkpoint) {
+                try replay.apply(checkpoint: actions, version: start)
+            }
+        }
+        return try await self.replay(replay, segment.commits)
+    }
+
+    private func lastCheckpoint() async throws(DeltaError) -> DeltaLastCheckpoint? {
+        guard let bytes = try await storage.read(DeltaLogName.lastCheckpoint.path, maximum: 16 << 20) else { return nil }
+        return DeltaLastCheckpoint(bytes)
+    }
+
+    private func replay(_ start: DeltaReplay, _ commits: [DeltaLogFile]) async throws(DeltaError) -> DeltaSnapshot {
+        var replay = start
+        // Some at a time: a store far away answers slowly, and memory is bounded.
+        let width = 32
+        for begin in stride(from: 0, to: commits.count, by: width) {
+            let versions = commits[begin..<min(begin + width, commits.count)].compactMap(\.name.version)
+            for commit in try await self.commits(versions) { try replay.apply(commit) }
+        }
+        return try replay.snapshot()
+    }
+
+    private func commits(_ versions: [Int64]) async throws(DeltaError) -> [DeltaCommit] {
+        if versions.count == 1, let only = versions.first { return [try await commit(only)] }
+        let results = await withTaskGroup(of: (Int64, Result<DeltaCommit, DeltaError>).self) { group in
+            for version in versions {
+                group.addTask {
+                    do throws(DeltaError) {
+                        return (version, .success(try await self.commit(version)))
+                    } catch {
+                        return (version, .failure(error))
+                    }
+                }
+            }
+            var results: [Int64: Result<DeltaCommit, DeltaError>] = [:]
+            for await (version, result) in group { results[version] = result }
+            return results
+        }
+        var commits: [DeltaCommit] = []
+        for version in versions {
+            if let result = results[version] { commits.append(try result.get()) }
+        }
+        return commits
+    }
+
+    /// The actions of one commit.
+    /// - Throws: `logGap` when it is not there.
+    package func commit(_ version: Int64) async throws(DeltaError) -> DeltaCommit {
+        let name = DeltaLogName.commit(version)
+        guard let bytes = try await storage.read(name.path, maximum: DeltaCommit.maximumSize) else {
+            throw DeltaError(.logGap, "the commit \(name.name) of \(storage.location) is missing")
+        }
+        return try DeltaCommit(version: version, lines: bytes)
+    }
+
+    /// One entry of a table's history.
+    package struct HistoryEntry: Sendable {
+        package var version: Int64
+        /// Milliseconds since 1970.
+        package var time: Int64
+        package var info: DeltaCommitInfo?
+    }
+
+    /// Who did what, the latest first. Commits whose files are gone are left out.
+    package func history(limit: Int = 1000) async throws(DeltaError) -> [HistoryEntry] {
+        let commits = try await log(after: nil).filter { if case .commit = $0.name { true } else { false } }
+        guard !commits.isEmpty else { throw notATable() }
+        var entries: [HistoryEntry] = []
+        let wanted = commits.sorted { ($0.name.version ?? 0) > ($1.name.version ?? 0) }.prefix(limit)
+        for file in wanted {
+            guard let version = file.name.version else { continue }
+            let info = try await commit(version).info
+            let time = info?.inCommitTimestamp ?? info?.timestamp ?? file.modified
+            entries.append(HistoryEntry(version: version, time: time, info: info))
+        }
+        return entries
+    }
+
+    // MARK: Rows
+
+    /// Where the engine finds a state's files.
+    package func sources(_ files: [DeltaAddFile]) async throws(DeltaError) -> [DeltaRelation.Source] {
+        var sources: [DeltaRelation.Source] = []
+        for file in files {
+            let local = try await storage.local(try DeltaPath.inside(file.path))
+            sources.append(DeltaRelation.Source(file: file, local: local, deleted: try await deleted(file)))
+        }
+        return sources
+    }
+
+    private func deleted(_ file: DeltaAddFile) async throws(DeltaError) -> [Int64] {
+        guard let vector = file.deletionVector else { return [] }
+        guard let path = try vector.location() else { return try vector.rows() }
+        guard let bytes = try await storage.read(path, maximum: 1 << 30) else {
+            throw DeltaError(.corruptLog, "the deletion vectors' file \(path) is missing")
+        }
+        return try vector.rows(file: bytes)
+    }
+
+    /// A query for the rows of a state, to be put in parentheses after FROM.
+    package func query(_ snapshot: DeltaSnapshot) async throws(DeltaError) -> String {
+        try DeltaRelation(snapshot).sql(try await sources(snapshot.sortedFiles))
+    }
+}
