@@ -39,7 +39,8 @@ package struct DeletionVector: Sendable, Equatable {
         let type = try fields.string("storageType")
         guard let storage = Storage(rawValue: type) else {
             throw DeltaError(
-                .unsupportedReaderFeature, "a deletion vector has the storage type \"\(type.prefix(8))\": known are u, i, p")
+                .unsupportedReaderFeature,
+                "a deletion vector has the storage type \"\(type.prefix(8))\": known are u, i, p")
         }
         self.storage = storage
         pathOrInline = try fields.string("pathOrInlineDv")
@@ -82,15 +83,16 @@ package struct DeletionVector: Sendable, Equatable {
                 uuid.append(digit)
             }
             let prefix = pathOrInline.dropLast(20)
-            guard prefix.utf8.allSatisfy({ $0 != UInt8(ascii: "/") && $0 >= 0x20 }), prefix != "..", prefix != "." else {
+            guard prefix.utf8.allSatisfy({ $0 != UInt8(ascii: "/") && $0 >= 0x20 }), prefix != "..", prefix != "."
+            else {
                 throw DeltaError(.corruptLog, "a deletion vector's folder is named \"\(prefix.prefix(64))\"")
             }
             return (prefix.isEmpty ? "" : "\(prefix)/") + "deletion_vector_\(uuid).bin"
         }
     }
 
-    /// The numbers of the rows that do not count, ascending.
-    /// - Parameter file: the vector's file; not used for one stored inline.
+    /// The numbers of the rows that do not count, ascending. `file` is the vector's file; not used for one stored inline.
+    ///
     /// - Throws: `corruptLog` when lengths, checksum, format or the count are not what they should be.
     package func rows(file: [UInt8] = []) throws(DeltaError) -> [Int64] {
         let bitmap: ArraySlice<UInt8>
@@ -121,7 +123,8 @@ package struct DeletionVector: Sendable, Equatable {
         let start = Int(offset ?? 1)
         guard start >= 1, file.count >= 8, start <= file.count - 8 - Int(sizeInBytes) else {
             throw DeltaError(
-                .corruptLog, "a deletion vector of \(sizeInBytes) bytes at \(start) ends after its file's \(file.count)")
+                .corruptLog, "a deletion vector of \(sizeInBytes) bytes at \(start) ends after its file's \(file.count)"
+            )
         }
         func big(_ place: Int) -> UInt32 {
             file[place..<place + 4].reduce(0) { $0 << 8 | UInt32($1) }

@@ -40,7 +40,8 @@ extension DeltaAction {
         case "cdc":
             self = .change(
                 DeltaChangeFile(
-                    path: try fields.string("path"), partitionValues: try fields.nullableStrings("partitionValues") ?? [:],
+                    path: try fields.string("path"),
+                    partitionValues: try fields.nullableStrings("partitionValues") ?? [:],
                     size: try fields.integer("size"), tags: try fields.optionalStrings("tags")))
         case "txn":
             self = .transaction(

@@ -25,10 +25,8 @@ package struct DeltaLogSegment: Sendable, Equatable {
     /// The version of the checkpoint.
     package var checkpointVersion: Int64? { checkpoint.first?.name.version }
 
-    /// Chooses from a listing.
-    /// - Parameters:
-    ///   - files: a listing of the log from some version on, in any order.
-    ///   - version: the version wanted; nil for the latest.
+    /// Chooses from a listing of the log from some version on, in any order; without a version wanted, the latest.
+    ///
     /// - Throws: `notATable`, `noSuchVersion`, `logGap`.
     package init(choosing files: [DeltaLogFile], version wanted: Int64? = nil) throws(DeltaError) {
         var commits: [Int64: DeltaLogFile] = [:]
@@ -39,14 +37,16 @@ package struct DeltaLogSegment: Sendable, Equatable {
             case .commit(let version): commits[version] = file
             case .checkpoint(let version): whole[version] = file
             case .checkpointV2(let version, _, _): if whole[version] == nil { whole[version] = file }
-            case .checkpointPart(let version, let part, let count): parts[version, default: [:]][count, default: [:]][part] = file
+            case .checkpointPart(let version, let part, let count):
+                parts[version, default: [:]][count, default: [:]][part] = file
             default: break
             }
         }
         var checkpoints = whole.mapValues { [$0] }
         for (version, counts) in parts where checkpoints[version] == nil {
             // Only a checkpoint with all of its parts is one.
-            guard let complete = counts.sorted(by: { $0.key < $1.key }).first(where: { $0.value.count == $0.key }) else {
+            guard let complete = counts.sorted(by: { $0.key < $1.key }).first(where: { $0.value.count == $0.key })
+            else {
                 continue
             }
             checkpoints[version] = complete.value.sorted { $0.key < $1.key }.map(\.value)
@@ -71,7 +71,8 @@ package struct DeltaLogSegment: Sendable, Equatable {
                         "version \(end) cannot be built: commits start at \(first) and no checkpoint stands before")
                 }
                 throw DeltaError(
-                    .logGap, "version \(end) cannot be built: the commit \(DeltaLogName.commit(number).name) is missing")
+                    .logGap, "version \(end) cannot be built: the commit \(DeltaLogName.commit(number).name) is missing"
+                )
             }
             self.commits.append(file)
         }
@@ -102,7 +103,8 @@ package struct DeltaLogSegment: Sendable, Equatable {
 
     /// The latest version that was there at a time: files' times are made to rise with versions, as some stores and
     /// copies do not keep them so.
-    /// - Parameter time: milliseconds since 1970.
+    /// `time` is in milliseconds since 1970.
+    ///
     /// - Throws: `noSuchVersion` when the table is younger.
     package static func version(at time: Int64, in files: [DeltaLogFile]) throws(DeltaError) -> Int64 {
         var found: Int64?

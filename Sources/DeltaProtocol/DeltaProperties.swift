@@ -17,7 +17,8 @@ package struct DeltaProperties: Sendable {
         "delta.inCommitTimestampEnablementVersion", "delta.inCommitTimestampEnablementTimestamp",
         "delta.minReaderVersion", "delta.minWriterVersion", "delta.setTransactionRetentionDuration",
         "delta.randomizeFilePrefixes", "delta.randomPrefixLength", "delta.autoOptimize",
-        "delta.autoOptimize.autoCompact", "delta.autoOptimize.optimizeWrite", "delta.compatibility.symlinkFormatManifest.enabled",
+        "delta.autoOptimize.autoCompact", "delta.autoOptimize.optimizeWrite",
+        "delta.compatibility.symlinkFormatManifest.enabled",
     ]
     private static let knownPrefixes = ["delta.constraints.", "delta.feature.", "delta.universalFormat."]
 
@@ -26,13 +27,15 @@ package struct DeltaProperties: Sendable {
         for (key, value) in configuration.sorted(by: { $0.key < $1.key }) where key.hasPrefix("delta.") {
             guard known.contains(key) || knownPrefixes.contains(where: key.hasPrefix) else {
                 throw DeltaError(
-                    .unsupportedWriterFeature, "the table's property \(key.prefix(128)) is not known here: nothing is written")
+                    .unsupportedWriterFeature,
+                    "the table's property \(key.prefix(128)) is not known here: nothing is written")
             }
             let isOff = value.lowercased() == "false" || value.isEmpty
             let refused = ["delta.compatibility.symlinkFormatManifest.enabled"]
             if refused.contains(key) && !isOff || key.hasPrefix("delta.universalFormat.") && !value.isEmpty {
                 throw DeltaError(
-                    .unsupportedWriterFeature, "the table's property \(key) = \(value.prefix(64)) cannot be honoured here")
+                    .unsupportedWriterFeature,
+                    "the table's property \(key) = \(value.prefix(64)) cannot be honoured here")
             }
         }
         let properties = DeltaProperties(configuration)
@@ -56,7 +59,8 @@ package struct DeltaProperties: Sendable {
     package var checkpointsHaveJSONStatistics: Bool { flag("delta.checkpoint.writeStatsAsJson", true) }
     /// Whether checkpoints of the first kind satisfy the table.
     package var wantsClassicCheckpoints: Bool {
-        !flag("delta.checkpoint.writeStatsAsStruct") && configuration["delta.checkpointPolicy"] ?? "classic" == "classic"
+        !flag("delta.checkpoint.writeStatsAsStruct")
+            && configuration["delta.checkpointPolicy"] ?? "classic" == "classic"
     }
     /// Whether log files that nobody needs any more are deleted.
     package var cleansLog: Bool { flag("delta.enableExpiredLogCleanup", true) }

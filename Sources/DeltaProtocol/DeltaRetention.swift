@@ -22,12 +22,8 @@ package enum DeltaRetention {
     package static let shortest: Int64 = 7 * 86_400_000
 
     /// The files that no reader of a version within the retention can need: neither in the table, nor taken out within
-    /// it, nor written within it (a writer may be about to commit them).
-    /// - Parameters:
-    ///   - stored: every file below the table's root.
-    ///   - snapshot: the latest version.
-    ///   - retention: milliseconds.
-    ///   - now: milliseconds since 1970.
+    /// it, nor written within it (a writer may be about to commit them). `stored` is every file below the table's root,
+    /// `snapshot` the latest version; times are milliseconds.
     package static func vacuum(
         _ stored: [StoredFile], _ snapshot: DeltaSnapshot, retention: Int64, now: Int64
     ) throws(DeltaError) -> [StoredFile] {
@@ -60,11 +56,7 @@ package enum DeltaRetention {
     }
 
     /// The log's files that can go: all before the newest checkpoint that is older than the retention ("Metadata
-    /// Cleanup"). Nothing goes without such a checkpoint.
-    /// - Parameters:
-    ///   - files: the whole log.
-    ///   - retention: milliseconds.
-    ///   - now: milliseconds since 1970.
+    /// Cleanup"). Nothing goes without such a checkpoint. `files` is the whole log; times are milliseconds.
     package static func expired(_ files: [DeltaLogFile], retention: Int64, now: Int64) -> [DeltaLogFile] {
         // Midnight, so that a table is not cleaned a little at every commit.
         let cutoff = (now - retention) / 86_400_000 * 86_400_000
@@ -78,7 +70,8 @@ package enum DeltaRetention {
         var checkpoint: Int64?
         for file in files {
             switch file.name {
-            case .checkpoint(let version) where version <= newestOld, .checkpointV2(let version, _, _) where version <= newestOld:
+            case .checkpoint(let version) where version <= newestOld,
+                .checkpointV2(let version, _, _) where version <= newestOld:
                 checkpoint = max(checkpoint ?? version, version)
             case .checkpointPart(let version, let part, let count) where version <= newestOld:
                 parts[version, default: [:]][count, default: []].insert(part)

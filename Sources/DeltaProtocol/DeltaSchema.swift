@@ -246,7 +246,8 @@ package struct DeltaSchema: Sendable, Equatable {
         default:
             guard old == new || old.takes(new) else {
                 throw DeltaError(
-                    .notAllowed, "column \(path) is \(old.sql()), the new rows have \(new.sql()): cast them in the query")
+                    .notAllowed,
+                    "column \(path) is \(old.sql()), the new rows have \(new.sql()): cast them in the query")
             }
             return old
         }
@@ -257,9 +258,12 @@ extension DeltaType {
     /// Whether every value of `other` is one of this type too.
     func takes(_ other: DeltaType) -> Bool {
         let integers: [DeltaType] = [.byte, .short, .integer, .long]
-        if let wide = integers.firstIndex(of: self), let narrow = integers.firstIndex(of: other) { return narrow <= wide }
+        if let wide = integers.firstIndex(of: self), let narrow = integers.firstIndex(of: other) {
+            return narrow <= wide
+        }
         switch (self, other) {
-        case (.double, .float), (.double, .integer), (.double, .short), (.double, .byte), (.timestamp, .date): return true
+        case (.double, .float), (.double, .integer), (.double, .short), (.double, .byte), (.timestamp, .date):
+            return true
         case (.decimal(let precision, let scale), .decimal(let otherPrecision, let otherScale)):
             return scale >= otherScale && precision - scale >= otherPrecision - otherScale
         default: return false

@@ -135,12 +135,14 @@ package struct DeltaReplay: Sendable {
     package func snapshot() throws(DeltaError) -> DeltaSnapshot {
         guard let protocolVersions, let metadata else {
             throw DeltaError(
-                .corruptLog, "the log up to version \(version) has no \(protocolVersions == nil ? "protocol" : "metaData")")
+                .corruptLog,
+                "the log up to version \(version) has no \(protocolVersions == nil ? "protocol" : "metaData")")
         }
         try DeltaFeatures.checkRead(protocolVersions)
         guard metadata.provider.lowercased() == "parquet" else {
             throw DeltaError(
-                .unsupportedReaderFeature, "the table's files are \(metadata.provider.prefix(32)), only parquet is read")
+                .unsupportedReaderFeature, "the table's files are \(metadata.provider.prefix(32)), only parquet is read"
+            )
         }
         let schema = if let schema { schema } else { try DeltaSchema(text: metadata.schemaString) }
         for column in metadata.partitionColumns where !schema.fields.contains(where: { $0.name == column }) {

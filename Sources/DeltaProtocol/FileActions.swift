@@ -35,7 +35,8 @@ package struct DeltaAddFile: Sendable, Equatable {
     /// The decoded path.
     package let location: String
 
-    /// - Parameter path: a URI.
+    /// The path is a URI.
+    ///
     /// - Throws: `corruptLog` when the path is no URI.
     package init(
         path: String, partitionValues: [String: String?] = [:], size: Int64, modificationTime: Int64,

@@ -39,14 +39,17 @@ package enum PartitionValue {
 
     private static func bad(_ text: String, _ column: String, _ type: DeltaType) -> DeltaError {
         DeltaError(
-            .corruptLog, "a file's value of the partition column \(column), \"\(text.prefix(64))\", is no \(type.sql())")
+            .corruptLog, "a file's value of the partition column \(column), \"\(text.prefix(64))\", is no \(type.sql())"
+        )
     }
 
     /// The folder for files of a partition, as other writers name them; empty when that would be too long a name.
     package static func folder(_ values: [(column: String, text: String?)]) -> String {
         var folder = ""
         for (column, text) in values {
-            let name = PercentEncoding.encode(column) + "=" + (text.map(PercentEncoding.encode) ?? "__HIVE_DEFAULT_PARTITION__")
+            let name =
+                PercentEncoding.encode(column) + "="
+                + (text.map(PercentEncoding.encode) ?? "__HIVE_DEFAULT_PARTITION__")
             guard name.utf8.count <= 200 else { return "" }
             folder += name + "/"
         }

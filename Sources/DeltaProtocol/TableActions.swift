@@ -88,10 +88,8 @@ package struct DeltaCommitInfo: Sendable, Equatable {
 
     package init(_ content: JSONValue) { self.content = content }
 
-    /// - Parameters:
-    ///   - time: milliseconds since 1970.
-    ///   - operation: `WRITE`, `DELETE`, ….
-    ///   - transaction: a unique text, by which a writer knows its own commit again.
+    /// The time is in milliseconds since 1970, the operation `WRITE`, `DELETE`, …, and the transaction a unique text, by
+    /// which a writer knows its own commit again.
     package init(
         time: Int64, operation: String, parameters: [String: String], readVersion: Int64?, isBlindAppend: Bool,
         transaction: String, metrics: [String: String] = [:]

@@ -63,7 +63,8 @@ package enum DeltaFeatures {
             mode != "none"
         {
             throw DeltaError(
-                .unsupportedWriterFeature, "columnMapping (mode \(mode)): tables that map columns are read, not written")
+                .unsupportedWriterFeature, "columnMapping (mode \(mode)): tables that map columns are read, not written"
+            )
         }
         let refused = [
             ("delta.invariants", "invariants"), ("delta.generationExpression", "generatedColumns"),
@@ -82,9 +83,12 @@ package enum DeltaFeatures {
             throw DeltaError(
                 .unsupportedWriterFeature, "checkConstraints: \(key) is not enforced here, so nothing is written")
         }
-        if schema.fields.contains(where: { $0.type.contains { $0 == .timestampNtz } }), !features.contains("timestampNtz") {
+        if schema.fields.contains(where: { $0.type.contains { $0 == .timestampNtz } }),
+            !features.contains("timestampNtz")
+        {
             throw DeltaError(
-                .unsupportedWriterFeature, "timestampNtz: a column has this type, but the table's protocol does not list it")
+                .unsupportedWriterFeature,
+                "timestampNtz: a column has this type, but the table's protocol does not list it")
         }
     }
 

@@ -45,7 +45,8 @@ package struct DeltaRelation: Sendable {
                 for inner in field.type.allFields where inner.physicalName != inner.name {
                     throw DeltaError(
                         .unsupportedReaderFeature,
-                        "columnMapping: members of the struct \(field.name) have other names in files, which is not read")
+                        "columnMapping: members of the struct \(field.name) have other names in files, which is not read"
+                    )
                 }
             }
         }
@@ -94,7 +95,8 @@ package struct DeltaRelation: Sendable {
             sql += " ON p.\(Self.fileColumn) = f.\(Self.fileColumn)"
         }
         if let deleted = sources.first?.deleted, !deleted.isEmpty {
-            sql += " WHERE f.\(Self.rowColumn) NOT IN (SELECT unnest([\(deleted.map(String.init).joined(separator: ","))]::BIGINT[]))"
+            sql +=
+                " WHERE f.\(Self.rowColumn) NOT IN (SELECT unnest([\(deleted.map(String.init).joined(separator: ","))]::BIGINT[]))"
         }
         return sql
     }
@@ -108,7 +110,8 @@ package struct DeltaRelation: Sendable {
                     throw DeltaError(.corruptLog, "columnMapping: the column \(field.name) has no number")
                 }
                 entries.append(
-                    "\(id): {name: \(SQLText.text(physical(field))), type: \(SQLText.text(field.type.sql())), default_value: NULL}")
+                    "\(id): {name: \(SQLText.text(physical(field))), type: \(SQLText.text(field.type.sql())), default_value: NULL}"
+                )
             }
             options += ", schema = MAP {\(entries.joined(separator: ", "))}"
         } else {

@@ -25,7 +25,8 @@ package enum EngineType {
 
         func bad() -> DeltaError {
             DeltaError(
-                .notAllowed, "column \(column) has the type \(rest.prefix(64)), which Delta has not: cast it in the query")
+                .notAllowed,
+                "column \(column) has the type \(rest.prefix(64)), which Delta has not: cast it in the query")
         }
 
         mutating func take(_ text: String) -> Bool {
@@ -93,7 +94,8 @@ package enum EngineType {
             ("TIMESTAMP WITH TIME ZONE", .timestamp), ("TIMESTAMPTZ", .timestamp), ("TIMESTAMP_NS", .timestampNtz),
             ("TIMESTAMP_MS", .timestampNtz), ("TIMESTAMP_S", .timestampNtz), ("TIMESTAMP", .timestampNtz),
             ("UTINYINT", .short), ("USMALLINT", .integer), ("UINTEGER", .long), ("TINYINT", .byte),
-            ("SMALLINT", .short), ("INTEGER", .integer), ("BIGINT", .long), ("UBIGINT", .decimal(precision: 20, scale: 0)),
+            ("SMALLINT", .short), ("INTEGER", .integer), ("BIGINT", .long),
+            ("UBIGINT", .decimal(precision: 20, scale: 0)),
             ("HUGEINT", .decimal(precision: 38, scale: 0)), ("VARCHAR", .string), ("BOOLEAN", .boolean),
             ("DOUBLE", .double), ("FLOAT", .float), ("DATE", .date), ("BLOB", .binary), ("\"NULL\"", .string),
             ("JSON", .string), ("UUID", .string),

@@ -6,8 +6,7 @@ package import DeltaProtocol
 package protocol DeltaStorage: Sendable {
     /// For messages and logs; no secrets.
     var location: String { get }
-    /// Every file whose path starts with `prefix`, by path.
-    /// - Parameter after: only paths greater than this one.
+    /// Every file whose path starts with `prefix` and is greater than `after`, by path.
     func list(_ prefix: String, after: String?) async throws(DeltaError) -> [DeltaRetention.StoredFile]
     /// The bytes of a file; nil when there is none.
     /// - Throws: `tooLarge` for more than `maximum` bytes.

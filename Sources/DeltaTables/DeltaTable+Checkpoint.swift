@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
-import DeltaProtocol
+package import DeltaProtocol
 
 extension DeltaTable {
     /// The actions of a checkpoint, part by part; a checkpoint of the second kind names further files.
@@ -27,7 +27,8 @@ extension DeltaTable {
     /// Rows of a checkpoint's file as lines of a commit. Only columns that are known are read.
     private func parquetActions(_ path: String) async throws(DeltaError) -> [DeltaAction] {
         let local = SQLText.text(try await storage.local(path))
-        let described = try await engine.texts("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(\(local)))")
+        let described = try await engine.texts(
+            "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(\(local)))")
         let present = Set(described.compactMap { $0.first ?? nil })
         let known = CheckpointColumns.all.map(\.name).filter(present.contains)
         guard !known.isEmpty else {
@@ -40,24 +41,21 @@ extension DeltaTable {
         actions.reserveCapacity(rows.count)
         for row in rows {
             guard let text = row.first ?? nil else { continue }
+            let json: JSONValue
             do throws(JSONError) {
-                let json = try JSONParser.parse(text)
-                // A row without any value that is known is of a kind that is not.
-                if json.members.allSatisfy({ $0.value.isNull }) { continue }
-                actions.append(try Self.action(json))
+                json = try JSONParser.parse(text)
             } catch {
-                throw DeltaError(.corruptLog, "the checkpoint \(path): \(error.reason)")
+                throw DeltaError(.corruptLog, "the checkpoint \(path): \(error)")
+            }
+            // A row without any value that is known is of a kind that is not.
+            if json.members.allSatisfy({ $0.value.isNull }) { continue }
+            do throws(DeltaError) {
+                actions.append(try DeltaAction(json: json))
+            } catch {
+                throw DeltaError(error.code, "the checkpoint \(path): \(error)")
             }
         }
         return actions
-    }
-
-    private static func action(_ json: JSONValue) throws(JSONError) -> DeltaAction {
-        do throws(DeltaError) {
-            return try DeltaAction(json: json)
-        } catch {
-            throw JSONError(reason: error.message, offset: 0)
-        }
     }
 
     /// Writes a checkpoint of a state, so that readers need not add up the log from its start, and deletes what of the
@@ -69,7 +67,8 @@ extension DeltaTable {
         try DeltaFeatures.checkWrite(snapshot.protocolVersions, snapshot.metadata, snapshot.schema)
         guard snapshot.properties.wantsClassicCheckpoints else { return false }
         let now = clock()
-        let actions = snapshot.checkpointActions(tombstonesSince: now - (try snapshot.properties.deletedFileRetention()))
+        let actions = snapshot.checkpointActions(
+            tombstonesSince: now - (try snapshot.properties.deletedFileRetention()))
         let id = RandomID.uuid()
         let lines = "\(DeltaLogName.folder)/\(FolderStorage.unfinished)\(id).json.tmp"
         let parquet = "\(DeltaLogName.folder)/\(FolderStorage.unfinished)\(id).parquet.tmp"

@@ -147,7 +147,8 @@ extension DeltaTable {
                 throw DeltaError(.invalidArgument, "the partition column \(column) is not in the schema")
             }
             guard PartitionValue.canPartition(by: field.type) else {
-                throw DeltaError(.invalidArgument, "a table cannot be partitioned by \(column), which is \(field.type.sql())")
+                throw DeltaError(
+                    .invalidArgument, "a table cannot be partitioned by \(column), which is \(field.type.sql())")
             }
         }
         guard schema.fields.count > partitionColumns.count, Set(partitionColumns).count == partitionColumns.count else {

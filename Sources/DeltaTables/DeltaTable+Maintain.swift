@@ -3,8 +3,8 @@ import ApusCore
 package import DeltaProtocol
 
 extension DeltaTable {
-    /// Puts small files together, and files whose rows are partly deleted anew; no row changes.
-    /// - Parameter targetSize: bytes that a file should have at most; nil asks the table.
+    /// Puts small files together, and files whose rows are partly deleted anew; no row changes. Without a size, in bytes,
+    /// the table says how large files should be.
     @discardableResult
     package func optimize(targetSize: Int64? = nil) async throws(DeltaError) -> DeltaOutcome {
         try await change { (snapshot) async throws(DeltaError) -> Draft? in
@@ -31,7 +31,8 @@ extension DeltaTable {
             actions += written.files.map { .add($0) }
             return Draft(
                 transaction: DeltaTransaction(
-                    readVersion: snapshot.version, reads: .nothing, readFiles: Set(removed.map(\.key)), actions: actions),
+                    readVersion: snapshot.version, reads: .nothing, readFiles: Set(removed.map(\.key)), actions: actions
+                ),
                 operation: "OPTIMIZE", parameters: ["predicate": "[]"],
                 metrics: ["numRemovedFiles": "\(removed.count)", "numAddedFiles": "\(written.files.count)"],
                 outcome: DeltaOutcome(
@@ -67,11 +68,8 @@ extension DeltaTable {
 
     /// Deletes files that no version within the retention needs: taken out of the table, or written by someone who never
     /// came to commit them.
-    /// - Parameters:
-    ///   - retention: milliseconds; nil asks the table.
-    ///   - isForced: whether a retention shorter than a week is taken, which only is safe when nobody else writes.
-    ///   - isDryRun: whether files are only listed.
-    /// - Returns: what was, or would be, deleted.
+    /// The retention is in milliseconds; without one the table says. One that is shorter than a week has to be forced, and
+    /// is only safe when nobody else writes. What was, or in a dry run would be, deleted is given back.
     @discardableResult
     package func vacuum(retention: Int64? = nil, isForced: Bool = false, isDryRun: Bool = false)
         async throws(DeltaError) -> [DeltaRetention.StoredFile]

@@ -1,6 +1,6 @@
+import ApusCore
 // SPDX-License-Identifier: Apache-2.0
 package import DeltaProtocol
-import ApusCore
 
 /// What a merge does with rows that match and with those that do not.
 package struct DeltaMerge: Sendable {
@@ -98,7 +98,8 @@ extension DeltaTable {
                 guard hit.count == 3, let name = hit[0] else { continue }
                 guard hit[2] == "1" else {
                     throw DeltaError(
-                        .notAllowed, "the merge is not clear: a row of the table matches more than one row of the source")
+                        .notAllowed,
+                        "the merge is not clear: a row of the table matches more than one row of the source")
                 }
                 touched.insert(name)
                 taken.rowsRemoved += hit[1].flatMap { Int64($0) } ?? 0
@@ -110,7 +111,10 @@ extension DeltaTable {
             }
         }
         for (index, insert) in merge.inserts.enumerated() {
-            let conditions = merge.inserts[..<index].map { "(\($0.condition ?? "true")) IS NOT TRUE" } + ["(\(insert.condition ?? "true"))"]
+            let conditions =
+                merge.inserts[..<index].map { "(\($0.condition ?? "true")) IS NOT TRUE" } + [
+                    "(\(insert.condition ?? "true"))"
+                ]
             queries.append(
                 """
                 SELECT \(try Self.inserted(insert, columns, snapshot.schema)) FROM \(source) source WHERE \
@@ -140,7 +144,8 @@ extension DeltaTable {
         let values = snapshot.schema.fields.map { field in
             let name = SQLText.name(field.name)
             let cases = clauses.map { "WHEN \($0.when) THEN (\($0.values?[field.name] ?? "target.\(name)"))" }
-            return "CAST(CASE \(cases.joined(separator: " ")) ELSE target.\(name) END AS \(field.type.sql())) AS \(name)"
+            return
+                "CAST(CASE \(cases.joined(separator: " ")) ELSE target.\(name) END AS \(field.type.sql())) AS \(name)"
         }
         // Number of the clause that is taken; a row whose clause deletes it is left out.
         let number = clauses.enumerated().map { "WHEN \($1.when) THEN \($0)" }.joined(separator: " ")

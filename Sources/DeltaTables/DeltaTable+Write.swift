@@ -6,12 +6,9 @@ extension DeltaTable {
     /// Files that are on their way to a partition; vacuum takes away what is left of them.
     static let stagingFolder = "_apus_staging"
 
-    /// Adds rows.
-    /// - Parameters:
-    ///   - rows: columns are found by name; those that are missing are null.
-    ///   - evolves: whether columns that the table has not are added to it; otherwise they are refused.
-    ///   - application: who appends, and the number of this append: one that is in the table already, or is older than
-    ///     one that is, is not made again.
+    /// Adds rows. Columns are found by name; those that are missing are null, and those that the table has not are added
+    /// to it when it `evolves`, and refused otherwise. The application is who appends, and the number of this append:
+    /// one that is in the table already, or is older than one that is, is not made again.
     @discardableResult
     package func append(
         _ rows: DeltaRows, evolves: Bool = false, application: DeltaAppTransaction? = nil
@@ -61,7 +58,9 @@ extension DeltaTable {
                 let now = self.clock()
                 for file in taken.removed { actions.append(.remove(try file.removal(at: now, dataChange: true))) }
                 actions += kept.files.map { .add($0) }
-                var parameters = ["mode": "Overwrite", "partitionBy": JSONValue(snapshot.metadata.partitionColumns).text]
+                var parameters = [
+                    "mode": "Overwrite", "partitionBy": JSONValue(snapshot.metadata.partitionColumns).text,
+                ]
                 if let predicate { parameters["predicate"] = predicate }
                 return Draft(
                     transaction: DeltaTransaction(
@@ -89,8 +88,7 @@ extension DeltaTable {
         }
     }
 
-    /// Gives columns new values in the rows that a predicate holds for.
-    /// - Parameter values: SQL expressions by column, over the row as it was.
+    /// Gives columns new values, SQL expressions over the row as it was, in the rows that a predicate holds for.
     @discardableResult
     package func update(_ values: [String: String], where predicate: String? = nil) async throws(DeltaError)
         -> DeltaOutcome
@@ -103,7 +101,8 @@ extension DeltaTable {
             let columns = snapshot.schema.fields.map { field in
                 let name = SQLText.name(field.name)
                 guard let value = assignments[field.name] else { return name }
-                return "CAST(CASE WHEN (\(condition)) THEN (\(value)) ELSE \(name) END AS \(field.type.sql())) AS \(name)"
+                return
+                    "CAST(CASE WHEN (\(condition)) THEN (\(value)) ELSE \(name) END AS \(field.type.sql())) AS \(name)"
             }
             let rows = try DeltaRelation(snapshot).sql(taken.sources)
             taken.kept = "SELECT \(columns.joined(separator: ", ")) FROM (\(rows))"
@@ -122,7 +121,8 @@ extension DeltaTable {
         actions += written.files.map { .add($0) }
         return Draft(
             transaction: DeltaTransaction(
-                readVersion: snapshot.version, reads: .everything, readFiles: Set(snapshot.files.keys), actions: actions),
+                readVersion: snapshot.version, reads: .everything, readFiles: Set(snapshot.files.keys), actions: actions
+            ),
             operation: operation, parameters: parameters,
             metrics: [
                 "numRemovedFiles": "\(taken.removed.count)", "numAddedFiles": "\(written.files.count)",
@@ -169,7 +169,9 @@ extension DeltaTable {
             let added = given.fields.filter { schema[$0.name] == nil }
             if evolves {
                 target = try schema.merged(with: given)
-                if target != schema { try DeltaFeatures.checkWrite(snapshot.protocolVersions, snapshot.metadata, target) }
+                if target != schema {
+                    try DeltaFeatures.checkWrite(snapshot.protocolVersions, snapshot.metadata, target)
+                }
             } else if let first = added.first {
                 throw DeltaError(
                     .notAllowed,
@@ -194,7 +196,8 @@ extension DeltaTable {
         return DeltaSchema(fields)
     }
 
-    private func clearing<T>(_ staged: String?, _ work: () async throws(DeltaError) -> T) async throws(DeltaError) -> T {
+    private func clearing<T>(_ staged: String?, _ work: () async throws(DeltaError) -> T) async throws(DeltaError) -> T
+    {
         do throws(DeltaError) {
             let value = try await work()
             if let staged { try await storage.delete([staged]) }
@@ -234,8 +237,7 @@ extension DeltaTable {
         var kept: String?
     }
 
-    /// The files that have rows which a predicate holds for.
-    /// - Parameter keepsWholeFiles: whether files are asked for only.
+    /// The files that have rows which a predicate holds for; with `keepsWholeFiles`, files only.
     func rewrite(
         _ snapshot: DeltaSnapshot, where predicate: String, keepsWholeFiles: Bool = false
     ) async throws(DeltaError) -> Rewrite {

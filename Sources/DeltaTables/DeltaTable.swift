@@ -67,8 +67,7 @@ package final class DeltaTable: Sendable {
         return try await load(version)
     }
 
-    /// The latest state that was there at a time.
-    /// - Parameter milliseconds: since 1970.
+    /// The latest state that was there at a time, milliseconds since 1970.
     package func snapshot(atTime milliseconds: Int64) async throws(DeltaError) -> DeltaSnapshot {
         let files = try await log(after: nil)
         guard !files.isEmpty else { throw notATable() }
@@ -119,7 +118,9 @@ package final class DeltaTable: Sendable {
     }
 
     private func lastCheckpoint() async throws(DeltaError) -> DeltaLastCheckpoint? {
-        guard let bytes = try await storage.read(DeltaLogName.lastCheckpoint.path, maximum: 16 << 20) else { return nil }
+        guard let bytes = try await storage.read(DeltaLogName.lastCheckpoint.path, maximum: 16 << 20) else {
+            return nil
+        }
         return DeltaLastCheckpoint(bytes)
     }
 

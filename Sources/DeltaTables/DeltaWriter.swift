@@ -56,7 +56,8 @@ struct DeltaWriter {
                 return PartitionValue.sqlText(of: SQLText.name(column), type: type)
             }
             let found = try await table.engine.texts(
-                "SELECT DISTINCT \(texts.joined(separator: ", ")) FROM \(from) ORDER BY ALL LIMIT \(Self.maximumPartitions + 1)")
+                "SELECT DISTINCT \(texts.joined(separator: ", ")) FROM \(from) ORDER BY ALL LIMIT \(Self.maximumPartitions + 1)"
+            )
             guard found.count <= Self.maximumPartitions else {
                 throw DeltaError(
                     .tooLarge, "the rows are of more than \(Self.maximumPartitions) partitions: write them in parts")
@@ -90,7 +91,8 @@ struct DeltaWriter {
         _ = try await table.engine.texts(
             "COPY (SELECT \(columns) FROM (\(query))) TO \(local) (FORMAT parquet, COMPRESSION snappy)")
         let statistics = StatisticsQuery(fields, properties: properties)
-        let answer = try await table.engine.texts(try statistics.sql(from: "read_parquet(\(local), hive_partitioning = false)"))
+        let answer = try await table.engine.texts(
+            try statistics.sql(from: "read_parquet(\(local), hive_partitioning = false)"))
         guard let row = answer.first else {
             throw DeltaError(.engine, "the engine gave no statistics of \(path)")
         }

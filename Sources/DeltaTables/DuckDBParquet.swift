@@ -14,11 +14,10 @@ package final class DuckDBParquet: DeltaParquet {
 
     package init(_ database: LakeDatabase) { self.database = database }
 
-    /// Opens DuckDB.
-    /// - Parameters:
-    ///   - directories: folders that SQL may read and write.
-    ///   - memoryLimit: bytes.
-    package static func open(directories: [String], memoryLimit: Int = 1 << 30) async throws(DeltaError) -> DuckDBParquet {
+    /// Opens DuckDB with the folders that SQL may read and write, and a limit of memory in bytes.
+    package static func open(directories: [String], memoryLimit: Int = 1 << 30) async throws(DeltaError)
+        -> DuckDBParquet
+    {
         var configuration = DuckDBConfiguration(
             directories: directories.map { $0.hasSuffix("/") ? $0 : $0 + "/" })
         configuration.memoryLimit = memoryLimit

@@ -1,6 +1,6 @@
+import ApusCore
 // SPDX-License-Identifier: Apache-2.0
 package import DeltaProtocol
-import ApusCore
 import Dispatch
 import Foundation
 
@@ -26,7 +26,8 @@ package struct FolderStorage: DeltaStorage {
 
     package var location: String { root }
 
-    private func run<T: Sendable>(_ work: @escaping @Sendable () -> Result<T, DeltaError>) async throws(DeltaError) -> T {
+    private func run<T: Sendable>(_ work: @escaping @Sendable () -> Result<T, DeltaError>) async throws(DeltaError) -> T
+    {
         let result = await withCheckedContinuation { continuation in
             Self.queue.async { continuation.resume(returning: work()) }
         }
@@ -48,10 +49,11 @@ package struct FolderStorage: DeltaStorage {
 
     package func list(_ prefix: String, after: String?) async throws(DeltaError) -> [DeltaRetention.StoredFile] {
         let root = root
-        return try await run {
+        return try await run { () -> Result<[DeltaRetention.StoredFile], DeltaError> in
             var files: [DeltaRetention.StoredFile] = []
             // Only the folder that the prefix names is walked.
-            let folder = prefix.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+            let folder = prefix.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(
+                separator: "/")
             var pending = [folder]
             while let folder = pending.popLast() {
                 let place = folder.isEmpty ? root : "\(root)/\(folder)"
@@ -104,7 +106,8 @@ package struct FolderStorage: DeltaStorage {
         guard fstat(file, &status) == 0 else { return .failure(failure("read", place)) }
         guard status.st_mode & S_IFMT == S_IFREG, Int(status.st_size) <= maximum else {
             return .failure(
-                DeltaError(.tooLarge, "\(place) has \(status.st_size) bytes, or is no file; at most \(maximum) are read"))
+                DeltaError(
+                    .tooLarge, "\(place) has \(status.st_size) bytes, or is no file; at most \(maximum) are read"))
         }
         let size = Int(status.st_size)
         var isRead = true
@@ -125,7 +128,7 @@ package struct FolderStorage: DeltaStorage {
 
     package func putIfAbsent(_ path: String, _ bytes: [UInt8]) async throws(DeltaError) -> Bool {
         let place = try full(path)
-        return try await run {
+        return try await run { () -> Result<Bool, DeltaError> in
             Self.written(place, bytes).flatMap { temporary in
                 defer { unlink(temporary) }
                 guard link(temporary, place) == 0 else {
@@ -138,7 +141,7 @@ package struct FolderStorage: DeltaStorage {
 
     package func put(_ path: String, _ bytes: [UInt8]) async throws(DeltaError) {
         let place = try full(path)
-        try await run {
+        try await run { () -> Result<Void, DeltaError> in
             Self.written(place, bytes).flatMap { temporary in
                 guard rename(temporary, place) == 0 else {
                     let failure = Self.failure("replace", place)
@@ -203,7 +206,7 @@ package struct FolderStorage: DeltaStorage {
         var places: [String] = []
         for path in paths { places.append(try full(path)) }
         let all = places
-        try await run {
+        try await run { () -> Result<Void, DeltaError> in
             for place in all where unlink(place) != 0 && errno != ENOENT {
                 return .failure(Self.failure("delete", place))
             }
@@ -222,7 +225,7 @@ package struct FolderStorage: DeltaStorage {
     package func publish(_ from: String, as path: String) async throws(DeltaError) -> DeltaRetention.StoredFile {
         let source = try full(from)
         let place = try full(path)
-        return try await run {
+        return try await run { () -> Result<DeltaRetention.StoredFile, DeltaError> in
             let file = open(source, O_RDONLY | O_CLOEXEC)
             guard file >= 0 else { return .failure(Self.failure("open", source)) }
             defer { close(file) }

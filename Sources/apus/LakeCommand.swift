@@ -44,7 +44,9 @@ private func text(ofTime milliseconds: Int64) -> String {
 
 private func say(_ outcome: DeltaOutcome) {
     guard outcome.isCommitted else {
-        print(outcome.wasAppliedBefore ? "version \(outcome.version) has it already" : "nothing to do at version \(outcome.version)")
+        print(
+            outcome.wasAppliedBefore
+                ? "version \(outcome.version) has it already" : "nothing to do at version \(outcome.version)")
         return
     }
     print(
@@ -74,7 +76,8 @@ struct LakeTablesCommand: AsyncParsableCommand {
                     rows.append([
                         name, "\(snapshot.version)", "\(snapshot.files.count)", "\(snapshot.size)",
                         snapshot.rowCount.map { "\($0)" } ?? "-",
-                        snapshot.metadata.partitionColumns.isEmpty ? "-" : snapshot.metadata.partitionColumns.joined(separator: ","),
+                        snapshot.metadata.partitionColumns.isEmpty
+                            ? "-" : snapshot.metadata.partitionColumns.joined(separator: ","),
                     ])
                 } catch let error as DeltaError {
                     rows.append([name, "-", "-", "-", "-", error.code.rawValue])
@@ -93,12 +96,15 @@ struct LakeTablesCommand: AsyncParsableCommand {
         var pending = [(root, 0)]
         while let (folder, depth) = pending.popLast() {
             var isFolder: ObjCBool = false
-            if FileManager.default.fileExists(atPath: "\(folder)/_delta_log", isDirectory: &isFolder), isFolder.boolValue {
+            if FileManager.default.fileExists(atPath: "\(folder)/_delta_log", isDirectory: &isFolder),
+                isFolder.boolValue
+            {
                 found.append(folder)
                 continue
             }
             guard depth < 8 else { continue }
-            for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where !name.hasPrefix(".") {
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where !name.hasPrefix(".")
+            {
                 let path = "\(folder)/\(name)"
                 if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
                     pending.append((path, depth + 1))
@@ -160,7 +166,9 @@ struct LakeDescribeCommand: AsyncParsableCommand {
                 "Partitioned:  \(snapshot.metadata.partitionColumns.isEmpty ? "no" : "by " + snapshot.metadata.partitionColumns.joined(separator: ", "))",
                 "Protocol:     reader \(versions.minReaderVersion), writer \(versions.minWriterVersion)",
             ]
-            if let features = versions.writerFeatures { lines.append("Features:     \(features.sorted().joined(separator: ", "))") }
+            if let features = versions.writerFeatures {
+                lines.append("Features:     \(features.sorted().joined(separator: ", "))")
+            }
             if let name = snapshot.metadata.name { lines.append("Name:         \(name)") }
             for transaction in snapshot.transactions.values.sorted(by: { $0.appID < $1.appID }) {
                 lines.append("Application:  \(transaction.appID) at \(transaction.version)")
@@ -169,9 +177,12 @@ struct LakeDescribeCommand: AsyncParsableCommand {
                 lines.append("Property:     \(key) = \(value)")
             }
             print(lines.joined(separator: "\n") + "\n")
-            print(TextTable.render([["COLUMN", "TYPE", "NULL"]] + snapshot.schema.fields.map {
-                [$0.name, $0.type.sql(), $0.nullable ? "yes" : "no"]
-            }))
+            print(
+                TextTable.render(
+                    [["COLUMN", "TYPE", "NULL"]]
+                        + snapshot.schema.fields.map {
+                            [$0.name, $0.type.sql(), $0.nullable ? "yes" : "no"]
+                        }))
         }
     }
 }

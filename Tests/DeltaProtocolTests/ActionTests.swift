@@ -61,10 +61,13 @@ struct ActionTests {
     @Test(
         "Actions that lack what they must have are refused",
         arguments: [
-            #"{"add":{"path":"x"}}"#, #"{"add":{"path":1,"partitionValues":{},"size":1,"modificationTime":1,"dataChange":true}}"#,
+            #"{"add":{"path":"x"}}"#,
+            #"{"add":{"path":1,"partitionValues":{},"size":1,"modificationTime":1,"dataChange":true}}"#,
             #"{"add":{"path":"%zz","partitionValues":{},"size":1,"modificationTime":1,"dataChange":true}}"#,
-            #"{"protocol":{"minReaderVersion":"1","minWriterVersion":2}}"#, #"{"metaData":{"id":"x"}}"#, #"{"txn":{"appId":"x"}}"#,
-            #"{"remove":{}}"#, #"{"add":{},"remove":{}}"#, "{}", "[]", "1", "{", #"{"remove":{"path":"x","dataChange":1}}"#,
+            #"{"protocol":{"minReaderVersion":"1","minWriterVersion":2}}"#, #"{"metaData":{"id":"x"}}"#,
+            #"{"txn":{"appId":"x"}}"#,
+            #"{"remove":{}}"#, #"{"add":{},"remove":{}}"#, "{}", "[]", "1", "{",
+            #"{"remove":{"path":"x","dataChange":1}}"#,
             #"{"sidecar":{"path":"x","sizeInBytes":1,"modificationTime":1}}"#,
         ])
     func refused(line: String) {
@@ -102,7 +105,8 @@ struct ActionTests {
         var dice = Dice(state: 2)
         let letters = Array("abzAZ09-._~ %/=+&?#:;@üß漢🙂\"'\\<>[]{}|^`$!*(),")
         for _ in 0..<500 {
-            let name = String((0..<Int.random(in: 1...30, using: &dice)).map { _ in letters.randomElement(using: &dice) ?? "x" })
+            let name = String(
+                (0..<Int.random(in: 1...30, using: &dice)).map { _ in letters.randomElement(using: &dice) ?? "x" })
             let uri = DeltaPath.encode(name)
             #expect(try DeltaPath.decode(uri) == name)
             #expect(uri.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F })
@@ -120,12 +124,18 @@ struct ActionTests {
 
 @Suite("Deletion vectors")
 struct DeletionVectorTests {
-    @Test("The protocol's inline example")
+    @Test("A vector in the log itself")
     func inline() throws {
         let vector = DeletionVector(
-            storage: .inline, pathOrInline: "wi5b=000010000siXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L", sizeInBytes: 40, cardinality: 6)
+            storage: .inline, pathOrInline: "^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L", sizeInBytes: 44,
+            cardinality: 6)
         #expect(try vector.rows() == [3, 4, 7, 11, 18, 29])
         #expect(try vector.location() == nil)
+        // The other order of bytes, which writers long ago had.
+        let old = DeletionVector(
+            storage: .inline, pathOrInline: "wi5b=000010000siXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L", sizeInBytes: 40,
+            cardinality: 6)
+        #expect(code { _ = try old.rows() } == .corruptLog)
     }
 
     @Test("The protocol's example of a file's name")
@@ -140,7 +150,9 @@ struct DeletionVectorTests {
     private static func bitmap(_ rows: [Int64]) -> [UInt8] {
         var bytes: [UInt8] = []
         func little(_ value: some FixedWidthInteger & UnsignedInteger) {
-            for place in 0..<value.bitWidth / 8 { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * numericCast(place)))) }
+            for place in 0..<value.bitWidth / 8 {
+                bytes.append(UInt8(truncatingIfNeeded: value >> (8 * numericCast(place))))
+            }
         }
         little(UInt32(1_681_511_377))
         let high = Dictionary(grouping: rows) { $0 >> 32 }.sorted { $0.key < $1.key }

@@ -54,7 +54,8 @@ struct SchemaTests {
         let merged = try old.merged(with: new)
         #expect(
             merged.fields == [
-                DeltaField("a", .long), DeltaField("s", .structure([DeltaField("x", .string), DeltaField("y", .double)])),
+                DeltaField("a", .long),
+                DeltaField("s", .structure([DeltaField("x", .string), DeltaField("y", .double)])),
                 DeltaField("b", .date, nullable: true),
             ])
         #expect(code { _ = try old.merged(with: DeltaSchema([DeltaField("a", .string)])) } == .notAllowed)
@@ -90,7 +91,9 @@ struct SchemaTests {
             let text = String(
                 String.UnicodeScalarView(
                     (0..<40).compactMap { _ in Unicode.Scalar(UInt32.random(in: 0x20...0xFFFF, using: &dice)) }))
-            #expect(Array(FileStatistics.lower(text).utf8).lexicographicallyPrecedes(Array(text.utf8)) || FileStatistics.lower(text) == text)
+            #expect(
+                Array(FileStatistics.lower(text).utf8).lexicographicallyPrecedes(Array(text.utf8))
+                    || FileStatistics.lower(text) == text)
             if let upper = FileStatistics.upper(text), upper != text {
                 #expect(Array(text.utf8).lexicographicallyPrecedes(Array(upper.utf8)))
             }
@@ -118,7 +121,9 @@ struct FeatureTests {
     @Test("Readers: versions and features that are known, others by name")
     func readers() {
         for version in [1, 2] {
-            #expect(refusal { () throws(DeltaError) in try DeltaFeatures.checkRead(.init(minReaderVersion: version)) } == nil)
+            #expect(
+                refusal { () throws(DeltaError) in try DeltaFeatures.checkRead(.init(minReaderVersion: version)) }
+                    == nil)
         }
         let unknown = DeltaProtocolVersions(
             minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ["deletionVectors", "typeWidening", "zzz"],
@@ -146,7 +151,8 @@ struct FeatureTests {
     func writers(version: Int, features: Set<String>?, configuration: [String: String], named: String) {
         let error = refusal { () throws(DeltaError) in
             try DeltaFeatures.checkWrite(
-                .init(minReaderVersion: 1, minWriterVersion: version, writerFeatures: features), metadata(configuration),
+                .init(minReaderVersion: 1, minWriterVersion: version, writerFeatures: features),
+                metadata(configuration),
                 Self.schema)
         }
         #expect(error?.code == .unsupportedWriterFeature)

@@ -106,7 +106,10 @@ struct SnapshotTests {
             #expect(found.transactions == expected.transactions)
             #expect(Set(found.tombstones.keys) == Set(expected.tombstones.keys))
         }
-        #expect(try replay(commits).checkpointActions(tombstonesSince: 1 << 40).contains { if case .remove = $0 { true } else { false } } == false)
+        #expect(
+            try replay(commits).checkpointActions(tombstonesSince: 1 << 40).contains {
+                if case .remove = $0 { true } else { false }
+            } == false)
     }
 
     @Test("Gaps, and logs without protocol or metadata, are errors")
@@ -124,7 +127,9 @@ struct SnapshotTests {
         try newer.apply(
             DeltaCommit(
                 version: 1,
-                actions: [.protocolVersions(.init(minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ["variantType"]))]))
+                actions: [
+                    .protocolVersions(.init(minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ["variantType"]))
+                ]))
         #expect(code { _ = try newer.snapshot() } == .unsupportedReaderFeature)
     }
 }
@@ -144,7 +149,8 @@ struct LogTests {
     @Test(
         "Other names are none",
         arguments: [
-            "", "0.json", "00000000000000000001.json.tmp", ".apus-x.tmp", "0000000000000000000a.json", "_last", "-0000000000000000001.json",
+            "", "0.json", "00000000000000000001.json.tmp", ".apus-x.tmp", "0000000000000000000a.json", "_last",
+            "-0000000000000000001.json",
             "99999999999999999999.json", "00000000000000000001.checkpoint.0000000004.0000000003.parquet",
             "00000000000000000001.checkpoint.0000000000.0000000003.parquet", "00000000000000000001.checkpoint..json",
             "00000000000000000006.00000000000000000004.compacted.json", "00000000000000000001.parquet",
@@ -241,9 +247,11 @@ struct ConflictTests {
         // Files that were only put together: their rows were there before.
         #expect(
             DeltaConflicts.check(
-                delete, after: winner([try removal("z", dataChange: false), .add(try file("zz", dataChange: false))])) == nil)
+                delete, after: winner([try removal("z", dataChange: false), .add(try file("zz", dataChange: false))]))
+                == nil)
         #expect(
-            DeltaConflicts.check(delete, after: winner([try removal("y", dataChange: false)])) == .concurrentDeleteRead("y"))
+            DeltaConflicts.check(delete, after: winner([try removal("y", dataChange: false)]))
+                == .concurrentDeleteRead("y"))
     }
 
     @Test("Work on some partitions does not mind the others")
@@ -313,7 +321,8 @@ struct RetentionTests {
                     try removal("gone-new", at: 950), try removal("gone-old", at: 100),
                 ]))
         let files = [
-            stored("live one", 1), stored("v", 1), stored("gone-new", 1), stored("gone-old", 1), stored("orphan-old", 1),
+            stored("live one", 1), stored("v", 1), stored("gone-new", 1), stored("gone-old", 1),
+            stored("orphan-old", 1),
             stored("orphan-new", 950), stored("_delta_log/x.json", 1), stored("_hidden/x", 1), stored(".x", 1),
             stored("p=1/orphan", 1), stored("ab/deletion_vector_d2c639aa-8816-431a-aaf6-d3fe2512ff61.bin", 1),
             stored("_change_data/x", 1),
@@ -328,7 +337,9 @@ struct RetentionTests {
         var files = (0...20 as ClosedRange<Int64>).map { DeltaLogFile(.commit($0), modified: $0 * day) }
         #expect(DeltaRetention.expired(files, retention: 5 * day, now: 20 * day).isEmpty)
         files += [5, 10, 18].map { DeltaLogFile(.checkpoint($0), modified: $0 * day) }
-        files += [DeltaLogFile(.checkpointPart(14, part: 1, parts: 2), modified: 14 * day), DeltaLogFile(.lastCheckpoint)]
+        files += [
+            DeltaLogFile(.checkpointPart(14, part: 1, parts: 2), modified: 14 * day), DeltaLogFile(.lastCheckpoint),
+        ]
         let expired = DeltaRetention.expired(files, retention: 5 * day, now: 20 * day + 7)
         #expect(Set(expired.map(\.name)) == Set((0...9).map { .commit($0) } + [.checkpoint(5)]))
     }

@@ -10,7 +10,9 @@ import Testing
 struct DeltaTableTests {
     static let schema = DeltaSchema([DeltaField("a", .long)])
 
-    private func table(_ folder: TestFolder, _ engine: FakeEngine = FakeEngine(), now: Int64 = 1_700_000_000_000) -> DeltaTable {
+    private func table(_ folder: TestFolder, _ engine: FakeEngine = FakeEngine(), now: Int64 = 1_700_000_000_000)
+        -> DeltaTable
+    {
         DeltaTable(storage: FolderStorage(folder.path), engine: engine, clock: { now })
     }
 
@@ -36,8 +38,10 @@ struct DeltaTableTests {
         #expect(
             await code { try await self.table(other).create(Self.schema, configuration: ["delta.zzz": "1"]) }
                 == .unsupportedWriterFeature)
-        #expect(await code { try await self.table(other).create(Self.schema, partitionColumns: ["b"]) } == .invalidArgument)
-        #expect(await code { try await self.table(other).create(Self.schema, partitionColumns: ["a"]) } == .invalidArgument)
+        #expect(
+            await code { try await self.table(other).create(Self.schema, partitionColumns: ["b"]) } == .invalidArgument)
+        #expect(
+            await code { try await self.table(other).create(Self.schema, partitionColumns: ["a"]) } == .invalidArgument)
         #expect(other.files().isEmpty)
     }
 
@@ -89,7 +93,9 @@ struct DeltaTableTests {
         }
         #expect(outcomes.filter(\.isCommitted).count == 1)
         #expect(try await table.snapshot().rowCount == 16)
-        #expect(folder.files().filter { $0.hasSuffix(".parquet") && !$0.contains("checkpoint") }.count == 4, "files of losers stay")
+        #expect(
+            folder.files().filter { $0.hasSuffix(".parquet") && !$0.contains("checkpoint") }.count == 4,
+            "files of losers stay")
     }
 
     @Test("Many writers at once lose and double nothing; checkpoints are made on the way")
@@ -114,12 +120,13 @@ struct DeltaTableTests {
         }
         #expect(Set(versions).count == versions.count)
         let fresh = try await table(folder).snapshot()
-        #expect(fresh.rowCount == 2 * 57)
+        #expect(fresh.rowCount == 114)
         #expect(fresh.version == versions.max())
         #expect(folder.files("_delta_log").contains { $0.hasSuffix(".checkpoint.parquet") })
         #expect(!folder.files("_delta_log").contains { $0.contains(".apus-") })
         // The same without what only the checkpoint has.
-        let last = DeltaLastCheckpoint(try #require(await FolderStorage(folder.path).read("_delta_log/_last_checkpoint", maximum: 1 << 20)))
+        let last = DeltaLastCheckpoint(
+            try #require(await FolderStorage(folder.path).read("_delta_log/_last_checkpoint", maximum: 1 << 20)))
         for version in 0..<(try #require(last).version) {
             try FileManager.default.removeItem(atPath: folder.path + "/" + DeltaLogName.commit(version).path)
         }
@@ -215,14 +222,17 @@ struct DeltaTableTests {
     @Test("The engine's names of types")
     func types() throws {
         #expect(try EngineType.parse("BIGINT", column: "a") == .long)
-        #expect(try EngineType.parse("DECIMAL(18,3)[]", column: "a") == .array(element: .decimal(precision: 18, scale: 3), containsNull: true))
+        #expect(
+            try EngineType.parse("DECIMAL(18,3)[]", column: "a")
+                == .array(element: .decimal(precision: 18, scale: 3), containsNull: true))
         #expect(
             try EngineType.parse("STRUCT(a INTEGER, \"b \"\"c\" MAP(VARCHAR, TIMESTAMP WITH TIME ZONE))", column: "a")
                 == .structure([
                     DeltaField("a", .integer),
                     DeltaField("b \"c", .map(key: .string, value: .timestamp, valueContainsNull: true)),
                 ]))
-        for bad in ["INTERVAL", "TIME", "STRUCT(a", "MAP(VARCHAR)", "INTEGER[3]", "", "DECIMAL(x)", "UNION(a INTEGER)"] {
+        for bad in ["INTERVAL", "TIME", "STRUCT(a", "MAP(VARCHAR)", "INTEGER[3]", "", "DECIMAL(x)", "UNION(a INTEGER)"]
+        {
             #expect(throws: DeltaError.self) { try EngineType.parse(bad, column: "a") }
         }
     }

@@ -67,7 +67,12 @@ final class FakeEngine: DeltaParquet {
         }
         if sql.hasPrefix("SELECT CAST(count(*) AS VARCHAR),") {
             let rows = try content(quoted(after("read_parquet(", in: sql)))
-            return [[rows] + Array(repeating: rows, count: sql.components(separatedBy: "min(").count - 1).flatMap { [$0, "1", "9"] }]
+            return [
+                [rows]
+                    + Array(repeating: rows, count: sql.components(separatedBy: "min(").count - 1).flatMap {
+                        [$0, "1", "9"]
+                    }
+            ]
         }
         throw DeltaError(.engine, "not known to the stand-in: \(sql)")
     }

@@ -37,8 +37,12 @@ struct FolderStorageTests {
         for path in ["a", "p=1/b", "p=1/q=2/c", "_delta_log/00.json", "_delta_log/01.json"] {
             try await storage.put(path, Array(path.utf8))
         }
-        #expect(try await storage.list("", after: nil).map(\.path) == ["_delta_log/00.json", "_delta_log/01.json", "a", "p=1/b", "p=1/q=2/c"])
-        #expect(try await storage.list("_delta_log/", after: "_delta_log/00.json").map(\.path) == ["_delta_log/01.json"])
+        #expect(
+            try await storage.list("", after: nil).map(\.path) == [
+                "_delta_log/00.json", "_delta_log/01.json", "a", "p=1/b", "p=1/q=2/c",
+            ])
+        #expect(
+            try await storage.list("_delta_log/", after: "_delta_log/00.json").map(\.path) == ["_delta_log/01.json"])
         #expect(try await storage.list("p=1/", after: nil).map(\.size) == [5, 9])
         #expect(try await storage.read("none", maximum: 1) == nil)
         await #expect(throws: DeltaError.self) { try await storage.read("p=1/b", maximum: 4) }
@@ -52,7 +56,8 @@ struct FolderStorageTests {
         #expect(try await storage.read("final", maximum: 4) == [7])
     }
 
-    @Test("No path leads out of the folder", arguments: ["../x", "a/../../x", "/etc/passwd", "", "a//b", "./a", "a\0b"])
+    @Test(
+        "No path leads out of the folder", arguments: ["../x", "a/../../x", "/etc/passwd", "", "a//b", "./a", "a\0b"])
     func outside(path: String) async throws {
         let folder = try TestFolder()
         let storage = FolderStorage(folder.path)
