@@ -185,8 +185,7 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusApp", "ApusCore", "DeltaProtocol", "DeltaTables", "EventBroker", "EventLog", "KafkaClient", "KubeAPI",
-                "KubeClient", "YAMLFormat",
+                "ApusApp", "ApusCore", "EventBroker", "EventLog", "KafkaClient", "KubeAPI", "KubeClient", "YAMLFormat",
                 "CProcessShim",
                 .argumentParser, .logging,
             ],
