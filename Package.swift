@@ -112,7 +112,7 @@ let package = Package(
 
         // 2 Engines: no network
         module("KubeStore", ["ApusCore", .crypto, .grdb, .logging]),
-        module("ObjectStore", ["ApusCore", "CChecksum", .crypto, .grdb, .logging]),
+        module("ObjectStore", ["CChecksum", .crypto, .grdb, .logging]),
         module("SchedulerCore", ["ApusCore", "KubeAPI"]),
         // Inline functions in a header: compiled with ModelKit, optimised like it.
         .systemLibrary(name: "CALSKernels"),

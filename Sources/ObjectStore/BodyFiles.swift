@@ -155,5 +155,8 @@ final class FileClaim: Sendable {
         if !isKept.exchange(true, ordering: .acquiringAndReleasing) { files.settle(id) }
     }
 
+    /// Leaves the file to the next start, which knows whether a row names it.
+    func leave() { isKept.store(true, ordering: .releasing) }
+
     deinit { if !isKept.load(ordering: .acquiring) { files.discard(id) } }
 }

@@ -70,6 +70,12 @@ enum Folder {
         }
     }
 
+    /// Makes an empty file that only the owner can read, where it is missing and can be made.
+    static func touch(_ path: String) {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        if descriptor >= 0 { close(descriptor) }
+    }
+
     /// The names in a folder, in no order; none when it is not there.
     static func names(in folder: String) -> [String] {
         guard let stream = opendir(folder) else { return [] }

@@ -34,6 +34,8 @@ extension ObjectStore {
         }
         let readers = readers
         report.files = await files.sweep { readers.names($0) } ?? 0
+        await readers.shrink()
+        try await writer.commit { $0.connection.shrink() }
         return report
     }
 

@@ -41,7 +41,7 @@ extension ObjectStore {
         do throws(ObjectStoreError) {
             return try await writer.commit(mutation)
         } catch {
-            body.giveBack()
+            if error.code == .storage { body.leave() } else { body.giveBack() }
             throw error
         }
     }
@@ -101,11 +101,7 @@ extension ObjectStore {
             guard !original.isDeleteMarker else {
                 throw Self.noSuchKey(source.bucket, source.key, marker: original.versionID)
             }
-            if let etag = source.etag, etag != original.etag {
-                throw ObjectStoreError(
-                    .preconditionFailed,
-                    "\(source.bucket)/\(source.key) has the ETag \(original.etag), not \(etag)")
-            }
+            try Self.check(source, original.etag)
             let newest = try transaction.newest(info, key)
             try Self.check(condition, newest, bucket, key)
             let replaced = try transaction.replacedByWrite(info, key, newest: newest)

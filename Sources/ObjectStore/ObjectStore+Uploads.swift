@@ -32,22 +32,24 @@ extension ObjectStore {
     package func putPart(
         _ body: StoredBody, number: Int, upload: String, bucket: String, key: String, checksum: ObjectChecksum? = nil
     ) async throws(ObjectStoreError) -> PartInfo {
-        guard (1...Self.maximumParts).contains(number) else {
-            throw ObjectStoreError(
-                .invalidPart, "parts are numbered from 1 to \(Self.maximumParts), this one is \(number)")
-        }
+        try Self.check(part: number)
         let now = clock()
         return try await using(body) { transaction in
             let info = try transaction.bucket(bucket)
             let record = try UploadReading.upload(transaction.connection, info, key, upload)
             let replaced = try UploadReading.part(transaction.connection, record.id, number, bucket, key)
-            if let replaced { try transaction.release(replaced.body) }
             let part = PartRecord(
                 number: number, size: body.size, md5: body.md5, modified: now, body: try transaction.insert(body),
                 checksum: checksum)
-            try transaction.connection.prepared(.insertPart).bind(1, record.id).bind(2, number)
-                .bind(3, part.encode(upload: record.id)).run()
+            try transaction.put(part, replacing: replaced, record)
             return part.info
+        }
+    }
+
+    static func check(part number: Int) throws(ObjectStoreError) {
+        guard (1...maximumParts).contains(number) else {
+            throw ObjectStoreError(
+                .invalidPart, "parts are numbered from 1 to \(maximumParts), this one is \(number)")
         }
     }
 
@@ -157,6 +159,13 @@ extension ObjectStore {
 }
 
 extension WriteTransaction {
+    /// Writes a part in the place of another.
+    func put(_ part: PartRecord, replacing replaced: PartRecord?, _ upload: UploadRecord) throws {
+        if let replaced { try release(replaced.body) }
+        try connection.prepared(.insertPart).bind(1, upload.id).bind(2, part.number)
+            .bind(3, part.encode(upload: upload.id)).run()
+    }
+
     /// Removes an upload with its parts.
     func abort(_ upload: UploadRecord, _ bucket: BucketInfo, _ key: String) throws {
         var parts: [PartRecord] = []

@@ -44,6 +44,18 @@ final class ReaderPool: Sendable {
             path: folder + "/objects.sqlite", cacheKiB: cacheKiB)
     }
 
+    /// Gives back memory of the connections that nobody uses now; on a thread that may block.
+    func shrink() async {
+        _ = await pool.run {
+            let idle = self.free.withLock { free in
+                defer { free = [] }
+                return free
+            }
+            for connection in idle { connection.shrink() }
+            self.free.withLock { $0 += idle }
+        }
+    }
+
     /// Finishes the reads, and closes the connections.
     func close() async {
         await pool.close()

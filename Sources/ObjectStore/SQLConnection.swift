@@ -55,6 +55,8 @@ final class SQLConnection: @unchecked Sendable {
 
     /// Opens the database of a store, making the file where it is missing.
     init(path: String, cacheKiB: Int) throws {
+        // SQLite gives the log the mode of the file.
+        Folder.touch(path)
         var handle: OpaquePointer?
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
         let code = sqlite3_open_v2(path, &handle, flags, nil)
@@ -75,6 +77,9 @@ final class SQLConnection: @unchecked Sendable {
             throw error
         }
     }
+
+    /// Gives back the memory of pages that are not in use.
+    func shrink() { sqlite3_db_release_memory(database) }
 
     /// Runs statements that are not kept; the rows are left out.
     func run(_ sql: String) throws {

@@ -24,8 +24,14 @@ package final class StoredBody: Sendable {
     /// Whether it can be given to a row, which nobody else can then.
     func take() -> Bool { !isTaken.exchange(true, ordering: .acquiringAndReleasing) }
 
+    /// Bytes that a body can have: what files can.
+    static let sizes: ClosedRange<Int64> = 0...(1 << 50)
+
     /// No row has it.
     func giveBack() { isTaken.store(false, ordering: .releasing) }
+
+    /// Nobody knows whether a row has it: what a disk that failed has taken of a commit shows at the next start.
+    func leave() { claim?.leave() }
 
     /// A short body.
     init(_ bytes: [UInt8], sha256 computesSHA256: Bool) {

@@ -97,7 +97,7 @@ struct VersionRecord: Equatable, Sendable {
             body = try BodyReference(from: &reader)
         }
         attributes = try ObjectAttributes(from: &reader)
-        guard reader.isAtEnd, size >= 0 else { throw RecordDamage() }
+        guard reader.isAtEnd, StoredBody.sizes.contains(size) else { throw RecordDamage() }
     }
 
     func info(key: String, isLatest: Bool) -> ObjectInfo {
@@ -159,7 +159,7 @@ struct Segment: Equatable, Sendable {
                 number: try reader.count(), size: try reader.int64(), body: try BodyReference(from: &reader))
             if try reader.integer() == 1 { segment.checksum = try ObjectChecksum(from: &reader) }
             if case .segments = segment.body { throw RecordDamage() }
-            guard segment.size >= 0 else { throw RecordDamage() }
+            guard StoredBody.sizes.contains(segment.size) else { throw RecordDamage() }
             segments.append(segment)
         }
         guard reader.isAtEnd else { throw RecordDamage() }
@@ -204,7 +204,7 @@ struct PartRecord: Equatable, Sendable {
         modified = try reader.int64()
         body = try BodyReference(from: &reader)
         checksum = try reader.integer() == 1 ? ObjectChecksum(from: &reader) : nil
-        guard reader.isAtEnd, size >= 0 else { throw RecordDamage() }
+        guard reader.isAtEnd, StoredBody.sizes.contains(size) else { throw RecordDamage() }
     }
 
     var info: PartInfo {

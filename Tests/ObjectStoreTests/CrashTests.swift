@@ -113,7 +113,7 @@ import Testing
                 #expect(try await reopened.bytes(info.key).count == Int(info.size))
                 if info.size > 32 << 10 { named += 1 }
             }
-            await reopened.files.settled()
+            try await reopened.settled()
             #expect(fixture.bodyFiles(at: copy).count <= named)
             try await reopened.put("goes on", to: "after")
             await reopened.close()
@@ -184,10 +184,10 @@ import Testing
         #expect(try await store.keys().count == count)
         for index in 0..<count { #expect(try await store.bytes("k\(index)") == pattern(200_000, seed: UInt64(index))) }
         // What could not be written has left nothing.
-        await store.files.settled()
+        try await store.settled()
         #expect(fixture.bodyFiles(at: disk.folder + "/store").count == count)
         try await store.delete(bucket: "b", key: "k0")
-        await store.files.settled()
+        try await store.settled()
         try await store.put(pattern(100_000), to: "again")
         #expect(try await store.bytes("again") == pattern(100_000))
         await store.close()

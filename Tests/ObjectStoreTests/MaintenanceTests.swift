@@ -121,7 +121,7 @@ import Testing
         await store.close()
         try write(pattern(10), to: orphan)
         store = try await fixture.open()
-        await store.files.settled()
+        try await store.settled()
         #expect(fixture.bodyFiles().count == 4)
         for (key, size) in [("k", 50_000), ("l", 60_000), ("m", 100_000)] {
             #expect(try await store.bytes(key) == pattern(size))

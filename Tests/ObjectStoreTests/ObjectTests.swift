@@ -68,7 +68,7 @@ import Testing
         let (info, reader) = try await store.get(bucket: "b", key: "k")
         try await store.put("new", to: "k")
         try await store.delete(bucket: "b", key: "k")
-        await store.files.settled()
+        try await store.settled()
         #expect(fixture.bodyFiles().isEmpty)
         #expect(try await reader.all(0..<info.size) == old)
         #expect(await code { _ = try await store.get(bucket: "b", key: "k") } == .noSuchKey)
@@ -99,7 +99,7 @@ import Testing
         let winner = try #require(winners.first)
         #expect(winners.count == 1)
         #expect(try await store.bytes("k") == pattern(winner < 16 ? 10 : 50_000, seed: UInt64(winner)))
-        await store.files.settled()
+        try await store.settled()
         #expect(fixture.bodyFiles().count == (winner < 16 ? 0 : 1))
         let etag = try await store.head(bucket: "b", key: "k").etag
         #expect(await code { try await store.put([2], to: "k", condition: .matches("x")) } == .preconditionFailed)
@@ -155,7 +155,7 @@ import Testing
                 from: CopySource(bucket: "b", key: key), bucket: "b", key: key,
                 attributes: .replace(ObjectAttributes(contentType: "n/n")))
         }
-        await store.files.settled()
+        try await store.settled()
         #expect(fixture.bodyFiles().count == 1)
         try await store.delete(bucket: "b", key: "large")
         try await store.delete(bucket: "b", key: "small")
@@ -165,7 +165,7 @@ import Testing
         #expect(try await store.bytes("small", in: "c") == [1, 2, 3])
         try await store.delete(bucket: "c", key: "copy")
         try await store.delete(bucket: "c", key: "small")
-        await store.files.settled()
+        try await store.settled()
         #expect(fixture.bodyFiles().isEmpty)
         let source = CopySource(bucket: "c", key: "gone")
         #expect(

@@ -128,6 +128,13 @@ extension ObjectStore {
         try await put(Array(text.utf8), to: key, in: bucket)
     }
 
+    /// Returns when the files of all that was removed, refused or let go of have gone.
+    func settled() async throws {
+        // The writer holds what it was given until it takes the next.
+        try await writer.commit { _ in }
+        await files.settled()
+    }
+
     /// All bytes of an object, or of a range of it.
     func bytes(
         _ key: String, in bucket: String = "b", version: String? = nil, _ range: Range<Int64>? = nil,

@@ -42,7 +42,7 @@ import Testing
         let described = try await store.objectParts(bucket: "b", key: "k")
         #expect(described.map(\.number) == [2, 7, 9] && described.map(\.offset) == [0, 2_100_000, 2_140_000])
         #expect(described.map { $0.checksum?.value } == ["2", "7", "9"])
-        await store.files.settled()
+        try await store.settled()
         #expect(fixture.bodyFiles().count == 2)
         #expect(await code { _ = try await store.upload(upload.id, bucket: "b", key: "k") } == .noSuchUpload)
 
@@ -75,11 +75,11 @@ import Testing
         do {
             let (info, reader) = try await store.get(bucket: "b", key: "k")
             try await store.delete(bucket: "b", key: "k")
-            await store.files.settled()
+            try await store.settled()
             #expect(fixture.bodyFiles().count == 3)
             #expect(try await reader.all(0..<info.size).count == 150_000)
         }
-        await store.files.settled()
+        try await store.settled()
         #expect(fixture.bodyFiles().isEmpty)
         await store.close()
     }
@@ -126,6 +126,44 @@ import Testing
         await store.close()
     }
 
+    @Test func partsAreCopiedFromObjects() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.open()
+        try await store.createBucket("b", owner: "me")
+        let bytes = pattern(2_000_000)
+        let source = try await store.put(bytes, to: "source")
+        let id = try await store.createUpload(bucket: "b", key: "k", attributes: none).id
+        let from = CopySource(bucket: "b", key: "source", etag: source.etag)
+        func copy(_ from: CopySource, _ range: Range<Int64>?, _ number: Int) async throws -> CompletedPart {
+            let part = try await store.copyPart(
+                from: from, range: range, number: number, upload: id, bucket: "b", key: "k")
+            return CompletedPart(number: number, etag: part.etag)
+        }
+        var parts = [try await copy(from, nil, 1), try await copy(from, 1_000_000..<1_100_000, 2)]
+        #expect(parts[0].etag == source.etag)
+        #expect(fixture.bodyFiles().count == 2)
+        #expect(await code { _ = try await copy(from, 1_999_999..<2_000_001, 3) } == .invalidPart)
+        #expect(
+            await code { _ = try await copy(CopySource(bucket: "b", key: "source", etag: "x"), nil, 3) }
+                == .preconditionFailed)
+        #expect(await code { _ = try await copy(CopySource(bucket: "b", key: "no"), nil, 3) } == .noSuchKey)
+        try await store.delete(bucket: "b", key: "source")
+        try await store.completeUpload(id, bucket: "b", key: "k", parts: parts)
+        let whole = bytes + bytes[1_000_000..<1_100_000]
+        #expect(try await store.bytes("k") == whole)
+        // An object of parts as a part.
+        let second = try await store.createUpload(bucket: "b", key: "l", attributes: none).id
+        let part = try await store.copyPart(
+            from: CopySource(bucket: "b", key: "k"), number: 1, upload: second, bucket: "b", key: "l")
+        parts = [CompletedPart(number: 1, etag: part.etag)]
+        try await store.completeUpload(second, bucket: "b", key: "l", parts: parts)
+        try await store.delete(bucket: "b", key: "k")
+        #expect(try await store.bytes("l") == whole)
+        try await store.settled()
+        #expect(fixture.bodyFiles().count == 1)
+        await store.close()
+    }
+
     @Test func abortedUploadsLeaveNothing() async throws {
         let fixture = try StoreFixture()
         let store = try await fixture.open()
@@ -152,7 +190,7 @@ import Testing
         #expect(fixture.bodyFiles().count == 1)
         try await store.abortUpload(ids[3], bucket: "b", key: "b")
         #expect(await code { try await store.abortUpload(ids[3], bucket: "b", key: "b") } == .noSuchUpload)
-        await store.files.settled()
+        try await store.settled()
         #expect(fixture.bodyFiles().isEmpty)
         await store.close()
     }

@@ -90,7 +90,7 @@ import Testing
         let removed = answers.map { (try? $0.get())?.removed }
         #expect(removed == (0..<20).map { $0 == 3 ? nil : true } + [false, nil, false])
         #expect(try await store.keys() == ["k3"])
-        await store.files.settled()
+        try await store.settled()
         #expect(fixture.bodyFiles().count == 1)
         await store.close()
     }
