@@ -19,25 +19,29 @@ final class BodyFiles: Sendable {
     }
 
     let folder: String
-    /// Threads that write and read files.
+    /// Threads that write files, and wait for the disk.
     let pool: WorkPool
+    /// Threads that read them, so that readers do not wait for writers.
+    let readPool: WorkPool
     /// One thread that removes files, so that nobody waits for it.
     private let janitor = WorkPool(label: "apus.objectstore.janitor", threads: 1)
     private let state = Mutex(State())
     private let next: Atomic<Int64>
 
     /// Makes the folders where they are missing.
-    init(folder: String, firstIdentifier: Int64, threads: Int) throws(ObjectStoreError) {
+    init(folder: String, firstIdentifier: Int64, configuration: ObjectStoreConfiguration) throws(ObjectStoreError) {
         self.folder = folder + "/data"
         next = Atomic(firstIdentifier)
-        pool = WorkPool(label: "apus.objectstore.files", threads: threads)
-        if access(self.folder + "/ff", F_OK) != 0 {
-            for index in 0..<256 {
-                try Folder.create(self.folder + "/" + Hex.encode(CollectionOfOne(UInt8(index))))
+        pool = WorkPool(label: "apus.objectstore.files", threads: configuration.fileThreads)
+        readPool = WorkPool(label: "apus.objectstore.reads", threads: configuration.readers)
+        try Folder.create(self.folder)
+        let present = Set(Folder.names(in: self.folder))
+        for name in (0..<256).map({ Hex.encode(CollectionOfOne(UInt8($0))) }) where !present.contains(name) {
+            guard mkdir(self.folder + "/" + name, 0o700) == 0 else {
+                throw Folder.failure("create the folder", self.folder + "/" + name)
             }
-            try Folder.sync(self.folder)
-            try Folder.sync(folder)
         }
+        if present.count < 256 { try Folder.sync(self.folder) }
     }
 
     /// An identifier that was never given out, greater than all before it.
@@ -135,6 +139,7 @@ final class BodyFiles: Sendable {
 
     func close() async {
         await pool.close()
+        await readPool.close()
         await janitor.close()
     }
 }

@@ -62,7 +62,11 @@ enum Folder {
         var path = folder.hasPrefix("/") ? "/" : ""
         for part in folder.split(separator: "/") {
             path += (path.isEmpty || path.hasSuffix("/") ? "" : "/") + part
-            if mkdir(path, 0o700) == 0 { continue }
+            if mkdir(path, 0o700) == 0 {
+                // The name survives a power failure only when the folder that has it is synchronised.
+                try sync(path + "/..")
+                continue
+            }
             let code = errno
             var status = stat()
             if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { continue }

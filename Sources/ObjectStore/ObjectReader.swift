@@ -88,7 +88,7 @@ package final class ObjectReader: Sendable {
         case .file(let id):
             if let bytes = state.withLockIfAvailable({ Self.cached(&$0, index, from, to) }) ?? nil { return bytes }
             guard let files else { throw ObjectStore.closed }
-            let answer = await files.pool.run { self.readFile(index, id, from, to, files) }
+            let answer = await files.readPool.run { self.readFile(index, id, from, to, files) }
             guard let answer else { throw ObjectStore.closed }
             return try answer.get()
         }

@@ -26,7 +26,7 @@ package final class ObjectStore: Sendable {
             let first = try Schema.prepare(connection, folder: folder, configuration: configuration)
             try Folder.sync(folder)
             table = BucketTable(try BucketRows.load(connection, folder: folder))
-            files = try BodyFiles(folder: folder, firstIdentifier: first, threads: configuration.fileThreads)
+            files = try BodyFiles(folder: folder, firstIdentifier: first, configuration: configuration)
             readers = ReaderPool(folder: folder, configuration: configuration)
             writer = StoreWriter(
                 connection: connection, files: files, buckets: table, configuration: configuration, folder: folder,

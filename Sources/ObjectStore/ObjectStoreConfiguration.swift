@@ -8,10 +8,10 @@ package struct ObjectStoreConfiguration: Sendable {
     package var waitingBytes = 4 << 20
     /// Most mutations of one transaction. Default: 512.
     package var batchMutations = 512
-    /// Connections that read, and threads while they do. Default: 3.
+    /// Connections that read, and threads while they do; as many for files. Default: 3.
     package var readers = 3
-    /// Threads that write and read the files of large bodies. Default: 4.
-    package var fileThreads = 4
+    /// Threads that write the files of long bodies. Default: 8.
+    package var fileThreads = 8
     /// Memory for pages of the database, KiB: of the writer, and of each reader. Default: 4096 and 1024.
     package var writerCacheKiB = 4096
     package var readerCacheKiB = 1024

@@ -77,7 +77,8 @@ import Testing
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let cut = round == 0 ? logBytes.count : Int(state >> 33) % (logBytes.count + 1)
             let copy = fixture.folder + "/copy\(round)"
-            for folder in 0..<256 { try Folder.create(copy + "/data/" + Hex.encode(CollectionOfOne(UInt8(folder)))) }
+            try Folder.create(copy + "/data")
+            for folder in 0..<256 { mkdir(copy + "/data/" + Hex.encode(CollectionOfOne(UInt8(folder))), 0o700) }
             try write(database, to: copy + "/objects.sqlite")
             // Torn: what comes after the cut is anything.
             let tail = round.isMultiple(of: 3) ? pattern(min(3000, logBytes.count - cut), seed: state) : []
