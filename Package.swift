@@ -222,7 +222,7 @@ let package = Package(
         tests("S3Protocol", ["ApusCore"]),
         tests("ObjectStore", ["ApusCore", .grdb, .logging]),
         tests("ObjectServer", ["ApusCore", "S3Protocol", "ObjectStore", "S3Client", .logging, .nioCore, .nioPosix]),
-        tests("S3Client", ["ApusCore", "S3Protocol"]),
+        tests("S3Client", ["ApusCore", "S3Protocol", .nioCore, .nioHTTP1, .nioPosix]),
         tests("LakeEngine", ["ApusCore", "ArrowFormat", .logging]),
         tests("DeltaTables", ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", .logging]),
         tests("KafkaProtocol"),

@@ -73,9 +73,8 @@ extension S3Documents {
 
         /// The headers that the first rule for a request adds to its answer; nil where no rule allows it.
         ///
-        /// - Parameters:
-        ///   - method: of the request or, before it, of `Access-Control-Request-Method`.
-        ///   - requestHeaders: of `Access-Control-Request-Headers`; nil for the request itself.
+        /// - `method`: of the request or, before it, of `Access-Control-Request-Method`.
+        /// - `requestHeaders`: of `Access-Control-Request-Headers`; nil for the request itself.
         package func answer(
             origin: String, method: String, requestHeaders: [String]?
         ) -> [(name: String, value: String)]? {

@@ -2,9 +2,8 @@
 
 /// The form of a request that is signed ("Task 1: Create a Canonical Request").
 enum CanonicalRequest {
-    /// - Parameters:
-    ///   - signedHeaders: lower case, in the order in which they are signed.
-    ///   - leavesSignatureOut: for a presigned request, whose query has the signature itself.
+    /// - `signedHeaders`: lower case, in the order in which they are signed.
+    /// - `leavesSignatureOut`: for a presigned request, whose query has the signature itself.
     static func bytes(
         _ head: S3RequestHead, signedHeaders: [String], payload: String, leavesSignatureOut: Bool
     ) -> [UInt8] {

@@ -72,7 +72,7 @@ struct CyclicCheck: Sendable {
 
     /// The check of two texts one after the other, from theirs: the first's moved on by the length of the second.
     ///
-    /// - Parameter length: bytes of the second.
+    /// - `length`: bytes of the second.
     func combine(_ first: UInt64, _ second: UInt64, length: Int64) -> UInt64 {
         multiply(first, power(UInt64(length) &* 8)) ^ second
     }

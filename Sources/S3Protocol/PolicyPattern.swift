@@ -15,9 +15,8 @@ struct PolicyPattern: Sendable, Hashable {
     private let parts: [Part]
     private let hasVariables: Bool
 
-    /// - Parameters:
-    ///   - hasWildcards: whether `*` and `?` are more than themselves.
-    ///   - hasVariables: whether `${…}` is more than itself (from version 2012-10-17 on).
+    /// - `hasWildcards`: whether `*` and `?` are more than themselves.
+    /// - `hasVariables`: whether `${…}` is more than itself (from version 2012-10-17 on).
     /// - Throws: `MalformedPolicy` for a variable that has no end or no known name.
     init(_ text: String, hasWildcards: Bool, hasVariables: Bool) throws(S3Error) {
         self.text = text

@@ -155,7 +155,7 @@ package enum S3Checksum: String, Sendable, Hashable, CaseIterable {
 
     /// The checksum of a whole object from its parts', in base64; nil where the algorithm cannot tell it.
     ///
-    /// - Parameter parts: checksums in network order, and bytes of each part.
+    /// - `parts`: checksums in network order, and bytes of each part.
     package func fullObject(_ parts: [(checksum: [UInt8], length: Int64)]) -> String? {
         let check: CyclicCheck
         switch self {

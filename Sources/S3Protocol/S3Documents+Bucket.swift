@@ -67,7 +67,7 @@ extension S3Documents {
 
         package init(_ tags: [Tag]) { self.tags = tags }
 
-        /// - Parameter maximum: 10 for objects, 50 for buckets.
+        /// - `maximum`: 10 for objects, 50 for buckets.
         package init(xml: [UInt8], maximum: Int) throws(S3Error) {
             let root = try S3Documents.root(xml, "Tagging")
             try root.allow(["TagSet"])

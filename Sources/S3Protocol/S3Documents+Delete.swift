@@ -116,7 +116,7 @@ extension S3Documents {
             }
         }
 
-        /// - Parameter isQuiet: leaves out what was deleted.
+        /// - `isQuiet`: leaves out what was deleted.
         package func xml(isQuiet: Bool) -> [UInt8] {
             var writer = XMLWriter(capacity: 128 + (deleted.count + failures.count) * 128)
             writer.element("DeleteResult", namespace: XMLWriter.namespace) { writer in

@@ -78,7 +78,7 @@ package struct S3Preconditions: Sendable, Hashable {
         ifMatch == nil && ifNoneMatch == nil && ifModifiedSince == nil && ifUnmodifiedSince == nil
     }
 
-    /// - Parameter prefix: `x-amz-copy-source-` for the conditions on a copy's source.
+    /// - `prefix`: `x-amz-copy-source-` for the conditions on a copy's source.
     package init(_ headers: S3Headers, prefix: String = "") {
         ifMatch = headers[prefix + "if-match"].map(Self.tags)
         ifNoneMatch = headers[prefix + "if-none-match"].map(Self.tags)
@@ -95,10 +95,9 @@ package struct S3Preconditions: Sendable, Hashable {
 
     /// What holds for an object.
     ///
-    /// - Parameters:
-    ///   - etag: without quotes.
-    ///   - modified: milliseconds since 1970.
-    ///   - isRead: a read of what did not change is answered with 304, anything else with 412.
+    /// - `etag`: without quotes.
+    /// - `modified`: milliseconds since 1970.
+    /// - `isRead`: a read of what did not change is answered with 304, anything else with 412.
     package func answer(etag: String, modified: Int64, isRead: Bool) -> Answer {
         let seconds = modified / 1000
         if let ifMatch {
@@ -183,11 +182,10 @@ extension String {
 extension S3Request {
     /// What policies may ask of the request.
     ///
-    /// - Parameters:
-    ///   - sourceIP: the client's address.
-    ///   - isSecure: whether it came over TLS.
-    ///   - isPresigned: whether the signature is in the query; nil for an anonymous request.
-    ///   - now: seconds since 1970.
+    /// - `sourceIP`: the client's address.
+    /// - `isSecure`: whether it came over TLS.
+    /// - `isPresigned`: whether the signature is in the query; nil for an anonymous request.
+    /// - `now`: seconds since 1970.
     package func policyContext(
         sourceIP: String, isSecure: Bool, isPresigned: Bool?, now: Int64
     ) -> [String: [String]] {

@@ -27,7 +27,7 @@ package struct S3Request: Sendable {
 
     /// Understands a head.
     ///
-    /// - Parameter domain: the name under which buckets are sub-domains (virtual-host addressing), beside paths.
+    /// - `domain`: the name under which buckets are sub-domains (virtual-host addressing), beside paths.
     /// - Throws: `InvalidURI`, `InvalidBucketName`, `KeyTooLongError`, `MethodNotAllowed`, `NotImplemented`.
     package init(_ head: S3RequestHead, domain: String?) throws(S3Error) {
         let target = try RequestTarget(head.target)

@@ -20,14 +20,14 @@ extension SigV4 {
 
         /// The signature of the next chunk.
         ///
-        /// - Parameter sha256: hash of the chunk's bytes.
+        /// - `sha256`: hash of the chunk's bytes.
         package mutating func chunk(sha256: some Sequence<UInt8>) -> [UInt8] {
             sign("AWS4-HMAC-SHA256-PAYLOAD", SigV4.emptyHash + "\n", sha256)
         }
 
         /// The signature of the trailers, which follow the last chunk.
         ///
-        /// - Parameter sha256: hash of their lines, each `name:value` and a line feed.
+        /// - `sha256`: hash of their lines, each `name:value` and a line feed.
         package mutating func trailer(sha256: some Sequence<UInt8>) -> [UInt8] {
             sign("AWS4-HMAC-SHA256-TRAILER", "", sha256)
         }

@@ -38,9 +38,8 @@ extension SigV4 {
 
         /// Signs a head: adds `x-amz-date`, `x-amz-content-sha256`, a session's token and `authorization`.
         ///
-        /// - Parameters:
-        ///   - head: its target is percent-encoded; it has a `host`.
-        ///   - now: seconds since 1970.
+        /// - `head`: its target is percent-encoded; it has a `host`.
+        /// - `now`: seconds since 1970.
         /// - Returns: what chunks of a streamed body are signed with.
         @discardableResult
         package func sign(_ head: inout S3RequestHead, payload: PayloadKind, now: Int64) -> ChunkSignatures {
@@ -62,10 +61,9 @@ extension SigV4 {
 
         /// The target of a request with the signature in its query: who has it may send the request until it expires.
         ///
-        /// - Parameters:
-        ///   - head: its target is percent-encoded; its headers, `host` among them, must be sent as they are.
-        ///   - expires: 1 second to 7 days.
-        ///   - now: seconds since 1970.
+        /// - `head`: its target is percent-encoded; its headers, `host` among them, must be sent as they are.
+        /// - `expires`: 1 second to 7 days.
+        /// - `now`: seconds since 1970.
         package func presign(_ head: S3RequestHead, expires: Int64, now: Int64) -> String {
             let timestamp = S3Time.basic(seconds: now)
             let scope = Scope(date: String(timestamp.prefix(8)), region: region)

@@ -23,7 +23,7 @@ extension SigV4 {
 
         /// Finds the signature in the headers or the query.
         ///
-        /// - Parameter now: seconds since 1970.
+        /// - `now`: seconds since 1970.
         /// - Throws: what S3 answers to a signature that cannot be one or that is out of time; a wrong one is found by
         ///   ``check(secret:region:keys:)``.
         package init(_ head: S3RequestHead, now: Int64) throws(S3Error) {
@@ -75,10 +75,9 @@ extension SigV4 {
 
         /// Checks the signature.
         ///
-        /// - Parameters:
-        ///   - secret: the secret of ``accessKey``.
-        ///   - region: the region that must have been signed for; nil for any.
-        ///   - keys: where derived keys are kept.
+        /// - `secret`: the secret of ``accessKey``.
+        /// - `region`: the region that must have been signed for; nil for any.
+        /// - `keys`: where derived keys are kept.
         /// - Throws: `SignatureDoesNotMatch`; `AuthorizationHeaderMalformed` for another region; `AccessDenied` for an
         ///   anonymous request.
         package func check(secret: String, region: String? = nil, keys: SigningKeys? = nil) throws(S3Error) {
