@@ -52,10 +52,10 @@ package struct PolicyRequest: Sendable {
             self.context["aws:username"] = self.context["aws:username"] ?? [name]
             self.context["aws:userid"] = self.context["aws:userid"] ?? [name]
             self.context["aws:principaltype"] = ["User"]
+            self.context["aws:principalarn"] = [principal.arn]
         } else {
             self.context["aws:principaltype"] = ["Anonymous"]
         }
-        self.context["aws:principalarn"] = [principal.arn]
     }
 }
 

@@ -21,40 +21,50 @@ struct SignatureParts: Sendable {
                 "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
         }
         guard authorization.utf8.count <= 8192 else { throw malformed("it is longer than 8192 bytes.") }
-        var fields: [Substring: Substring] = [:]
-        for part in authorization.dropFirst(prefix.count).split(separator: ",") {
-            let part = part.drop { $0 == " " || $0 == "\t" }
-            guard let middle = part.firstIndex(of: "=") else { throw malformed("a part has no equals sign.") }
+        var credential: Substring?
+        var headers: Substring?
+        var signature: Substring?
+        for part in authorization.utf8.dropFirst(prefix.utf8.count).split(separator: UInt8(ascii: ",")) {
+            let part = part.drop { $0 == 0x20 || $0 == 0x09 }
+            guard let middle = part.firstIndex(of: UInt8(ascii: "=")) else {
+                throw malformed("a part has no equals sign.")
+            }
             var value = part[part.index(after: middle)...]
-            while value.last == " " || value.last == "\t" { value.removeLast() }
-            fields[part[..<middle]] = value
+            while value.last == 0x20 || value.last == 0x09 { value.removeLast() }
+            let name = part[..<middle]
+            if name.elementsEqual("Credential".utf8) { credential = Substring(value) }
+            if name.elementsEqual("SignedHeaders".utf8) { headers = Substring(value) }
+            if name.elementsEqual("Signature".utf8) { signature = Substring(value) }
         }
-        guard let credential = fields["Credential"] else { throw malformed("Credential is missing.") }
-        guard let headers = fields["SignedHeaders"] else { throw malformed("SignedHeaders is missing.") }
-        guard let signature = fields["Signature"] else { throw malformed("Signature is missing.") }
+        guard let credential else { throw malformed("Credential is missing.") }
+        guard let headers else { throw malformed("SignedHeaders is missing.") }
+        guard let signature else { throw malformed("Signature is missing.") }
         try self.init(credential: credential, signedHeaders: headers, signature: signature, malformed)
     }
 
     init(
         credential: Substring, signedHeaders: Substring, signature: Substring, _ malformed: (String) -> S3Error
     ) throws(S3Error) {
-        let parts = credential.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count >= 5, parts[parts.count - 1] == "aws4_request", credential.utf8.count <= 512 else {
+        let parts = credential.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        guard parts.count >= 5, parts[parts.count - 1].elementsEqual("aws4_request".utf8),
+            credential.utf8.count <= 512
+        else {
             throw malformed("the Credential is not ACCESSKEY/YYYYMMDD/REGION/SERVICE/aws4_request.")
         }
         let scope = SigV4.Scope(
-            date: String(parts[parts.count - 4]), region: String(parts[parts.count - 3]),
-            service: String(parts[parts.count - 2]))
+            date: String(Substring(parts[parts.count - 4])), region: String(Substring(parts[parts.count - 3])),
+            service: String(Substring(parts[parts.count - 2])))
         guard scope.date.utf8.count == 8, scope.date.utf8.allSatisfy({ Hex.value($0).map { $0 < 10 } ?? false }) else {
             throw malformed("incorrect date format \"\(scope.date)\". This date in the credential must be YYYYMMDD.")
         }
         guard scope.service == "s3" else {
             throw malformed("incorrect service \"\(scope.service)\". This endpoint belongs to \"s3\".")
         }
-        accessKey = parts[..<(parts.count - 4)].joined(separator: "/")
+        // The access key itself may have slashes in it.
+        accessKey = String(Substring(credential.utf8[..<parts[parts.count - 5].endIndex]))
         guard !accessKey.isEmpty else { throw malformed("the Credential has no access key.") }
         self.scope = scope
-        self.signedHeaders = signedHeaders.split(separator: ";").map { $0.lowercased() }
+        self.signedHeaders = signedHeaders.utf8.split(separator: UInt8(ascii: ";")).map { Substring($0).lowercased() }
         guard !self.signedHeaders.isEmpty, self.signedHeaders.count <= Self.maximumHeaders else {
             throw malformed("SignedHeaders has \(self.signedHeaders.count) names.")
         }
