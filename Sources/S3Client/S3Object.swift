@@ -92,7 +92,7 @@ package struct S3ObjectStream: Sendable, AsyncSequence {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Int(length))
         var iterator = makeAsyncIterator()
-        while let buffer = try await iterator.next(isolation: nil) {
+        while let buffer = try await iterator.next() {
             bytes.append(contentsOf: buffer.readableBytesView)
         }
         return bytes
@@ -110,9 +110,7 @@ package struct S3ObjectStream: Sendable, AsyncSequence {
             parts = stream.first.body.makeAsyncIterator()
         }
 
-        package mutating func next() async throws(S3Error) -> ByteBuffer? { try await next(isolation: nil) }
-
-        package mutating func next(isolation actor: isolated (any Actor)?) async throws(S3Error) -> ByteBuffer? {
+        package mutating func next() async throws(S3Error) -> ByteBuffer? {
             while true {
                 let failure: S3Error
                 do {

@@ -106,22 +106,23 @@ struct UploadTests {
             request.head.target.contains("partNumber=2&") ? S3ClientTests.error(.accessDenied) : uploads.answer(request)
         }
         try await S3ClientTests.with(Self.small, script: refusing) { client, _ in
-            await #expect { try await client.put(content, bucket: "bucket", key: "key") } throws: { error in
-                (error as? S3Error)?.code == .accessDenied
-            }
+            #expect(
+                await S3ClientTests.code { _ = try await client.put(content, bucket: "bucket", key: "key") }
+                    == .accessDenied)
         }
         #expect(uploads.aborted.withLock { $0 } == 1)
         try await S3ClientTests.with(Self.small, script: { request, _ in uploads.answer(request) }) { client, _ in
             let (stream, continuation) = AsyncThrowingStream<ByteBuffer, any Error>.makeStream()
             continuation.yield(ByteBuffer(bytes: content[..<(7 << 20)]))
             continuation.finish(throwing: Broken())
-            await #expect { try await client.put(stream: stream, bucket: "bucket", key: "key") } throws: { error in
-                (error as? S3Error)?.code == .incompleteBody
-            }
-            await #expect {
-                try await client.put(
-                    stream: Self.stream(content, piece: 1 << 20), length: 13 << 20, bucket: "bucket", key: "key")
-            } throws: { error in (error as? S3Error)?.code == .incompleteBody }
+            #expect(
+                await S3ClientTests.code { _ = try await client.put(stream: stream, bucket: "bucket", key: "key") }
+                    == .incompleteBody)
+            #expect(
+                await S3ClientTests.code {
+                    _ = try await client.put(
+                        stream: Self.stream(content, piece: 1 << 20), length: 13 << 20, bucket: "bucket", key: "key")
+                } == .incompleteBody)
         }
         #expect(uploads.aborted.withLock { $0 } == 3)
         #expect(uploads.completed.withLock { $0 } == nil)
