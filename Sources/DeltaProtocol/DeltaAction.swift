@@ -19,6 +19,11 @@ package enum DeltaAction: Sendable, Equatable {
 }
 
 extension DeltaAction {
+    private static let names: Set<String> = [
+        "commitInfo", "protocol", "metaData", "add", "remove", "cdc", "txn", "domainMetadata", "checkpointMetadata",
+        "sidecar",
+    ]
+
     /// Reads one object with one member that is not null.
     /// - Throws: `corruptLog` with what is missing or of another type.
     package init(json: JSONValue) throws(DeltaError) {
@@ -26,9 +31,11 @@ extension DeltaAction {
             throw DeltaError(.corruptLog, "an action must be a JSON object, not \(json.typeName)")
         }
         let present = members.filter { !$0.value.isNull }
-        guard present.count == 1, let (name, content) = present.first else {
+        // Members that are not known may stand beside one that is ("Protocol Evolution").
+        let known = present.filter { Self.names.contains($0.key) }
+        guard known.count <= 1, let (name, content) = known.first ?? present.first else {
             throw DeltaError(
-                .corruptLog, "an action must have one member, not \(present.keys.sorted().prefix(8))")
+                .corruptLog, "an action must have one member, not \(known.keys.sorted())")
         }
         let fields = ActionFields(action: name, content: content)
         switch name {

@@ -40,19 +40,31 @@ package struct DeltaRelation: Sendable {
         guard ["none", "name", "id"].contains(mapping) else {
             throw DeltaError(.unsupportedReaderFeature, "columnMapping: the mode \(mapping.prefix(32)) is not known")
         }
-        if mapping != "none" {
-            for field in schema.fields {
-                for inner in field.type.allFields where inner.physicalName != inner.name {
-                    throw DeltaError(
-                        .unsupportedReaderFeature,
-                        "columnMapping: members of the struct \(field.name) have other names in files, which is not read"
-                    )
-                }
-            }
-        }
     }
 
     private func physical(_ field: DeltaField) -> String { mapping == "none" ? field.name : field.physicalName }
+
+    /// A value of a file with the names that its parts have in the schema.
+    private func logical(_ value: String, _ type: DeltaType, _ depth: Int) -> String {
+        guard mapping != "none", type.allFields.contains(where: { $0.physicalName != $0.name }) else { return value }
+        let item = "x\(depth)"
+        switch type {
+        case .structure(let fields):
+            let members = fields.map { field in
+                let member = "struct_extract(\(value), \(SQLText.text(physical(field))))"
+                return "\(SQLText.name(field.name)) := \(logical(member, field.type, depth))"
+            }
+            return "CASE WHEN \(value) IS NULL THEN NULL ELSE struct_pack(\(members.joined(separator: ", "))) END"
+        case .array(let element, _):
+            return "list_transform(\(value), lambda \(item): \(logical(item, element, depth + 1)))"
+        case .map(let key, let element, _):
+            let entry = "struct_pack(k := \(logical("\(item).key", key, depth + 1)), "
+            return
+                "map_from_entries(list_transform(map_entries(\(value)), lambda \(item): \(entry)"
+                + "v := \(logical("\(item).value", element, depth + 1)))))"
+        default: return value
+        }
+    }
 
     /// A query whose columns are the schema's, in order, and then, if wanted, file and row.
     package func sql(_ sources: [Source], withPlaces: Bool = false) throws(DeltaError) -> String {
@@ -75,13 +87,14 @@ package struct DeltaRelation: Sendable {
                 let value = partitions.constant.map { $0[index] } ?? "p.\(SQLText.name("p\(index)"))"
                 columns.append("\(value) AS \(name)")
             } else {
-                columns.append("CAST(f.\(SQLText.name(physical(field))) AS \(field.type.sql())) AS \(name)")
+                let value = logical("f.\(SQLText.name(physical(field)))", field.type, 0)
+                columns.append("CAST(\(value) AS \(field.type.sql())) AS \(name)")
             }
         }
         if withPlaces { columns += ["f.\(Self.fileColumn)", "f.\(Self.rowColumn)"] }
         // Without rows, so that columns which no file has are null.
         let shape =
-            (fields.map { "CAST(NULL AS \($0.type.sql())) AS \(SQLText.name(physical($0)))" } + [
+            (fields.map { "CAST(NULL AS \($0.type.sql(physical))) AS \(SQLText.name(physical($0)))" } + [
                 "CAST(NULL AS VARCHAR) AS \(Self.fileColumn)", "CAST(NULL AS BIGINT) AS \(Self.rowColumn)",
             ]).joined(separator: ", ")
         var from = "SELECT \(shape) WHERE false"
@@ -110,7 +123,7 @@ package struct DeltaRelation: Sendable {
                     throw DeltaError(.corruptLog, "columnMapping: the column \(field.name) has no number")
                 }
                 entries.append(
-                    "\(id): {name: \(SQLText.text(physical(field))), type: \(SQLText.text(field.type.sql())), default_value: NULL}"
+                    "\(id): {name: \(SQLText.text(physical(field))), type: \(SQLText.text(field.type.sql(physical))), default_value: NULL}"
                 )
             }
             options += ", schema = MAP {\(entries.joined(separator: ", "))}"

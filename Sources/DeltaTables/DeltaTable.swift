@@ -193,6 +193,9 @@ package final class DeltaTable: Sendable {
 
     // MARK: Rows
 
+    /// Runs a statement of texts, such as one over `query`.
+    package func texts(_ sql: String) async throws(DeltaError) -> [[String?]] { try await engine.texts(sql) }
+
     /// Where the engine finds a state's files.
     package func sources(_ files: [DeltaAddFile]) async throws(DeltaError) -> [DeltaRelation.Source] {
         var sources: [DeltaRelation.Source] = []
