@@ -139,7 +139,7 @@ let package = Package(
             "ObjectServer",
             ["ApusCore", "S3Protocol", "ObjectStore", .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
         module("S3Client", ["ApusCore", "S3Protocol", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1]),
-        module("LakeEngine", ["ApusCore", "ArrowFormat", "CADBC", .logging]),
+        module("LakeEngine", ["ApusCore", "ArrowFormat", "CADBC"]),
         module("DeltaTables", ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", .logging]),
         .systemLibrary(name: "CRDKafka"),
         module(
