@@ -185,8 +185,8 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusApp", "ApusCore", "EventBroker", "EventLog", "KafkaClient", "KubeAPI", "KubeClient", "YAMLFormat",
-                "CProcessShim",
+                "ApusApp", "ApusCore", "ArrowFormat", "EventBroker", "EventLog", "KafkaClient", "KubeAPI", "KubeClient",
+                "LakeEngine", "YAMLFormat", "CProcessShim",
                 .argumentParser, .logging,
             ],
             swiftSettings: strict),

@@ -143,6 +143,8 @@ enum ErrorNormaliser {
             ("[TABLE_OR_VIEW_ALREADY_EXISTS", .alreadyExists), ("[PARSE_SYNTAX_ERROR", .syntax),
             ("[DIVIDE_BY_ZERO", .invalidData), ("[CAST_INVALID_INPUT", .invalidData),
             ("[ARITHMETIC_OVERFLOW", .invalidData), ("[OPERATION_CANCELED", .cancelled),
+            // Sail's, which gives no class: its parser's first.
+            ("[Spark] invalid argument: found ", .syntax), ("[Spark] invalid argument: ", .invalidArgument),
         ]
         for (name, code) in classes where message.contains(name) { return code }
         return nil

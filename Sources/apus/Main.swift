@@ -2,6 +2,7 @@
 import ArgumentParser
 import CProcessShim
 import Foundation
+import LakeEngine
 
 /// Entry point. The shim that stands between the node agent and a container is handled before anything else: it is
 /// C, uses next to no memory, and must not start Swift's run time machinery.
@@ -11,6 +12,8 @@ enum Main {
         if CommandLine.arguments.dropFirst().first == "shim" {
             exit(apus_shim_main(CommandLine.argc, CommandLine.unsafeArgv))
         }
+        // A worker holds a driver that may crash or change the process's signals; it needs nothing of the commands.
+        if CommandLine.arguments.dropFirst().first == "lake-worker" { exit(LakeWorker.run()) }
         await ApusCommand.main()
     }
 }
@@ -31,7 +34,7 @@ struct ApusCommand: AsyncParsableCommand {
         subcommands: [
             UpCommand.self, DownCommand.self, StatusCommand.self, ServeCommand.self, OperateCommand.self,
             DemoCommand.self, GetCommand.self, ApplyCommand.self, DeleteCommand.self, LogsCommand.self,
-            EventsCommand.self,
+            EventsCommand.self, SQLCommand.self,
             VersionCommand.self,
         ])
 }

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`apus sql` as others read it: Arrow streams by pyarrow, files by DuckDB outside Apus, and another engine (Sail, by
+the Spark driver of ADBC, in a worker process)."""
+import importlib.util
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pyarrow as pa
+import pyarrow.ipc
+import pytest
+
+from conftest import APUS, ROOT, wait_for
+
+ENVIRONMENT = {**os.environ, "APUS_DUCKDB": os.environ.get("APUS_DUCKDB", str(ROOT / ".cache" / "duckdb"))}
+
+
+def sql(*arguments, check=True, text=True, environment=None, stdin=None):
+    done = subprocess.run([APUS, "sql", *arguments], capture_output=True, timeout=120, input=stdin,
+                          env={**ENVIRONMENT, **(environment or {})})
+    if check:
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode() if text else done.stdout
+    return done
+
+
+def test_pyarrow_reads_our_streams_of_every_type():
+    query = """
+        SELECT i::TINYINT AS i8, i AS i64, i::UBIGINT AS u64, i / 3.0 AS f64, i::FLOAT AS f32,
+          (i * 1.25)::DECIMAL(20, 4) AS dec, 'text ' || i AS s, encode('b' || i) AS bin, i % 2 = 0 AS b,
+          DATE '2026-01-01' + i::INTEGER AS day, TIMESTAMP '2026-01-01' + to_seconds(i) AS ts,
+          TIMESTAMPTZ '2026-01-01 00:00:00+00' + to_seconds(i) AS tz, TIME '01:02:03' AS t,
+          to_days(i::INTEGER) AS iv, [i, NULL] AS l, {'a': i, 'b': 'x' || i} AS st, MAP {'k' || i: i} AS m,
+          (CASE WHEN i % 2 = 0 THEN 'even' ELSE 'odd' END)::ENUM('even', 'odd') AS e,
+          CASE WHEN i % 3 = 0 THEN NULL ELSE i END AS n, NULL AS nothing
+        FROM range(100) t(i)"""
+    # Over 2,048 rows there are several batches.
+    query = query.replace("range(100)", "(SELECT unnest(range(5000)) % 100)")
+    ours = pa.ipc.open_stream(sql("-c", query, "--format", "arrow", text=False)).read_all()
+    ours.validate(full=True)
+    assert ours.num_rows == 5000
+
+    import duckdb
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    theirs = connection.execute(query).to_arrow_table() if hasattr(connection, "to_arrow_table") \
+        else connection.execute(query).fetch_arrow_table()
+    assert ours.column_names == theirs.column_names
+    for name in ours.column_names:
+        assert ours[name].to_pylist() == theirs[name].to_pylist(), name
+
+
+def test_forms_of_output():
+    script = b"CREATE TABLE t AS SELECT 1 AS a, NULL AS b; -- a comment; with a semicolon\nSELECT * FROM t"
+    assert sql("--format", "csv", stdin=script).endswith("a,b\r\n1,\r\n")
+    assert json.loads(sql("--format", "json", stdin=script).splitlines()[-1]) == {"a": 1, "b": None}
+    table = sql(stdin=script)
+    assert "│ a │    b │" in table and "│ 1 │ NULL │" in table and "(1 row," in table
+
+
+def test_files_are_shared_with_duckdb_outside_and_others_are_refused(tmp_path):
+    target = tmp_path / "numbers.parquet"
+    sql("--allow", str(tmp_path), "-c", f"COPY (SELECT i FROM range(1000) t(i)) TO '{target}' (FORMAT parquet)")
+    import duckdb
+    assert duckdb.sql(f"SELECT count(*), sum(i) FROM '{target}'").fetchall() == [(1000, 499500)]
+    for statement in ["SELECT * FROM read_text('/etc/passwd')", "SELECT * FROM 'http://127.0.0.1:1/x.csv'",
+                      f"SELECT * FROM '{target}'"]:
+        done = sql("-c", statement, check=False)
+        assert done.returncode == 1 and b"unauthorized" in done.stderr, (statement, done.stderr)
+    slow = "SELECT count(*) FROM range(10000000000) a, range(10000000000) b WHERE a.range % 7 = b.range % 3"
+    done = sql("--time-limit", "0.3", "-c", slow, check=False)
+    assert done.returncode == 1 and b"timeout" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def sail(tmp_path_factory):
+    """A Spark Connect server of the real kind (Sail), on a free port; gives a folder with manifest and profile."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("sail")
+    server = subprocess.Popen(
+        [sys.executable, "-c", "import sys; from pysail.cli import main; sys.exit(main())",
+         "spark", "server", "--ip", "127.0.0.1", "--port", str(port)],
+        stdout=open(folder / "sail.log", "wb"), stderr=subprocess.STDOUT, cwd=folder)
+
+    def listens():
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        wait_for(listens, 60, "Sail")
+        package = importlib.util.find_spec("adbc_driver_spark")
+        library = pathlib.Path(package.origin).parent / "libadbc_driver_spark.so"
+        (folder / "spark.toml").write_text(
+            f'manifest_version = 1\nname = "Spark"\n[Driver.shared]\nlinux_amd64 = "{library}"\n')
+        (folder / "sail.toml").write_text(
+            'profile_version = 1\ndriver = "spark"\n[Options]\nuri = "sc://127.0.0.1:{{ env_var(SAIL_PORT) }}"\n')
+        yield {"ADBC_DRIVER_PATH": str(folder), "ADBC_PROFILE_PATH": str(folder), "SAIL_PORT": str(port)}
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def test_another_engine_runs_in_a_worker(sail):
+    query = """SELECT id, CAST(id AS STRING) AS s, CAST(id AS DECIMAL(10, 2)) AS d, id % 2 = 0 AS b, array(id, NULL) AS l,
+        CASE WHEN id % 3 = 0 THEN NULL ELSE id END AS n, timestamp '2026-01-02 03:04:05' AS ts FROM range(3000) ORDER BY id"""
+    bytes_ = sql("--engine", "profile://sail", "-c", query, "--format", "arrow", text=False, environment=sail)
+    table = pa.ipc.open_stream(bytes_).read_all()
+    table.validate(full=True)
+    assert table.num_rows == 3000
+    assert table["id"].to_pylist() == list(range(3000))
+    assert table["s"].to_pylist() == [str(i) for i in range(3000)]
+    assert table["n"].to_pylist()[:4] == [None, 1, 2, None]
+    assert table["l"].to_pylist()[5] == [5, None]
+    named = sql("--engine", "spark", "-o", f"uri=sc://127.0.0.1:{sail['SAIL_PORT']}", "--format", "csv",
+                "-c", "SELECT 1 + 1 AS two", environment=sail)
+    assert named == "two\r\n2\r\n"
+
+
+def test_errors_of_another_engine_have_our_codes(sail):
+    for statement, code in [("SELECT * FROM no_such_table", b"notFound"), ("SELEC 1", b"syntax")]:
+        done = sql("--engine", "profile://sail", "-c", statement, check=False, environment=sail)
+        assert done.returncode == 1
+        assert done.stderr.startswith(b"apus sql: " + code), done.stderr
+
+
+def test_a_statement_of_another_engine_is_cut_off(sail):
+    slow = "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000000) b WHERE a.id % 7 = b.id % 3"
+    start = time.monotonic()
+    done = sql("--engine", "profile://sail", "--time-limit", "1", "-c", slow, check=False, environment=sail)
+    assert done.returncode == 1 and done.stderr.startswith(b"apus sql: timeout"), done.stderr
+    assert time.monotonic() - start < 60
+
+
+def test_a_worker_that_is_killed_is_an_error(sail):
+    slow = "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000000) b WHERE a.id % 7 = b.id % 3"
+    process = subprocess.Popen([APUS, "sql", "--engine", "profile://sail", "-c", slow], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env={**ENVIRONMENT, **sail})
+
+    def worker():
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        found = children.read_text().split() if children.exists() else []
+        if not found:
+            for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
+                found += (task / "children").read_text().split()
+        return int(found[0]) if found else None
+
+    pid = wait_for(worker, 30, "the worker")
+    time.sleep(1)
+    os.kill(pid, signal.SIGKILL)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert b"driver" in errors and b"signal 9" in errors, errors
+
+
+def test_what_is_not_there_is_said():
+    done = sql("--engine", "nothing-of-the-kind", "-c", "SELECT 1", check=False)
+    assert done.returncode == 1 and b"no driver manifest nothing-of-the-kind.toml" in done.stderr
