@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Crypto
 package import NIOCore
 package import S3Protocol
 
@@ -102,9 +103,27 @@ extension S3Client {
         call.setCondition(options.condition)
         call.headers.add("content-type", "application/xml")
         call.setBody(S3Documents.CompleteUpload(parts).xml())
-        let answer = try await send(call)
-        let result = try S3Documents.CompleteUploadResult(xml: try await answer.bytes(1 << 20))
-        return S3WriteResult(etag: result.etag, versionID: answer.headers["x-amz-version-id"])
+        do throws(S3Error) {
+            let answer = try await send(call)
+            let result = try S3Documents.CompleteUploadResult(xml: try await answer.bytes(1 << 20))
+            return S3WriteResult(etag: result.etag, versionID: answer.headers["x-amz-version-id"])
+        } catch {
+            // The upload is gone where an attempt was done whose answer did not come: the object tells.
+            guard error.code == .noSuchUpload, let etag = Self.etag(of: parts),
+                let info = try await info(bucket: bucket, key: key), info.etag == etag
+            else { throw error }
+            return S3WriteResult(etag: etag, versionID: info.versionID)
+        }
+    }
+
+    /// The entity tag of an object of parts: the MD5 of their MD5s, and their number; nil where theirs are no MD5s.
+    static func etag(of parts: [S3Documents.CompleteUpload.Part]) -> String? {
+        var hash = Insecure.MD5()
+        for part in parts {
+            guard let bytes = Hex.bytes(part.etag), bytes.count == 16 else { return nil }
+            hash.update(data: bytes)
+        }
+        return Hex.text(hash.finalize()) + "-\(parts.count)"
     }
 
     /// What is left of an upload that could not be given up is collected by the bucket's lifecycle.

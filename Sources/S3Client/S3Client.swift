@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
 import AsyncHTTPClient
-import Crypto
+package import Logging
 import NIOCore
 import NIOHTTP1
 package import S3Protocol
@@ -17,14 +17,17 @@ package final class S3Client: Sendable {
     private let scheme: String
     /// Host and port, as the Host header has them.
     private let authority: String
+    private let logger: Logger
     /// Seconds since 1970.
     private let clock: @Sendable () -> Int64
 
     /// - Throws: `InvalidURI` where the endpoint is none.
     package init(
-        _ configuration: S3ClientConfiguration, clock: @escaping @Sendable () -> Int64 = { Timestamp.now().seconds }
+        _ configuration: S3ClientConfiguration, logger: Logger = Logger(label: "apus.s3"),
+        clock: @escaping @Sendable () -> Int64 = { Timestamp.now().seconds }
     ) throws(S3Error) {
         self.configuration = configuration
+        self.logger = logger
         self.clock = clock
         let (scheme, authority) = try Self.parse(configuration.endpoint)
         self.scheme = scheme
@@ -111,6 +114,12 @@ package final class S3Client: Sendable {
             guard failure.isWorthRetrying, attempt < configuration.retries.attempts else { throw failure }
             // The server may have done what was asked, though its answer did not come.
             isAmbiguous = isAmbiguous || failure.code == .connectionFailed || failure.status >= 500
+            logger.debug(
+                "a request to S3 is sent again",
+                metadata: [
+                    "method": "\(call.method)", "bucket": "\(call.bucket ?? "")", "key": "\(call.key ?? "")",
+                    "attempt": "\(attempt + 1)", "error": "\(failure)",
+                ])
             try await pause(before: attempt)
         }
     }

@@ -141,6 +141,39 @@ struct UploadTests {
         Self.check(uploads, content)
     }
 
+    @Test("An upload whose last answer was lost is known by the object's entity tag")
+    func lostAnswer() async throws {
+        let part = "d41d8cd98f00b204e9800998ecf8427e"
+        let whole = S3Client.etag(of: [.init(number: 1, etag: part), .init(number: 2, etag: part)])
+        // As md5sum has it for the two parts' sums.
+        #expect(whole == "5873dd45edd01f09c1ef2e7819369e8e-2")
+        #expect(S3Client.etag(of: [.init(number: 1, etag: "no-md5")]) == nil)
+        for (found, isOwn) in [(whole ?? "", true), ("other-2", false)] {
+            let completions = Mutex(0)
+            let script: ScriptedServer.Script = { request, _ in
+                guard let parsed = try? S3Request(request.head, domain: nil) else { return .close }
+                switch parsed.operation {
+                case .createUpload:
+                    return .answer(200, [], S3Documents.InitiateUpload(bucket: "b", key: "k", uploadID: "u").xml())
+                case .uploadPart: return .answer(200, [("ETag", "\"\(part)\"")])
+                case .completeUpload:
+                    let count = completions.withLock { count in
+                        count += 1
+                        return count
+                    }
+                    return count == 1 ? .close : S3ClientTests.error(.noSuchUpload)
+                case .headObject: return .answer(200, [("ETag", "\"\(found)\"")])
+                default: return .answer(204)
+                }
+            }
+            try await S3ClientTests.with(Self.small, script: script) { client, _ in
+                let content = Self.content(8 << 20)
+                let code = await S3ClientTests.code { _ = try await client.put(content, bucket: "bucket", key: "key") }
+                #expect(code == (isOwn ? nil : .noSuchUpload))
+            }
+        }
+    }
+
     @Test("Very large bodies get parts that are large enough")
     func partSizes() async throws {
         let client = try S3Client(.init(endpoint: "http://127.0.0.1:1", credentials: nil))
