@@ -6,7 +6,8 @@ import Foundation
 package struct DuckDBConfiguration: Sendable {
     /// The database's file; nil: in memory.
     package var path: String?
-    /// Folders (and prefixes such as `s3://bucket/`) that SQL may read and write.
+    /// Folders (and prefixes such as `s3://bucket/`) that SQL may read and write. Links inside a folder are followed:
+    /// SQL cannot make any, and whoever else can has the host's files already.
     package var directories: [String] = []
     /// Extensions to load, by the path of their file; `httpfs` is one that is beside the library.
     package var extensions: [String] = []

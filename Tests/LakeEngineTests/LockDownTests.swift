@@ -59,7 +59,6 @@ struct LockDownTests {
         #expect(rows == [[.int(1000), .int(999)]])
     }
 
-    /// A link inside the folder does not lead out of it: who may write links there already has the host's files.
     @Test func databasesInFilesAreOpenedAndLocked() async throws {
         let folder = try Self.folder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -74,6 +73,26 @@ struct LockDownTests {
             }
             await connection.close()
         }
+    }
+
+    @Test func theExtensionForS3ReachesOnlyWhatIsNamed() async throws {
+        var configuration = DuckDBConfiguration(directories: ["s3://lake/"])
+        configuration.extensions = ["httpfs"]
+        configuration.setup = [
+            "CREATE SECRET lake (TYPE s3, KEY_ID 'k', SECRET 's', ENDPOINT '127.0.0.1:1', USE_SSL false, URL_STYLE 'path')"
+        ]
+        let connection = try await LakeDatabase.open(.duckdb, duckdb: configuration).connect()
+        for url in ["s3://other/x.parquet", "s3://lakes/x.parquet", "http://127.0.0.1:1/x.parquet", "/etc/passwd"] {
+            let error = await #expect(throws: LakeError.self) {
+                try await connection.execute("SELECT * FROM read_blob('\(url)')")
+            }
+            #expect(error?.code == .unauthorized, "\(url): \(String(describing: error))")
+        }
+        // What is named is tried: nobody listens there.
+        let error = await #expect(throws: LakeError.self) {
+            try await connection.execute("SELECT * FROM read_parquet('s3://lake/x.parquet')")
+        }
+        #expect(error?.code == .io, "\(String(describing: error))")
     }
 
     @Test func setupRunsBeforeTheLockAndItsFailureTellsNoSecret() async throws {

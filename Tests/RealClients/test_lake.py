@@ -5,6 +5,8 @@ import importlib.util
 import json
 import os
 import pathlib
+import pty
+import select
 import signal
 import socket
 import subprocess
@@ -75,6 +77,71 @@ def test_files_are_shared_with_duckdb_outside_and_others_are_refused(tmp_path):
     slow = "SELECT count(*) FROM range(10000000000) a, range(10000000000) b WHERE a.range % 7 = b.range % 3"
     done = sql("--time-limit", "0.3", "-c", slow, check=False)
     assert done.returncode == 1 and b"timeout" in done.stderr
+
+
+class Terminal:
+    """`apus sql` at a terminal of 200 columns."""
+
+    def __init__(self, home):
+        self.process, self.terminal = pty.fork()
+        if self.process == 0:
+            os.execve(APUS, [APUS, "sql"], {**ENVIRONMENT, "HOME": str(home)})
+        self.seen = b""
+
+    def send(self, keys):
+        os.write(self.terminal, keys)
+
+    def expect(self, text, seconds=20):
+        deadline = time.monotonic() + seconds
+        while text not in self.seen:
+            if not select.select([self.terminal], [], [], max(0, deadline - time.monotonic()))[0]:
+                pytest.fail(f"no {text!r} in {self.seen!r}")
+            try:
+                self.seen += os.read(self.terminal, 65536)
+            except OSError:
+                pytest.fail(f"ended without {text!r}: {self.seen!r}")
+        self.seen = self.seen[self.seen.index(text) + len(text):]
+
+    def end(self):
+        status = os.waitpid(self.process, 0)[1]
+        os.close(self.terminal)
+        return os.waitstatus_to_exitcode(status)
+
+
+def test_the_prompt_has_history_and_cancels(tmp_path):
+    terminal = Terminal(tmp_path)
+    terminal.expect(b"sql> ")
+    terminal.send(b"SELECT 40\r")
+    terminal.expect(b"  -> ")
+    terminal.send(b"+ 3\x7f2 AS answer;\r")
+    terminal.expect("│     42 │".encode())
+    terminal.expect(b"sql> ")
+    # A mistake is told, and the prompt goes on.
+    terminal.send(b"SELECT * FROM nothing;\r")
+    terminal.expect(b"notFound")
+    terminal.expect(b"sql> ")
+    # Up, up: the statement of before, changed at its front.
+    terminal.send(b"\x1b[A\x1b[A\x01\x1b[C\x1b[C\x1b[C\x1b[C\x1b[C\x1b[C 100 +\r")
+    terminal.expect("│    142 │".encode())
+    terminal.expect(b"sql> ")
+    terminal.send(b"SELECT count(*) FROM range(10000000000) a, range(10000000000) b WHERE a.range % 7 = b.range % 3;\r")
+    terminal.expect(b"% 3;\r\n")
+    time.sleep(1)
+    terminal.send(b"\x03")
+    terminal.expect(b"cancelled")
+    terminal.expect(b"sql> ")
+    terminal.send(b"\x04")
+    assert terminal.end() == 0
+    history = tmp_path / ".apus" / "sql-history"
+    assert history.stat().st_mode & 0o777 == 0o600
+    assert history.read_text().splitlines()[0] == "SELECT 40 + 2 AS answer;"
+
+    again = Terminal(tmp_path)
+    again.expect(b"sql> ")
+    again.send(b"\x1b[A\x1b[A\r")
+    again.expect("│    142 │".encode())
+    again.send(b"\x04")
+    assert again.end() == 0
 
 
 @pytest.fixture(scope="module")
