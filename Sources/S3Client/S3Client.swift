@@ -33,7 +33,7 @@ package final class S3Client: Sendable {
         self.scheme = scheme
         self.authority = authority
         signer = configuration.credentials.map { SigV4.Signer($0, region: configuration.region) }
-        http = try S3Transport.make(configuration)
+        http = S3Transport.make(configuration)
     }
 
     /// Closes all connections.

@@ -29,8 +29,6 @@ package struct S3ClientConfiguration: Sendable {
     package var idleTimeout: Duration = .seconds(60)
     /// Connections to keep open, at most.
     package var connections: Int = 64
-    /// Added to the system's trust roots: certificates in PEM.
-    package var trustedCertificates: String?
 
     package init(
         endpoint: String, region: String = "us-east-1", credentials: SigV4.Credentials?, addressing: Addressing = .path

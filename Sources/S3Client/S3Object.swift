@@ -85,17 +85,20 @@ package struct S3ObjectStream: Sendable, AsyncSequence {
     ///
     /// - Throws: `EntityTooLarge` where it has more than `maximum` bytes.
     package func bytes(maximum: Int = 256 << 20) async throws(S3Error) -> [UInt8] {
-        guard length <= Int64(maximum) else {
-            throw S3Error(
-                .entityTooLarge, "the object has \(length) bytes; at most \(maximum) are taken", resource: info.key)
-        }
+        guard length <= Int64(maximum) else { throw tooLarge(maximum) }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Int(length))
         var iterator = makeAsyncIterator()
         while let buffer = try await iterator.next() {
+            // An answer need not say how long it is.
+            guard bytes.count + buffer.readableBytes <= maximum else { throw tooLarge(maximum) }
             bytes.append(contentsOf: buffer.readableBytesView)
         }
         return bytes
+    }
+
+    private func tooLarge(_ maximum: Int) -> S3Error {
+        S3Error(.entityTooLarge, "the object has more than the \(maximum) bytes that are taken", resource: info.key)
     }
 
     /// Goes on where a connection broke, as long as the object is the same.

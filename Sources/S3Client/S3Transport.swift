@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import AsyncHTTPClient
 import NIOCore
-import S3Protocol
 
 /// Makes the HTTP client below an ``S3Client``.
 enum S3Transport {
-    static func make(_ configuration: S3ClientConfiguration) throws(S3Error) -> HTTPClient {
+    static func make(_ configuration: S3ClientConfiguration) -> HTTPClient {
         var settings = HTTPClient.Configuration()
         settings.httpVersion = .http1Only
         settings.redirectConfiguration = .disallow
