@@ -111,7 +111,9 @@ package final class S3Client: Sendable {
                 return answer
             }
             attempt += 1
-            guard failure.isWorthRetrying, attempt < configuration.retries.attempts else { throw failure }
+            // S3 asks for another try where two writes of one key met.
+            let isConflict = failure.code == .conditionalRequestConflict && call.method == "PUT" && call.key != nil
+            guard failure.isWorthRetrying || isConflict, attempt < configuration.retries.attempts else { throw failure }
             // The server may have done what was asked, though its answer did not come.
             isAmbiguous = isAmbiguous || failure.code == .connectionFailed || failure.status >= 500
             logger.debug(

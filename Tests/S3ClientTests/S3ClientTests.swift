@@ -89,7 +89,10 @@ struct S3ClientTests {
 
     @Test("Busy servers and lost connections are asked again; other failures are not")
     func retries() async throws {
-        for reply in [Self.error(.slowDown), Self.error(.internalError), .close, .answer(502), .answer(429)] {
+        for reply in [
+            Self.error(.slowDown), Self.error(.internalError), Self.error(.conditionalRequestConflict), .close,
+            .answer(502), .answer(429),
+        ] {
             try await Self.with(script: { _, number in number < 3 ? reply : .answer(200, Self.dropped) }) {
                 client, server in
                 try await client.put([1, 2, 3], bucket: "bucket", key: "key")
