@@ -137,7 +137,7 @@ let package = Package(
             ]),
         module(
             "ObjectServer",
-            ["ApusCore", "S3Protocol", "ObjectStore", .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
+            ["ApusCore", "S3Protocol", "ObjectStore", .crypto, .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
         module("S3Client", ["ApusCore", "S3Protocol", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioHTTP1]),
         module("LakeEngine", ["ApusCore", "ArrowFormat", "CADBC"]),
         module("DeltaTables", ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", .logging]),
@@ -180,13 +180,14 @@ let package = Package(
             [
                 "ApusCore", "KubeAPI", "AccessControl", "KubeStore", "KubeServer", "KubeClient", "ControllerRuntime",
                 "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", "EventBroker",
-                "EventOperators", "KafkaClient", "YAMLFormat", .logging, .nioSSL, .serviceLifecycle, .unixSignals,
+                "EventOperators", "KafkaClient", "ObjectServer", "ObjectStore", "YAMLFormat", .logging, .nioSSL,
+                .serviceLifecycle, .unixSignals,
             ]),
         .executableTarget(
             name: "apus",
             dependencies: [
                 "ApusApp", "ApusCore", "ArrowFormat", "EventBroker", "EventLog", "KafkaClient", "KubeAPI", "KubeClient",
-                "LakeEngine", "YAMLFormat", "CProcessShim",
+                "LakeEngine", "ObjectServer", "YAMLFormat", "CProcessShim",
                 .argumentParser, .logging,
             ],
             swiftSettings: strict),

@@ -12,8 +12,9 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve", abstract: "Run one role alone in the foreground.",
         discussion: """
             Roles of the platform: \(roles). apiserver needs nothing else; the others are clients of the API server in \
-            --kubeconfig, which may be any Kubernetes. Services: events. Prints 'ready ROLE ADDRESS' when it works.
-            """, subcommands: [ServeEventsCommand.self, ServePlatformCommand.self],
+            --kubeconfig, which may be any Kubernetes. Services: events, objects. Prints 'ready ROLE ADDRESS' when it \
+            works.
+            """, subcommands: [ServeEventsCommand.self, ServeObjectsCommand.self, ServePlatformCommand.self],
         defaultSubcommand: ServePlatformCommand.self)
 }
 
@@ -33,7 +34,7 @@ struct ServePlatformCommand: AsyncParsableCommand {
     func run() async throws {
         guard let role = PlatformRole(rawValue: role) else {
             throw ValidationError(
-                "there is no role '\(role)': use \(ServeCommand.roles), events")
+                "there is no role '\(role)': use \(ServeCommand.roles), events, objects")
         }
         let settings = try Settings()
         let dataDir = platform.resolvedDataDir(settings)
