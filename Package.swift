@@ -140,7 +140,9 @@ let package = Package(
             ["ApusCore", "S3Protocol", "ObjectStore", .crypto, .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
         module("S3Client", ["ApusCore", "S3Protocol", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioHTTP1]),
         module("LakeEngine", ["ApusCore", "ArrowFormat", "CADBC"]),
-        module("DeltaTables", ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", .logging]),
+        module(
+            "DeltaTables",
+            ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", "S3Protocol", .nioCore]),
         .systemLibrary(name: "CRDKafka"),
         module(
             "KafkaClient",
@@ -186,8 +188,8 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusApp", "ApusCore", "ArrowFormat", "EventBroker", "EventLog", "KafkaClient", "KubeAPI", "KubeClient",
-                "LakeEngine", "ObjectServer", "YAMLFormat", "CProcessShim",
+                "ApusApp", "ApusCore", "ArrowFormat", "DeltaProtocol", "DeltaTables", "EventBroker", "EventLog",
+                "KafkaClient", "KubeAPI", "KubeClient", "LakeEngine", "ObjectServer", "YAMLFormat", "CProcessShim",
                 .argumentParser, .logging,
             ],
             swiftSettings: strict),
