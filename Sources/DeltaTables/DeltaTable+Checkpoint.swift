@@ -72,7 +72,8 @@ extension DeltaTable {
         let id = RandomID.uuid()
         let lines = "\(DeltaLogName.folder)/\(FolderStorage.unfinished)\(id).json.tmp"
         let parquet = "\(DeltaLogName.folder)/\(FolderStorage.unfinished)\(id).parquet.tmp"
-        let source = try await storage.stage(lines, DeltaCommit.encode(actions))
+        let bytes = DeltaCommit.encode(actions)
+        let source = try await storage.stage(lines, bytes)
         let target = try await storage.target(parquet)
         let columns = CheckpointColumns.all.filter(\.isWritten).map { "\($0.name): \(SQLText.text($0.type))" }
         let published: DeltaRetention.StoredFile
@@ -80,7 +81,7 @@ extension DeltaTable {
             _ = try await engine.texts(
                 """
                 COPY (SELECT * FROM read_json(\(SQLText.text(source)), format = 'newline_delimited', \
-                maximum_object_size = 268435456, columns = {\(columns.joined(separator: ", "))})) \
+                maximum_object_size = \(bytes.longestLine), columns = {\(columns.joined(separator: ", "))})) \
                 TO \(SQLText.text(target)) (FORMAT parquet, COMPRESSION snappy)
                 """)
             published = try await storage.publish(parquet, as: DeltaLogName.checkpoint(snapshot.version).path)
@@ -109,6 +110,15 @@ extension DeltaTable {
         let retention = try snapshot.properties.logRetention()
         let expired = DeltaRetention.expired(try await log(after: nil), retention: retention, now: now)
         if !expired.isEmpty { try await storage.delete(expired.map(\.name.path)) }
+    }
+}
+
+extension [UInt8] {
+    /// Bytes of the longest line, and 1 MiB at least: the engine sets aside twice as much for each of its threads.
+    var longestLine: Int {
+        var longest = 1 << 20
+        for line in split(separator: UInt8(ascii: "\n")) { longest = Swift.max(longest, line.count + 2) }
+        return longest
     }
 }
 

@@ -160,7 +160,7 @@ extension DeltaTable {
             return (
                 """
                 SELECT * FROM read_json(\(SQLText.text(local)), format = 'newline_delimited', \
-                hive_partitioning = false, columns = {\(types.joined(separator: ", "))})
+                maximum_object_size = \(bytes.longestLine), hive_partitioning = false, columns = {\(types.joined(separator: ", "))})
                 """, schema, path
             )
         case .query(let query):

@@ -43,11 +43,14 @@ package struct S3Storage: DeltaStorage {
         let whole = self.prefix + prefix
         return try await calling("list \(prefix)") { () async throws(S3Error) in
             var files: [DeltaRetention.StoredFile] = []
-            for try await element in client.list(bucket: bucket, prefix: whole, startAfter: after.map { self.prefix + $0 }) {
+            for try await element in client.list(
+                bucket: bucket, prefix: whole, startAfter: after.map { self.prefix + $0 })
+            {
                 guard case .object(let entry) = element, !entry.key.hasSuffix("/") else { continue }
                 files.append(
                     DeltaRetention.StoredFile(
-                        path: String(entry.key.dropFirst(self.prefix.count)), size: entry.size, modified: entry.modified))
+                        path: String(entry.key.dropFirst(self.prefix.count)), size: entry.size, modified: entry.modified
+                    ))
             }
             return files
         }
@@ -84,7 +87,8 @@ package struct S3Storage: DeltaStorage {
 
     /// Files that only this machine needs for a while.
     private static func isLocal(_ path: String) -> Bool {
-        path.hasPrefix(DeltaTable.stagingFolder + "/") || path.hasPrefix("\(DeltaLogName.folder)/\(FolderStorage.unfinished)")
+        path.hasPrefix(DeltaTable.stagingFolder + "/")
+            || path.hasPrefix("\(DeltaLogName.folder)/\(FolderStorage.unfinished)")
     }
 
     package func delete(_ paths: [String]) async throws(DeltaError) {
