@@ -207,6 +207,34 @@ struct PolicyTests {
         #expect(throws: S3Error.self) { try BucketPolicy(json: Self.statement(service), bucket: "web") }
     }
 
+    @Test("Random changes of a policy are refused or decided")
+    func fuzz() {
+        let document = Self.statement(
+            #""Effect":"Allow","Action":["s3:Get*"],"Resource":"arn:aws:s3:::b/${aws:username}/*","#
+                + #""Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"},"StringLike":{"s3:prefix":"a?*"}}"#)
+        #expect((try? IAMPolicy(json: document)) != nil)
+        var dice = Dice(state: 17)
+        var read = 0
+        for _ in 0..<2000 {
+            var bytes = document
+            for _ in 0..<Int.random(in: 1...2, using: &dice) {
+                let index = Int.random(in: 0..<bytes.count, using: &dice)
+                switch Int.random(in: 0..<3, using: &dice) {
+                case 0: bytes[index] = UInt8.random(in: 0x20...0x80, using: &dice)
+                case 1: bytes.remove(at: index)
+                default: bytes.insert(bytes[Int.random(in: 0..<bytes.count, using: &dice)], at: index)
+                }
+            }
+            guard let policy = try? IAMPolicy(json: bytes) else { continue }
+            read += 1
+            let request = Self.request(
+                "s3:PutObject", "b/anna/x", ["aws:sourceip": ["10.0.0.1"], "s3:prefix": ["abc"]])
+            #expect(policy.decision(request) != .deny)
+        }
+        #expect(read > 100, "\(read)")
+        #expect(read < 1900, "\(read)")
+    }
+
     @Test("A request's own context")
     func context() throws {
         let head = S3RequestHead(
