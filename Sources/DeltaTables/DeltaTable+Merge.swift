@@ -1,5 +1,5 @@
-import ApusCore
 // SPDX-License-Identifier: Apache-2.0
+import ApusCore
 package import DeltaProtocol
 
 /// What a merge does with rows that match and with those that do not.
