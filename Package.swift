@@ -189,7 +189,8 @@ let package = Package(
             name: "apus",
             dependencies: [
                 "ApusApp", "ApusCore", "ArrowFormat", "DeltaProtocol", "DeltaTables", "EventBroker", "EventLog",
-                "KafkaClient", "KubeAPI", "KubeClient", "LakeEngine", "ObjectServer", "YAMLFormat", "CProcessShim",
+                "KafkaClient", "KubeAPI", "KubeClient", "LakeEngine", "ObjectServer", "S3Client", "S3Protocol",
+                "YAMLFormat", "CProcessShim",
                 .argumentParser, .logging,
             ],
             swiftSettings: strict),

@@ -4,6 +4,8 @@ import ArgumentParser
 import DeltaProtocol
 import DeltaTables
 import Foundation
+import S3Client
+import S3Protocol
 
 /// `apus lake`.
 struct LakeCommand: AsyncParsableCommand {
@@ -23,18 +25,60 @@ struct LakeCommand: AsyncParsableCommand {
 
 /// Which table, and what SQL may read beside it.
 struct TableOptions: ParsableArguments {
-    @Argument(help: "The table's folder.") var table: String
+    @Argument(
+        help: """
+            The table's folder, or s3://BUCKET/PREFIX; then AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, \
+            AWS_SECRET_ACCESS_KEY and AWS_REGION say how to reach it.
+            """)
+    var table: String
     @Option(help: "A further folder whose files SQL may read.") var allow: [String] = []
 
     /// Opens the table, and turns its errors into one sentence and exit code 1.
     func run(_ body: (DeltaTable) async throws -> Void) async throws {
+        if table.hasPrefix("s3://") { return try await runInBucket(body) }
         let folder = absolute(table)
+        try await run(FolderStorage(folder), folder, body)
+    }
+
+    private func run(
+        _ storage: any DeltaStorage, _ folder: String, _ body: (DeltaTable) async throws -> Void
+    ) async throws {
         do {
             let engine = try await DuckDBParquet.open(directories: [folder] + allow.map(absolute))
-            try await body(DeltaTable(storage: FolderStorage(folder), engine: engine))
+            try await body(DeltaTable(storage: storage, engine: engine))
         } catch let error as DeltaError {
             throw fail(error.message)
         }
+    }
+
+    private func runInBucket(_ body: (DeltaTable) async throws -> Void) async throws {
+        let parts = table.dropFirst(5).split(separator: "/", maxSplits: 1)
+        guard let bucket = parts.first else { throw ValidationError("the table must be s3://BUCKET/PREFIX") }
+        let environment = ProcessInfo.processInfo.environment
+        let credentials = environment["AWS_ACCESS_KEY_ID"].map { key in
+            SigV4.Credentials(
+                accessKey: key, secret: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
+                sessionToken: environment["AWS_SESSION_TOKEN"])
+        }
+        let region = environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1"
+        let endpoint = environment["AWS_ENDPOINT_URL"] ?? "https://s3.\(region).amazonaws.com"
+        let cache = NSTemporaryDirectory() + "apus-lake-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: cache) }
+        let client: S3Client
+        do {
+            client = try S3Client(S3ClientConfiguration(endpoint: endpoint, region: region, credentials: credentials))
+        } catch {
+            throw fail("\(error)")
+        }
+        let prefix = parts.count > 1 ? String(parts[1]) : ""
+        let storage = S3Storage(client, bucket: String(bucket), prefix: prefix, cache: cache)
+        do {
+            try await run(storage, cache, body)
+        } catch {
+            try? await client.shutdown()
+            throw error
+        }
+        try? await client.shutdown()
     }
 }
 
