@@ -160,7 +160,7 @@ package struct ObjectServer: Sendable {
                     isLast: { open.isDraining })
                 await service.answer(exchange, client: client)
                 guard exchange.headIsSent else { return connection.close() }
-                guard await exchange.skipRest(), !exchange.closes else { return connection.finish() }
+                guard !exchange.closes, await exchange.skipRest() else { return connection.finish() }
                 connection.setBusy(false)
                 patience = configuration.idlePatience
             } catch let error as ConnectionError {

@@ -46,7 +46,8 @@ struct ConnectionTests {
         var configuration = ObjectServerConfiguration()
         configuration.maximumConnections = 0
         try await RunningServer.run(configuration) { server in
-            #expect(try await server.exchange(server.request("GET", "/")).isEmpty)
+            let text = try await server.exchange(server.request("GET", "/"))
+            #expect(text.isEmpty)
         }
     }
 
@@ -92,7 +93,7 @@ struct ConnectionTests {
             let refused = try await server.exchange(
                 "PUT /bucket/k HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n")
             #expect(refused.hasPrefix("HTTP/1.1 403") && !refused.contains("100 Continue"))
-            let head = server.request("PUT", "/bucket/k", length: 5).dropLast(2) + "Expect: 100-continue\r\n\r\n"
+            let head = server.request("PUT", "/bucket/k", length: 5).dropLast(1) + "Expect: 100-continue\r\n\r\n"
             let text = try await server.exchange(head + "hello") { $0.contains("200 OK") }
             #expect(text.hasPrefix("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"))
         }
