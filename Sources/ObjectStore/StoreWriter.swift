@@ -122,7 +122,7 @@ final class StoreWriter: Sendable {
         }
     }
 
-    /// Commits some mutations as one transaction. When the disk has no room for all, each has its own.
+    /// Commits some mutations as one transaction. When that cannot be, each has its own.
     private func commit(_ batch: ArraySlice<Pending>) {
         let transaction = WriteTransaction(connection: connection, files: files, buckets: buckets.all, folder: folder)
         var refusals: [ObjectStoreError?] = []
@@ -140,7 +140,8 @@ final class StoreWriter: Sendable {
         } catch {
             if connection.isInTransaction { try? connection.run("ROLLBACK") }
             let failure = Self.translate(error, folder)
-            if failure.code == .full, batch.count > 1 {
+            // A full disk, or damage, that only some of them meet; after a failed disk nothing is tried again.
+            if failure.code != .storage, batch.count > 1 {
                 for index in batch.indices { commit(batch[index...index]) }
                 return
             }
