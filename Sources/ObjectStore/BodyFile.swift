@@ -36,15 +36,19 @@ final class BodyFile: Sendable {
 
     deinit { close(descriptor) }
 
-    func write(_ bytes: UnsafeRawBufferPointer, at position: Int64) throws(ObjectStoreError) {
-        var done = 0
-        while done < bytes.count {
-            let count = pwrite(
-                descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(position) + off_t(done))
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw Folder.failure("write", path, code: count == 0 ? ENOSPC : errno) }
-            done += count
+    func write(_ bytes: ArraySlice<UInt8>, at position: Int64) throws(ObjectStoreError) {
+        let failure: CInt = bytes.withUnsafeBytes { bytes in
+            var done = 0
+            while done < bytes.count {
+                let count = pwrite(
+                    descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(position) + off_t(done))
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { return count == 0 ? ENOSPC : errno }
+                done += count
+            }
+            return 0
         }
+        guard failure == 0 else { throw Folder.failure("write", path, code: failure) }
     }
 
     /// Bytes of the file, as many as there are.

@@ -23,6 +23,8 @@ final class BodyFiles: Sendable {
     let pool: WorkPool
     /// Threads that read them, so that readers do not wait for writers.
     let readPool: WorkPool
+    /// Threads that compute, and wait for nothing.
+    let hashPool = WorkPool(label: "apus.objectstore.hashes", threads: 2)
     /// One thread that removes files, so that nobody waits for it.
     private let janitor = WorkPool(label: "apus.objectstore.janitor", threads: 1)
     private let state = Mutex(State())
@@ -139,6 +141,7 @@ final class BodyFiles: Sendable {
 
     func close() async {
         await pool.close()
+        await hashPool.close()
         await readPool.close()
         await janitor.close()
     }

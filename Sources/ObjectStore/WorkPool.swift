@@ -3,12 +3,16 @@ import Dispatch
 import Synchronization
 
 /// A few threads, off the cooperative pool, for calls that block. They are given back while there is nothing to do.
+///
+/// Each is a serial queue: a concurrent one has no more threads than there are processors, however many of them wait.
 final class WorkPool: Sendable {
-    private struct State: ~Copyable {
-        var jobs: [@Sendable () -> Void] = []
+    private struct State {
+        /// Those that were begun are nil.
+        var jobs: [(@Sendable () -> Void)?] = []
         /// The first job that was not begun.
         var head = 0
-        var active = 0
+        /// The queues that run nothing.
+        var idle: [Int] = []
         var isClosed = false
         var whenIdle: [CheckedContinuation<Void, Never>] = []
 
@@ -18,40 +22,35 @@ final class WorkPool: Sendable {
                 head = 0
                 return nil
             }
-            defer {
-                head += 1
-                if head >= 256, head * 2 > jobs.count {
-                    jobs.removeFirst(head)
-                    head = 0
-                }
+            let job = jobs[head]
+            jobs[head] = nil
+            head += 1
+            if head >= 256, head * 2 > jobs.count {
+                jobs.removeFirst(head)
+                head = 0
             }
-            return jobs[head]
+            return job
         }
     }
 
-    private let state = Mutex(State())
-    private let queue: DispatchQueue
-    private let threads: Int
+    private let state: Mutex<State>
+    private let queues: [DispatchQueue]
 
     init(label: String, threads: Int) {
-        self.threads = max(1, threads)
-        queue = DispatchQueue(
-            label: label, qos: .userInitiated, attributes: threads > 1 ? .concurrent : [])
+        queues = (0..<max(1, threads)).map { DispatchQueue(label: "\(label)-\($0)", qos: .userInitiated) }
+        state = Mutex(State())
+        state.withLock { $0.idle = Array(queues.indices) }
     }
 
     /// Runs a job some time later; false when the pool is closed.
     @discardableResult
     func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
-        let starts: Bool? = state.withLock { state in
-            guard !state.isClosed else { return nil }
+        state.withLock { state in
+            guard !state.isClosed else { return false }
             state.jobs.append(job)
-            guard state.active < threads else { return false }
-            state.active += 1
+            if let index = state.idle.popLast() { queues[index].async { self.drain(index) } }
             return true
         }
-        guard let starts else { return false }
-        if starts { queue.async { self.drain() } }
-        return true
     }
 
     /// Runs a job and returns what it returns; nil when the pool is closed.
@@ -66,21 +65,22 @@ final class WorkPool: Sendable {
         await withCheckedContinuation { continuation in
             let isIdle = state.withLock { state in
                 state.isClosed = true
-                if state.active > 0 { state.whenIdle.append(continuation) }
-                return state.active == 0
+                let isIdle = state.idle.count == queues.count
+                if !isIdle { state.whenIdle.append(continuation) }
+                return isIdle
             }
             if isIdle { continuation.resume() }
         }
     }
 
-    private func drain() {
+    private func drain(_ index: Int) {
         while true {
             var waiting: [CheckedContinuation<Void, Never>] = []
             let job = state.withLock { state in
                 let job = state.take()
                 if job == nil {
-                    state.active -= 1
-                    if state.active == 0 { swap(&waiting, &state.whenIdle) }
+                    state.idle.append(index)
+                    if state.idle.count == queues.count { swap(&waiting, &state.whenIdle) }
                 }
                 return job
             }
