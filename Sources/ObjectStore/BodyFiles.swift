@@ -137,7 +137,9 @@ final class BodyFiles: Sendable {
     }
 
     /// Returns when the removals that were asked for are done.
-    func settled() async { _ = await janitor.run {} }
+    func settled() async {
+        for pool in [pool, hashPool, readPool, janitor] { await pool.idle() }
+    }
 
     func close() async {
         await pool.close()

@@ -111,7 +111,7 @@ extension ReaderPool {
     /// Whether a row names the file of a body; on a thread that may block. True where that cannot be said.
     func names(_ id: Int64) -> Bool {
         let answer = readNow { connection in
-            let statement = try connection.prepared(.hasBody).bind(1, id)
+            let statement = try connection.prepared(.hasFile).bind(1, id)
             defer { statement.reset() }
             return try statement.step()
         }

@@ -3,7 +3,7 @@
 /// The statements that are kept prepared.
 enum SQLQuery: Int {
     case newest, version, versionsOf, removeVersion, insertVersion, replaceVersion, listVersions
-    case body, hasBody, insertBody, removeBody, shares, setShares, removeShares
+    case body, hasFile, insertBody, removeBody, shares, setShares, removeShares
     case segments, insertSegments, removeSegments
     case insertUpload, upload, removeUpload, listUploads, bucketHasUploads, uploadsOfBucket
     case insertPart, part, parts, removeParts
@@ -24,7 +24,7 @@ enum SQLQuery: Int {
             "SELECT key, age, data FROM versions WHERE bucket = ?1 AND (key, age) > (?2, ?3) ORDER BY key, age"
         case .hasVersions: "SELECT 1 FROM versions WHERE bucket = ?1 LIMIT 1"
         case .body: "SELECT size, crc, data FROM bodies WHERE id = ?1"
-        case .hasBody: "SELECT 1 FROM bodies WHERE id = ?1"
+        case .hasFile: "SELECT 1 FROM bodies WHERE id = ?1 AND crc IS NULL"
         case .insertBody: "INSERT INTO bodies (id, size, crc, data) VALUES (?1, ?2, ?3, ?4)"
         case .removeBody: "DELETE FROM bodies WHERE id = ?1"
         case .shares: "SELECT count FROM shares WHERE body = ?1"

@@ -62,9 +62,14 @@ final class WorkPool: Sendable {
 
     /// Returns when all that was submitted is done; what comes later is refused.
     func close() async {
+        state.withLock { $0.isClosed = true }
+        await idle()
+    }
+
+    /// Returns when nothing is being done, and what was done is let go of.
+    func idle() async {
         await withCheckedContinuation { continuation in
             let isIdle = state.withLock { state in
-                state.isClosed = true
                 let isIdle = state.idle.count == queues.count
                 if !isIdle { state.whenIdle.append(continuation) }
                 return isIdle

@@ -84,7 +84,7 @@ import Testing
             let tail = round.isMultiple(of: 3) ? pattern(min(3000, logBytes.count - cut), seed: state) : []
             try write(Array(logBytes[..<cut]) + tail, to: copy + "/objects.sqlite-wal")
             for (name, bytes) in bodies { try write(bytes, to: copy + name) }
-            try write(pattern(500), to: copy + "/data/ab/00000000000000ab")
+            try write(pattern(500), to: copy + "/data/ab/00000ffffffff0ab")
 
             let reopened = try await fixture.open(at: copy)
             guard (try? await reopened.bucket("b")) != nil else {

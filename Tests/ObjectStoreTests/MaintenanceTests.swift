@@ -137,8 +137,9 @@ import Testing
             try await body.write(pattern(100_000))
             _ = try await store.stored(pattern(100_000))
         }
-        #expect(try await store.maintain(now: 0).files == 0)
+        try await store.settled()
         #expect(fixture.bodyFiles().isEmpty)
+        #expect(try await store.maintain(now: 0).files == 0)
         await store.close()
     }
 }
