@@ -137,25 +137,23 @@ package final class DeltaTable: Sendable {
 
     private func commits(_ versions: [Int64]) async throws(DeltaError) -> [DeltaCommit] {
         if versions.count == 1, let only = versions.first { return [try await commit(only)] }
-        let results = await withTaskGroup(of: (Int64, Result<DeltaCommit, DeltaError>).self) { group in
-            for version in versions {
-                group.addTask {
-                    do throws(DeltaError) {
-                        return (version, .success(try await self.commit(version)))
-                    } catch {
-                        return (version, .failure(error))
-                    }
-                }
-            }
-            var results: [Int64: Result<DeltaCommit, DeltaError>] = [:]
-            for await (version, result) in group { results[version] = result }
+        let results = await withTaskGroup(of: Result<DeltaCommit, DeltaError>.self) { group in
+            for version in versions { group.addTask { await self.outcome(of: version) } }
+            var results: [Result<DeltaCommit, DeltaError>] = []
+            for await result in group { results.append(result) }
             return results
         }
         var commits: [DeltaCommit] = []
-        for version in versions {
-            if let result = results[version] { commits.append(try result.get()) }
+        for result in results { commits.append(try result.get()) }
+        return commits.sorted { $0.version < $1.version }
+    }
+
+    private func outcome(of version: Int64) async -> Result<DeltaCommit, DeltaError> {
+        do throws(DeltaError) {
+            return .success(try await commit(version))
+        } catch {
+            return .failure(error)
         }
-        return commits
     }
 
     /// The actions of one commit.
