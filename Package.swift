@@ -96,12 +96,14 @@ let package = Package(
         .systemLibrary(name: "CADBC"),
         module("ArrowFormat", ["ApusCore", "CADBC"], settings: optimised),
         module("DeltaProtocol", ["ApusCore"]),
-        module("S3Protocol", ["ApusCore", "CChecksum", "CExpat", .crypto]),
+        module("S3Protocol", ["ApusCore", "ByteCodes", "CChecksum", "CExpat", .crypto]),
+        // Base64 and CRC32C, for those who need exactly that.
+        module("ByteCodes", ["CChecksum"], settings: optimised),
         // Tables of messages are generated; what they do with bytes is optimised in debug builds too.
         module("KafkaProtocol", settings: optimised),
         module(
-            "KafkaRecords", ["CChecksum", "CLZ4", "CSnappy", "CZlib", "CZstd"], settings: optimised),
-        module("SASLMessages", [.crypto, .cryptoExtras]),
+            "KafkaRecords", ["ByteCodes", "CLZ4", "CSnappy", "CZlib", "CZstd"], settings: optimised),
+        module("SASLMessages", ["ByteCodes", .crypto, .cryptoExtras]),
         // Optimised in debug builds too: it calls itself, and frames of code that is not optimised fill the stack.
         module("CEL", ["ApusCore", "KubeAPI", "LinearRegex"], settings: optimised),
         module("ServerSideApply", ["ApusCore", "KubeAPI"]),
@@ -112,12 +114,12 @@ let package = Package(
 
         // 2 Engines: no network
         module("KubeStore", ["ApusCore", .crypto, .grdb, .logging]),
-        module("ObjectStore", ["CChecksum", .crypto, .grdb, .logging]),
+        module("ObjectStore", ["ByteCodes", .crypto, .grdb, .logging]),
         module("SchedulerCore", ["ApusCore", "KubeAPI"]),
         // Inline functions in a header: compiled with ModelKit, optimised like it.
         .systemLibrary(name: "CALSKernels"),
-        module("EventLog", ["KafkaRecords", .logging]),
-        module("EventCoordination", ["ApusCore", "SASLMessages"]),
+        module("EventLog", ["ByteCodes", "KafkaRecords", .logging]),
+        module("EventCoordination", ["ApusCore", "ByteCodes", "SASLMessages"]),
         module("ModelKit", ["ApusCore", "CALSKernels"], settings: optimised),
 
         // 3 Servers and clients
@@ -137,8 +139,13 @@ let package = Package(
             ]),
         module(
             "ObjectServer",
-            ["ApusCore", "S3Protocol", "ObjectStore", .crypto, .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
-        module("S3Client", ["ApusCore", "S3Protocol", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioHTTP1]),
+            [
+                "ApusCore", "ByteCodes", "S3Protocol", "ObjectStore", .crypto, .logging, .nioCore, .nioHTTP1, .nioPosix,
+                .nioSSL,
+            ]),
+        module(
+            "S3Client",
+            ["ApusCore", "ByteCodes", "S3Protocol", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioHTTP1]),
         module("LakeEngine", ["ApusCore", "ArrowFormat", "CADBC"]),
         module(
             "DeltaTables",
@@ -174,7 +181,10 @@ let package = Package(
 
         module(
             "EventOperators",
-            ["ApusCore", "KafkaClient", "KubeAPI", "KubeClient", "ControllerRuntime", "SASLMessages", .logging]),
+            [
+                "ApusCore", "ByteCodes", "KafkaClient", "KubeAPI", "KubeClient", "ControllerRuntime", "SASLMessages",
+                .logging,
+            ]),
 
         // 6 App
         module(
@@ -223,23 +233,26 @@ let package = Package(
         tests("ModelKit", ["ApusCore"]),
         tests("ArrowFormat", ["ApusCore"]),
         tests("DeltaProtocol", ["ApusCore"]),
-        tests("S3Protocol", [.crypto]),
-        tests("ObjectStore", ["ApusCore", .grdb, .logging]),
+        tests("S3Protocol", ["ByteCodes", .crypto]),
+        tests("ObjectStore", ["ByteCodes", "ApusCore", .grdb, .logging]),
         tests("ObjectServer", ["ApusCore", "S3Protocol", "ObjectStore", "S3Client", .logging, .nioCore, .nioPosix]),
         tests("S3Client", ["ApusCore", "S3Protocol", .crypto, .nioCore, .nioHTTP1, .nioPosix]),
         tests("LakeEngine", ["ApusCore", "ArrowFormat", .logging]),
         tests("DeltaTables", ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", .logging]),
         tests("KafkaProtocol"),
-        tests("KafkaRecords"),
+        tests("KafkaRecords", ["ByteCodes"]),
         tests("EventLog", ["ApusCore", "KafkaRecords", .logging]),
-        tests("EventCoordination", ["ApusCore", "SASLMessages"]),
+        tests("EventCoordination", ["ByteCodes", "ApusCore", "SASLMessages"]),
         tests(
             "EventBroker",
             [
-                "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", "SASLMessages", .logging,
+                "ByteCodes", "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination",
+                "SASLMessages", .logging,
                 .nioCore, .nioEmbedded, .nioPosix,
             ]),
-        tests("KafkaClient", ["CRDKafka", "EventCoordination", "KafkaProtocol", "SASLMessages", .nioCore, .nioPosix]),
+        tests(
+            "KafkaClient",
+            ["ByteCodes", "CRDKafka", "EventCoordination", "KafkaProtocol", "SASLMessages", .nioCore, .nioPosix]),
         tests("AccessControl", ["ApusCore", "KubeAPI"]),
         tests(
             "KubeServer",
@@ -256,7 +269,7 @@ let package = Package(
                 "ApusCore", "KubeAPI", "KubeClient", "KubeServer", "KubeStore", "ControllerRuntime",
                 "ContainerRuntimes", .logging,
             ]),
-        tests("EventOperators", ["ApusCore", "KafkaClient", "KubeAPI", "SASLMessages"]),
+        tests("EventOperators", ["ByteCodes", "ApusCore", "KafkaClient", "KubeAPI", "SASLMessages"]),
         tests("ServiceProxy", ["ApusCore", "KubeAPI", .nioCore, .nioPosix]),
     ],
     cxxLanguageStandard: .cxx17

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 import KafkaRecords
 
 /// Finds batches in a segment's file. A view as of one moment: what is appended later is not seen.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 
 /// A record batch within a blob: its header, and where it lies.
 package struct RecordBatch: Sendable, Hashable {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 
 /// The 61 bytes that begin a record batch of format 2 (KIP-98). All numbers are big-endian.
 package struct RecordBatchHeader: Sendable, Hashable {

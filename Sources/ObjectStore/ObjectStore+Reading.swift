@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 
 extension ObjectStore {
     /// What a read of the database found of a body.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 
 /// Writes the records of a store: integers of variable length (LEB128), and lengths before what they measure.
 ///

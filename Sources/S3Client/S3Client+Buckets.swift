@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 package import S3Protocol
 
 extension S3Client {
@@ -53,7 +54,7 @@ extension S3Client {
     package func setDocument(_ name: String, _ bytes: [UInt8], of bucket: String) async throws(S3Error) {
         var call = S3Call("PUT", bucket: bucket, query: [(name, nil)])
         call.headers.add("content-type", name == "policy" ? "application/json" : "application/xml")
-        call.headers.add(S3Checksum.crc32.header, Base64.encode(S3Checksum.crc32.of(bytes)))
+        call.headers.add(S3Checksum.crc32.header, Base64Text.encode(S3Checksum.crc32.of(bytes)))
         call.setBody(bytes)
         _ = try await send(call).bytes(64 << 10)
     }

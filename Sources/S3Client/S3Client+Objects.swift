@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import ByteCodes
 package import NIOCore
 package import S3Protocol
 
@@ -108,7 +109,7 @@ extension S3Client {
             let xml = S3Documents.DeleteRequest(group, isQuiet: true).xml()
             call.headers.add("content-type", "application/xml")
             // S3 wants an integrity header beside the signature's.
-            call.headers.add(S3Checksum.crc32.header, Base64.encode(S3Checksum.crc32.of(xml)))
+            call.headers.add(S3Checksum.crc32.header, Base64Text.encode(S3Checksum.crc32.of(xml)))
             call.setBody(xml)
             let answer = try await send(call).bytes()
             failures += try S3Documents.DeleteResult(xml: answer).failures

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 import Crypto
 
 /// The checksums that S3 knows for objects (user guide, "Checking object integrity").
@@ -84,7 +85,7 @@ package enum S3Checksum: String, Sendable, Hashable, CaseIterable {
     ///
     /// - Throws: `InvalidRequest`.
     package func bytes(base64 text: String) throws(S3Error) -> [UInt8] {
-        guard let bytes = Base64.decode(text), bytes.count == length else {
+        guard let bytes = Base64Text.decode(text), bytes.count == length else {
             throw S3Error(.invalidRequest, "Value for \(header) header is invalid.")
         }
         return bytes
@@ -136,7 +137,7 @@ package enum S3Checksum: String, Sendable, Hashable, CaseIterable {
             }
         }
 
-        package var base64: String { Base64.encode(bytes) }
+        package var base64: String { Base64Text.encode(bytes) }
     }
 
     /// The checksum of all of `bytes`.
@@ -169,7 +170,7 @@ package enum S3Checksum: String, Sendable, Hashable, CaseIterable {
             let next = part.checksum.reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
             value = check.combine(value, next, length: part.length)
         }
-        return Base64.encode(Self.bytes(value, count: length))
+        return Base64Text.encode(Self.bytes(value, count: length))
     }
 
     private static func bytes(_ value: UInt64, count: Int) -> [UInt8] {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 
 /// The client's side of one SCRAM exchange (RFC 5802).
 package struct ScramClient: Sendable {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 
 /// The messages of SCRAM (RFC 5802, section 7), as far as both sides read them.
 package enum ScramMessages {

@@ -24,7 +24,7 @@ struct SQLCommand: AsyncParsableCommand {
     @Option(name: [.customShort("c"), .customLong("command")], help: "SQL to run; may be given several times.")
     var commands: [String] = []
 
-    @Option(help: "table, json (one object a line), csv or arrow (an IPC stream). (default: table)")
+    @Option(help: "table, json (one object a line), csv or arrow (an IPC stream).")
     var format: Format = .table
 
     @Option(help: "DuckDB's file. (default: in memory)")
@@ -36,7 +36,7 @@ struct SQLCommand: AsyncParsableCommand {
     @Option(name: [.customShort("o"), .customLong("option")], help: "An option of the driver, NAME=VALUE.")
     var options: [String] = []
 
-    @Option(help: "Rows shown of a table. (default: 1000)")
+    @Option(help: "Rows shown of a table.")
     var maxRows: Int = 1000
 
     @Option(help: "Seconds until a statement is cut off. (default: none)")

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 import Testing
 
 @testable import S3Protocol
@@ -48,7 +49,7 @@ struct ChecksumTests {
     @Test("Composite checksums of parts")
     func composite() {
         let parts = [S3Checksum.sha256.of([1]), S3Checksum.sha256.of([2])]
-        let expected = Base64.encode(S3Checksum.sha256.of(parts[0] + parts[1])) + "-2"
+        let expected = Base64Text.encode(S3Checksum.sha256.of(parts[0] + parts[1])) + "-2"
         #expect(S3Checksum.sha256.composite(parts) == expected)
         #expect(S3Checksum.sha256.fullObject([(parts[0], 1)]) == nil)
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 import SASLMessages
 
 /// The server's side of one SCRAM exchange (RFC 5802).

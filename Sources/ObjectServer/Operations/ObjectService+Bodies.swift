@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 import Crypto
 import ObjectStore
 import S3Protocol
@@ -88,7 +89,7 @@ extension ObjectService {
 
     private func contentMD5(_ headers: S3Headers) throws(S3Error) -> [UInt8]? {
         guard let text = headers["content-md5"] else { return nil }
-        guard let bytes = Base64.decode(text), bytes.count == 16 else {
+        guard let bytes = Base64Text.decode(text), bytes.count == 16 else {
             throw S3Error(.invalidDigest, "The Content-MD5 you specified was invalid.")
         }
         return bytes

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 import ObjectStore
 import S3Protocol
 
@@ -19,7 +20,8 @@ extension ObjectService {
         let start = query["start-after"]
         var after = start
         if let token {
-            guard let bytes = Base64.decode(token), !bytes.isEmpty, let key = String(validating: bytes, as: UTF8.self)
+            guard let bytes = Base64Text.decode(token), !bytes.isEmpty,
+                let key = String(validating: bytes, as: UTF8.self)
             else {
                 throw S3Error(
                     .invalidArgument, "The continuation token provided is incorrect",
@@ -29,7 +31,7 @@ extension ObjectService {
         }
         if after?.isEmpty == true { after = nil }
         let (page, maximum) = try await page(call, after: after)
-        let next = page.next.map { Base64.encode(Array($0.utf8)) }
+        let next = page.next.map { Base64Text.encode(Array($0.utf8)) }
         let result = try list(
             call, page, maximum, .two(token: token, next: next, startAfter: start),
             showsOwner: query["fetch-owner"]?.lowercased() == "true")

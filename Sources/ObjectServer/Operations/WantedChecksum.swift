@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 import ObjectStore
 import S3Protocol
 
@@ -51,10 +52,11 @@ struct WantedChecksum {
             throw S3Error(
                 .badDigest, "The \(algorithm.rawValue) you specified did not match the calculated checksum.",
                 details: [
-                    .init("ExpectedDigest", Base64.encode(given)), .init("CalculatedDigest", Base64.encode(found)),
+                    .init("ExpectedDigest", Base64Text.encode(given)),
+                    .init("CalculatedDigest", Base64Text.encode(found)),
                 ])
         }
         return ObjectChecksum(
-            algorithm: algorithm.rawValue, value: Base64.encode(found), type: S3Checksum.Kind.fullObject.rawValue)
+            algorithm: algorithm.rawValue, value: Base64Text.encode(found), type: S3Checksum.Kind.fullObject.rawValue)
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Base64 with padding (RFC 4648, section 4).
-package enum Base64 {
+/// Base64 with padding (RFC 4648, section 4), in its one canonical form, as SCRAM's messages and S3's checksums use it.
+/// KubeAPI's `Base64` reads what Go reads: line breaks, and bits that are left over.
+package enum Base64Text {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     private static let values: [UInt8: UInt32] = Dictionary(
         uniqueKeysWithValues: alphabet.enumerated().map { ($1, UInt32($0)) })

@@ -17,7 +17,7 @@ package enum CRC32C {
     }
 
     /// The same, by a table and not the instruction.
-    static func checksumByTable(_ bytes: UnsafeRawBufferPointer, continuing crc: UInt32 = 0) -> UInt32 {
+    package static func checksumByTable(_ bytes: UnsafeRawBufferPointer, continuing crc: UInt32 = 0) -> UInt32 {
         guard let base = bytes.baseAddress else { return crc }
         return table.withUnsafeBufferPointer { table in
             apus_crc32c_by_table(crc, base.assumingMemoryBound(to: UInt8.self), bytes.count, table.baseAddress)
