@@ -103,6 +103,9 @@ let package = Package(
         module("KafkaProtocol", settings: optimised),
         module(
             "KafkaRecords", ["ByteCodes", "CLZ4", "CSnappy", "CZlib", "CZstd"], settings: optimised),
+        module("IcebergProtocol", ["ApusCore"]),
+        // Where servers listen, and the sentences for when they cannot.
+        module("Listening", [.nioCore]),
         module("SASLMessages", ["ByteCodes", .crypto, .cryptoExtras]),
         // Optimised in debug builds too: it calls itself, and frames of code that is not optimised fill the stack.
         module("CEL", ["ApusCore", "KubeAPI", "LinearRegex"], settings: optimised),
@@ -123,11 +126,19 @@ let package = Package(
         module("ModelKit", ["ApusCore", "CALSKernels"], settings: optimised),
 
         // 3 Servers and clients
+        // What the services have in common that speak HTTP, over Hummingbird.
+        module(
+            "ServiceHTTP",
+            [
+                "ApusCore", "Listening", .crypto, .httpTypes, .hummingbird, .hummingbirdCore, .hummingbirdTLS, .logging,
+                .nioCore, .nioSSL, .serviceLifecycle, .unixSignals,
+            ]),
         module(
             "KubeServer",
             [
                 "ApusCore", "KubeAPI", "KubeStore", "CEL", "ServerSideApply", "AccessControl",
-                "AdmissionRules", "CustomResources", "CMalloc", "CZlib", "YAMLFormat", .asyncHTTPClient, .crypto,
+                "AdmissionRules", "CustomResources", "CMalloc", "CZlib", "Listening", "YAMLFormat", .asyncHTTPClient,
+                .crypto,
                 .httpTypes, .hummingbird, .hummingbirdCore, .jwtKit, .logging, .nioCore, .nioHTTP1, .nioHTTP2,
                 .nioHTTPTypes, .nioHTTPTypesHTTP2, .nioSSL, .nioTLS, .serviceLifecycle, .swiftASN1, .x509,
             ]),
@@ -135,12 +146,13 @@ let package = Package(
             "EventBroker",
             [
                 "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", "LinearRegex",
-                "SASLMessages", .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .swiftASN1, .x509,
+                "Listening", "SASLMessages", "ServiceHTTP", .logging, .nioCore, .nioPosix, .nioSSL, .swiftASN1, .x509,
             ]),
         module(
             "ObjectServer",
             [
-                "ApusCore", "ByteCodes", "S3Protocol", "ObjectStore", .crypto, .logging, .nioCore, .nioHTTP1, .nioPosix,
+                "ApusCore", "ByteCodes", "Listening", "S3Protocol", "ObjectStore", .crypto, .logging, .nioCore,
+                .nioHTTP1, .nioPosix,
                 .nioSSL,
             ]),
         module(
@@ -150,6 +162,8 @@ let package = Package(
         module(
             "DeltaTables",
             ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", "S3Protocol", .nioCore]),
+        module("SQLServer", ["ApusCore", "LakeEngine", "ServiceHTTP"]),
+        module("IcebergCatalog", ["ApusCore", "IcebergProtocol", "S3Client", "ServiceHTTP"]),
         .systemLibrary(name: "CRDKafka"),
         module(
             "KafkaClient",
@@ -186,13 +200,16 @@ let package = Package(
                 .logging,
             ]),
 
+        module("ObjectOperators", ["ApusCore", "S3Client", "KubeAPI", "KubeClient", "ControllerRuntime"]),
+
         // 6 App
         module(
             "ApusApp",
             [
                 "ApusCore", "KubeAPI", "AccessControl", "KubeStore", "KubeServer", "KubeClient", "ControllerRuntime",
                 "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", "EventBroker",
-                "EventOperators", "KafkaClient", "ObjectServer", "ObjectStore", "YAMLFormat", .logging, .nioSSL,
+                "EventOperators", "KafkaClient", "Listening", "ObjectServer", "ObjectStore", "ServiceHTTP",
+                "YAMLFormat", .logging, .nioSSL,
                 .serviceLifecycle, .unixSignals,
             ]),
         .executableTarget(
@@ -256,7 +273,7 @@ let package = Package(
         tests("AccessControl", ["ApusCore", "KubeAPI"]),
         tests(
             "KubeServer",
-            ["ApusCore", "KubeAPI", "KubeStore", "AccessControl", .crypto, .cryptoExtras, .logging, .x509]),
+            ["ApusCore", "KubeAPI", "KubeStore", "Listening", "AccessControl", .crypto, .cryptoExtras, .logging, .x509]),
         tests("ControllerRuntime", ["ApusCore", "KubeAPI", "KubeClient"]),
         tests(
             "Controllers",
@@ -270,6 +287,11 @@ let package = Package(
                 "ContainerRuntimes", .logging,
             ]),
         tests("EventOperators", ["ByteCodes", "ApusCore", "KafkaClient", "KubeAPI", "SASLMessages"]),
+        tests("ServiceHTTP", ["ApusCore", .httpTypes, .hummingbird, .logging]),
+        tests("SQLServer", ["ApusCore"]),
+        tests("IcebergProtocol", ["ApusCore"]),
+        tests("IcebergCatalog", ["ApusCore"]),
+        tests("ObjectOperators", ["ApusCore", "KubeAPI"]),
         tests("ServiceProxy", ["ApusCore", "KubeAPI", .nioCore, .nioPosix]),
     ],
     cxxLanguageStandard: .cxx17

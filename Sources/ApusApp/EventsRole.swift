@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package import EventBroker
 import Foundation
+import Listening
 package import Logging
 import NIOSSL
+import ServiceHTTP
 import UnixSignals
 
 /// The broker of events, alone in the foreground.
@@ -65,8 +67,9 @@ package struct EventsRole: Sendable {
                     group.addTask { for await _ in signals { return } }
                     group.addTask { await broker.run() }
                     if let metrics {
-                        let shown = MetricsServer(
-                            broker: broker, host: metrics.host, port: metrics.port, logger: logger)
+                        let shown = MetricsEndpoint(host: metrics.host, port: metrics.port, logger: logger) {
+                            await broker.metricsText()
+                        }
                         let bound = AsyncStream.makeStream(of: Int.self)
                         group.addTask {
                             defer { bound.continuation.finish() }
@@ -79,8 +82,7 @@ package struct EventsRole: Sendable {
                     }
                     group.addTask { [host] in
                         try await server.run { port in
-                            let address = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-                            await onReady(address)
+                            await onReady(ListenAddress.text(host: host, port: port))
                         }
                     }
                     try await group.next()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import Listening
 package import Logging
 package import ObjectServer
 import ObjectStore
@@ -90,7 +91,7 @@ package struct ObjectsRole: Sendable {
                         }
                     }
                     try await server.run(until: stop.stream) { [host] port in
-                        await onReady(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
+                        await onReady(ListenAddress.text(host: host, port: port))
                     }
                     group.cancelAll()
                 })

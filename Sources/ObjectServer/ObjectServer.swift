@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import Listening
 package import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 package import NIOSSL
 package import ObjectStore
-
-/// A listener was refused.
-package struct ObjectServerError: Error, Sendable, CustomStringConvertible {
-    /// What was wrong and what to do.
-    package let description: String
-}
 
 /// Objects behind a socket: S3's protocol over HTTP/1.1.
 package struct ObjectServer: Sendable {
@@ -57,7 +52,7 @@ package struct ObjectServer: Sendable {
     /// - Parameters:
     ///   - stop: ends when the server has to.
     ///   - onBound: called with the port once connections are accepted.
-    /// - Throws: ``ObjectServerError`` when it cannot listen.
+    /// - Throws: `ListenError` when it cannot listen.
     package func run(
         until stop: AsyncStream<Void>, onBound: @escaping @Sendable (Int) async -> Void
     ) async throws {
@@ -119,7 +114,7 @@ package struct ObjectServer: Sendable {
                     }
                 }
         } catch let error as IOError {
-            throw Self.refusal(error, host, port)
+            throw ListenError(error, host: host, port: port)
         }
     }
 
@@ -171,17 +166,5 @@ package struct ObjectServer: Sendable {
             }
         }
         connection.finish()
-    }
-
-    private static func refusal(_ error: IOError, _ host: String, _ port: Int) -> ObjectServerError {
-        let address = "\(host):\(port)"
-        let message =
-            switch error.errnoCode {
-            case 98: "address \(address) is already in use: stop the other program or choose another with --listen"
-            case 99: "address \(address) is not one of this machine: choose another with --listen"
-            case 13, 1: "listening on \(address) is not permitted: choose a port from 1024 with --listen"
-            default: "listening on \(address) failed: \(error)"
-            }
-        return ObjectServerError(description: message)
     }
 }

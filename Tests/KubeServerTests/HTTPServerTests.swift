@@ -4,6 +4,7 @@ import Foundation
 import KubeAPI
 import KubeServer
 import KubeStore
+import Listening
 import Logging
 import ServiceLifecycle
 import Testing
@@ -175,9 +176,9 @@ struct TemporaryPKI {
                 store: try KubeStore(inMemory: StoreConfiguration(), logger: logger), logger: logger)
             let second = HTTPAPIServer(
                 server: server, configuration: .init(port: port, pki: pki.pki), logger: logger)
-            let error = await #expect(throws: HTTPServerError.self) { try await second.run() }
+            let error = await #expect(throws: ListenError.self) { try await second.run() }
             #expect(
-                error?.message == "address 127.0.0.1:\(port) is already in use: stop the other program or choose "
+                error?.description == "address 127.0.0.1:\(port) is already in use: stop the other program or choose "
                     + "another with --listen")
         }
     }

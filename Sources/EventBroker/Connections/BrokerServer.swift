@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import Listening
 package import Logging
 import NIOCore
 import NIOPosix
 package import NIOSSL
 import Synchronization
-
-/// A listener was refused.
-package struct BrokerServerError: Error, Sendable, CustomStringConvertible {
-    /// What was wrong and what to do.
-    package let description: String
-}
 
 /// A broker behind a socket.
 package struct BrokerServer: Sendable {
@@ -35,7 +30,7 @@ package struct BrokerServer: Sendable {
 
     /// Serves until the task is cancelled.
     /// - Parameter onBound: called with the port once connections are accepted.
-    /// - Throws: ``BrokerServerError`` when it cannot listen.
+    /// - Throws: `ListenError` when it cannot listen.
     package func run(onBound: @escaping @Sendable (Int) async -> Void) async throws {
         let configuration = broker.configuration
         let strangersMaximumBytes = configuration.access.flatMap { $0.usesSASL ? $0.maximumLoginBytes : nil }
@@ -64,7 +59,7 @@ package struct BrokerServer: Sendable {
                     }
                 }
         } catch let error as IOError {
-            throw Self.refusal(error, host, port)
+            throw ListenError(error, host: host, port: port)
         }
         let address = listener.channel.localAddress
         broker.listens(host: address?.ipAddress ?? host, port: address?.port ?? port)
@@ -90,17 +85,5 @@ package struct BrokerServer: Sendable {
             }
             group.cancelAll()
         }
-    }
-
-    private static func refusal(_ error: IOError, _ host: String, _ port: Int) -> BrokerServerError {
-        let address = "\(host):\(port)"
-        let message =
-            switch error.errnoCode {
-            case 98: "address \(address) is already in use: stop the other program or choose another with --listen"
-            case 99: "address \(address) is not one of this machine: choose another with --listen"
-            case 13, 1: "listening on \(address) is not permitted: choose a port from 1024 with --listen"
-            default: "listening on \(address) failed: \(error)"
-            }
-        return BrokerServerError(description: message)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import EventCoordination
 import EventLog
+import ServiceHTTP
 import Synchronization
 
 extension Broker {

@@ -2,26 +2,16 @@
 import Hummingbird
 import HummingbirdCore
 import KubeAPI
+import Listening
 package import Logging
 import NIOCore
 import NIOSSL
 import ServiceLifecycle
 
-/// Why the server does not listen.
-package struct HTTPServerError: Error, Sendable, CustomStringConvertible {
-    /// What kind of failure it is.
-    package enum Code: Sendable {
-        case addressInUse
-        case addressNotAvailable
-        case notPermitted
-        case tls
-        case other
-    }
-
-    package let code: Code
-    /// What was wrong and what to do.
-    package let message: String
-    package var description: String { message }
+/// The server's certificates cannot be used.
+package struct ServingCertificateError: Error, Sendable, CustomStringConvertible {
+    /// What was wrong.
+    package let description: String
 }
 
 /// The Kubernetes API over HTTPS: authenticates, decodes, calls the ``APIServer``, encodes.
@@ -68,13 +58,13 @@ package struct HTTPAPIServer: Service {
     }
 
     /// Serves until the task is cancelled or shut down gracefully.
-    /// - Throws: ``HTTPServerError`` when it cannot listen.
+    /// - Throws: `ListenError` when it cannot listen, ``ServingCertificateError``.
     package func run() async throws {
         let context: NIOSSLContext
         do {
             context = try NIOSSLContext(configuration: try tlsConfiguration())
         } catch {
-            throw HTTPServerError(code: .tls, message: "the certificates cannot be used: \(error)")
+            throw ServingCertificateError(description: "the certificates cannot be used: \(error)")
         }
         let channel = APIChannel(
             context: context, server: server, authenticator: authenticator,
@@ -89,7 +79,7 @@ package struct HTTPAPIServer: Service {
         do {
             try await http.run()
         } catch let error as IOError {
-            throw Self.bindError(error, configuration)
+            throw ListenError(error, host: configuration.host, port: configuration.port)
         }
     }
 
@@ -106,25 +96,5 @@ package struct HTTPAPIServer: Service {
         tls.certificateVerification = .optionalVerification
         tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(pki.authorityPEM.utf8)))
         return tls
-    }
-
-    private static func bindError(_ error: IOError, _ configuration: Configuration) -> HTTPServerError {
-        let address = "\(configuration.host):\(configuration.port)"
-        switch error.errnoCode {
-        case 98:
-            return HTTPServerError(
-                code: .addressInUse,
-                message: "address \(address) is already in use: stop the other program or choose another with --listen")
-        case 99:
-            return HTTPServerError(
-                code: .addressNotAvailable,
-                message: "address \(address) is not one of this machine: choose another with --listen")
-        case 13, 1:
-            return HTTPServerError(
-                code: .notPermitted,
-                message: "listening on \(address) is not permitted: choose a port from 1024 with --listen")
-        default:
-            return HTTPServerError(code: .other, message: "listening on \(address) failed: \(error)")
-        }
     }
 }
