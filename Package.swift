@@ -234,7 +234,7 @@ let package = Package(
                 "ApusCore", "KafkaClient", "ModelKit", .argumentParser, .asyncHTTPClient, .grdb, .hummingbird,
                 .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
             ],
-            path: "Examples/MovieRecommender", exclude: ["deploy", "README.md"],
+            path: "Examples/MovieRecommender", exclude: ["deploy", "queries", "README.md"],
             resources: [], swiftSettings: strict),
 
         tests("ApusCore"),
