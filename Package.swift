@@ -80,6 +80,9 @@ let package = Package(
         // 0 Base
         module("ApusCore"),
 
+        // Data folders: locks, durable changes of small files, what the system said.
+        module("DataFolders"),
+
         // 1 Wire: pure codecs and models
         module("KubeAPI", ["ApusCore"]),
         // RE2 in C++, behind a C interface.
@@ -116,12 +119,12 @@ let package = Package(
         module("CustomResources", ["ApusCore", "KubeAPI", "CEL", "LinearRegex"]),
 
         // 2 Engines: no network
-        module("KubeStore", ["ApusCore", .crypto, .grdb, .logging]),
-        module("ObjectStore", ["ByteCodes", .crypto, .grdb, .logging]),
+        module("KubeStore", ["ApusCore", "DataFolders", .crypto, .grdb, .logging]),
+        module("ObjectStore", ["ByteCodes", "DataFolders", .crypto, .grdb, .logging]),
         module("SchedulerCore", ["ApusCore", "KubeAPI"]),
         // Inline functions in a header: compiled with ModelKit, optimised like it.
         .systemLibrary(name: "CALSKernels"),
-        module("EventLog", ["ByteCodes", "KafkaRecords", .logging]),
+        module("EventLog", ["ByteCodes", "DataFolders", "KafkaRecords", .logging]),
         module("EventCoordination", ["ApusCore", "ByteCodes", "SASLMessages"]),
         module("ModelKit", ["ApusCore", "CALSKernels"], settings: optimised),
 
@@ -145,13 +148,15 @@ let package = Package(
         module(
             "EventBroker",
             [
-                "ApusCore", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination", "LinearRegex",
+                "ApusCore", "DataFolders", "KafkaProtocol", "KafkaRecords", "EventLog", "EventCoordination",
+                "LinearRegex",
                 "Listening", "SASLMessages", "ServiceHTTP", .logging, .nioCore, .nioPosix, .nioSSL, .swiftASN1, .x509,
             ]),
         module(
             "ObjectServer",
             [
-                "ApusCore", "ByteCodes", "Listening", "S3Protocol", "ObjectStore", .crypto, .logging, .nioCore,
+                "ApusCore", "ByteCodes", "DataFolders", "Listening", "S3Protocol", "ObjectStore", .crypto, .logging,
+                .nioCore,
                 .nioHTTP1, .nioPosix,
                 .nioSSL,
             ]),
@@ -238,6 +243,7 @@ let package = Package(
             resources: [], swiftSettings: strict),
 
         tests("ApusCore"),
+        tests("DataFolders"),
         tests("KubeAPI", ["ApusCore"]),
         tests("LinearRegex"),
         tests("CEL", ["ApusCore", "KubeAPI"]),
@@ -251,14 +257,14 @@ let package = Package(
         tests("ArrowFormat", ["ApusCore"]),
         tests("DeltaProtocol", ["ApusCore"]),
         tests("S3Protocol", ["ByteCodes", .crypto]),
-        tests("ObjectStore", ["ByteCodes", "ApusCore", .grdb, .logging]),
+        tests("ObjectStore", ["ByteCodes", "ApusCore", "DataFolders", .grdb, .logging]),
         tests("ObjectServer", ["ApusCore", "S3Protocol", "ObjectStore", "S3Client", .logging, .nioCore, .nioPosix]),
         tests("S3Client", ["ApusCore", "S3Protocol", .crypto, .nioCore, .nioHTTP1, .nioPosix]),
         tests("LakeEngine", ["ApusCore", "ArrowFormat", .logging]),
         tests("DeltaTables", ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", .logging]),
         tests("KafkaProtocol"),
         tests("KafkaRecords", ["ByteCodes"]),
-        tests("EventLog", ["ApusCore", "KafkaRecords", .logging]),
+        tests("EventLog", ["ApusCore", "DataFolders", "KafkaRecords", .logging]),
         tests("EventCoordination", ["ByteCodes", "ApusCore", "SASLMessages"]),
         tests(
             "EventBroker",
@@ -287,7 +293,7 @@ let package = Package(
                 "ContainerRuntimes", .logging,
             ]),
         tests("EventOperators", ["ByteCodes", "ApusCore", "KafkaClient", "KubeAPI", "SASLMessages"]),
-        tests("ServiceHTTP", ["ApusCore", .httpTypes, .hummingbird, .logging]),
+        tests("ServiceHTTP", ["Listening", .httpTypes, .hummingbird, .logging]),
         tests("SQLServer", ["ApusCore"]),
         tests("IcebergProtocol", ["ApusCore"]),
         tests("IcebergCatalog", ["ApusCore"]),

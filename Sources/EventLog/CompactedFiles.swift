@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 
 /// How compaction puts one file in the place of one or several segments, so that a crash at any time leaves either.
 ///

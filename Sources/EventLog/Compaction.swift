@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import KafkaRecords
 
 /// Rewrites sealed segments so that of each key only the last record stays: of the part before `mappedEnd`, which is as

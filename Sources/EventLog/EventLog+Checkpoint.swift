@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import Dispatch
 import Logging
 import Synchronization
@@ -25,7 +26,7 @@ extension EventLog {
         do throws(FileError) {
             try writeCheckpointRows()
             guard isLast, failures == 0 else { return }
-            try Folder.replace(Self.cleanMark, in: folder, with: [])
+            try Folder.replace(folder + "/" + Self.cleanMark, with: [])
         } catch {
             shared.logger.error("a checkpoint failed", metadata: ["error": "\(error)"])
         }
@@ -33,7 +34,7 @@ extension EventLog {
 
     /// Replaces the file by what the partitions' checkpoints have been. On the administration queue.
     func writeCheckpointRows() throws(FileError) {
-        try Folder.replace(Checkpoint.fileName, in: folder, with: Checkpoint.bytes(partitions.map(\.checkpointRow)))
+        try Folder.replace(folder + "/" + Checkpoint.fileName, with: Checkpoint.bytes(partitions.map(\.checkpointRow)))
     }
 }
 
@@ -58,8 +59,7 @@ extension PartitionLog {
             }
             if work.point.hasSnapshot {
                 try Folder.replace(
-                    Segment.fileName(work.point.offset, "snapshot"), in: folder,
-                    with: ProducerSnapshot.bytes(work.producers))
+                    path(Segment.fileName(work.point.offset, "snapshot")), with: ProducerSnapshot.bytes(work.producers))
             }
         } catch {
             state.withLock { $0.isDirty = true }

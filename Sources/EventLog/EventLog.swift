@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import Dispatch
 package import Logging
 import Synchronization
@@ -79,7 +80,8 @@ package final class EventLog: Sendable {
     }
 
     private static func open(_ folder: String, _ shared: SharedLog) throws(EventLogError) -> EventLog {
-        let lock = try FolderLock(folder)
+        let lock: FolderLock
+        do throws(FolderLock.Failure) { lock = try FolderLock(folder) } catch { throw EventLogError(error) }
         try FormatFile.check(folder)
         let rows = try checkpointRows(folder, shared.logger)
         let mark = folder + "/" + cleanMark

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import Synchronization
 
 /// Files that are kept open for the next reader or writer; the ones used longest ago are let go.

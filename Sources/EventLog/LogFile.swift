@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 
 #if canImport(Glibc)
     internal import Glibc
@@ -115,25 +116,5 @@ package final class LogFile: Sendable {
     /// Returns once the data, and what is needed to find them, are on the disk.
     func sync() throws(FileError) {
         guard fdatasync(descriptor) == 0 else { throw FileError("sync", path) }
-    }
-}
-
-/// What the operating system said.
-struct FileError: Error, Sendable, CustomStringConvertible {
-    var operation: String
-    var path: String
-    var code: CInt
-
-    init(_ operation: String, _ path: String, code: CInt = errno) {
-        self.operation = operation
-        self.path = path
-        self.code = code
-    }
-
-    var isFull: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
-
-    var description: String {
-        let why = isFull ? "the disk is full, free space and retry" : String(cString: strerror(code))
-        return "cannot \(operation) \(path): \(why)"
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import KafkaRecords
 import Logging
 
@@ -294,5 +295,12 @@ extension LogFile {
 extension EventLogError {
     init(_ error: FileError, _ what: String) {
         self.init(error.isFull ? .storageFull : .inputOutput, "\(what): \(error)")
+    }
+
+    init(_ failure: FolderLock.Failure) {
+        switch failure {
+        case .held(let message): self.init(.locked, message)
+        case .file(let error): self.init(.unwritable, "\(error)")
+        }
     }
 }

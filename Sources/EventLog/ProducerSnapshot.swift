@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 import ByteCodes
+// SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import KafkaRecords
 
 /// The file `OFFSET.snapshot`: what is known of a partition's producers as of an offset. Little-endian numbers of 64

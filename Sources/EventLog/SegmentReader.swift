@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 import ByteCodes
+// SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import KafkaRecords
 
 /// Finds batches in a segment's file. A view as of one moment: what is appended later is not seen.

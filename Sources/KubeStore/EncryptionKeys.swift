@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: Apache-2.0
 import ApusCore
 import Crypto
+// SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import FoundationEssentials
 
 #if canImport(Glibc)
@@ -111,22 +112,10 @@ struct EncryptionKeys: Sendable {
         }
         let json: JSONValue = ["keys": .array(entries)]
         let text = Array((json.prettyText() + "\n").utf8)
-        let fresh = path + ".new"
-        unlink(fresh)
-        let descriptor = Self.openFile(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure() }
-        let isWritten = Glibc.write(descriptor, text, text.count) == text.count && fsync(descriptor) == 0
-        close(descriptor)
-        guard isWritten, rename(fresh, path) == 0 else { throw failure() }
-        let folder = Self.openFile(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]), O_RDONLY | O_CLOEXEC)
-        guard folder >= 0 else { throw failure() }
-        fsync(folder)
-        close(folder)
-    }
-
-    private static func openFile(_ path: String, _ flags: CInt) -> CInt { Glibc.open(path, flags, 0o600) }
-
-    private func failure() -> StoreError {
-        StoreError(.unwritable, "the key file \(path) cannot be written: \(String(cString: strerror(errno)))")
+        do {
+            try Folder.replace(path, with: text)
+        } catch {
+            throw StoreError(.unwritable, "the key file \(path) cannot be written: \(error)")
+        }
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import FoundationEssentials
 import GRDB
 
@@ -20,16 +21,22 @@ final class ObjectDatabase: Sendable {
     /// Where it is, for messages.
     let location: String
     private let queue: DatabaseQueue
-    private let lock: DirectoryLock?
+    private let lock: FolderLock?
     /// What is encrypted, and with which keys; nil for a store that encrypts nothing.
     private let encryption: (resources: Set<String>, keys: EncryptionKeys)?
 
     /// Opens or creates `store.sqlite` in a directory, which is locked until the database is gone.
     convenience init(directory: String, configuration: StoreConfiguration) throws(StoreError) {
-        let lock = try DirectoryLock(directory)
         let path = directory + "/store.sqlite"
-        // SQLite gives the log the mode of the file.
-        try DirectoryLock.createFile(path, in: directory)
+        let lock: FolderLock
+        do throws(FolderLock.Failure) { lock = try FolderLock(directory) } catch { throw StoreError(error) }
+        do throws(FileError) {
+            // SQLite gives the log the mode of the file.
+            try Folder.touch(path)
+            try Folder.sync(directory)
+        } catch {
+            throw StoreError(error)
+        }
         try self.init(location: directory, lock: lock, configuration: configuration) { settings in
             try DatabaseQueue(path: path, configuration: settings)
         }
@@ -43,7 +50,7 @@ final class ObjectDatabase: Sendable {
     }
 
     private init(
-        location: String, lock: DirectoryLock?, configuration: StoreConfiguration,
+        location: String, lock: FolderLock?, configuration: StoreConfiguration,
         open: (Configuration) throws -> DatabaseQueue
     ) throws(StoreError) {
         self.location = location

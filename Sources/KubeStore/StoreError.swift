@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 
 /// Why the store refused or failed; the message says what was wrong and what to do.
 package struct StoreError: Error, Sendable, CustomStringConvertible {
@@ -59,4 +60,17 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
 
     /// The message.
     package var description: String { message }
+}
+
+extension StoreError {
+    /// The store's error for what the operating system said of its folder.
+    init(_ error: FileError) { self.init(error.isFull ? .storageFull : .unwritable, error.description) }
+
+    /// The store's error for a folder that cannot be had.
+    init(_ failure: FolderLock.Failure) {
+        switch failure {
+        case .held(let message): self.init(.locked, message)
+        case .file(let error): self.init(error)
+        }
+    }
 }

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 import ByteCodes
+// SPDX-License-Identifier: Apache-2.0
+import DataFolders
 
 #if canImport(Glibc)
     import Glibc
@@ -19,7 +20,7 @@ final class BodyFile: Sendable {
     /// Makes a file for writing.
     init(creating path: String) throws(ObjectStoreError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw Folder.failure("create", path) }
+        guard descriptor >= 0 else { throw ObjectStoreError(FileError("create", path)) }
         self.descriptor = descriptor
         self.path = path
     }
@@ -28,7 +29,7 @@ final class BodyFile: Sendable {
     init?(opening path: String) throws(ObjectStoreError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         if descriptor < 0 {
-            guard errno == ENOENT else { throw Folder.failure("open", path) }
+            guard errno == ENOENT else { throw ObjectStoreError(FileError("open", path)) }
             return nil
         }
         self.descriptor = descriptor
@@ -49,7 +50,7 @@ final class BodyFile: Sendable {
             }
             return 0
         }
-        guard failure == 0 else { throw Folder.failure("write", path, code: failure) }
+        guard failure == 0 else { throw ObjectStoreError(FileError("write", path, code: failure)) }
     }
 
     /// Bytes of the file, as many as there are.
@@ -66,7 +67,7 @@ final class BodyFile: Sendable {
                 initialized += read
             }
         }
-        guard failure == 0 else { throw Folder.failure("read", path, code: failure) }
+        guard failure == 0 else { throw ObjectStoreError(FileError("read", path, code: failure)) }
         return bytes
     }
 
@@ -78,7 +79,7 @@ final class BodyFile: Sendable {
     }
 
     func sync() throws(ObjectStoreError) {
-        guard fdatasync(descriptor) == 0 else { throw Folder.failure("sync", path) }
+        guard fdatasync(descriptor) == 0 else { throw ObjectStoreError(FileError("sync", path)) }
     }
 }
 

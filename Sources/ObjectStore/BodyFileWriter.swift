@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 internal import Crypto
+// SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import Dispatch
 import Synchronization
 
@@ -91,7 +92,8 @@ final class BodyFileWriter: Sendable {
                 }
                 try file.write(sums.trailer(id: claim.id, size: output.size)[...], at: output.size)
                 try file.sync()
-                try Folder.sync(files.folder(of: claim.id))
+                let folder = files.folder(of: claim.id)
+                try ObjectStoreError.telling { () throws(FileError) in try Folder.sync(folder) }
                 output.file = nil
                 return .success(StoredBody(size: output.size, md5: md5, sha256: sha256, claim: claim))
             } catch {

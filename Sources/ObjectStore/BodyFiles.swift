@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import Synchronization
 
 #if canImport(Glibc)
@@ -36,14 +37,17 @@ final class BodyFiles: Sendable {
         next = Atomic(firstIdentifier)
         pool = WorkPool(label: "apus.objectstore.files", threads: configuration.fileThreads)
         readPool = WorkPool(label: "apus.objectstore.reads", threads: configuration.readers)
-        try Folder.create(self.folder)
-        let present = Set(Folder.names(in: self.folder))
+        let folder = self.folder
+        let present = try ObjectStoreError.telling { () throws(FileError) in
+            try Folder.create(folder)
+            return Set(try Folder.names(in: folder))
+        }
         for name in (0..<256).map({ Hex.encode(CollectionOfOne(UInt8($0))) }) where !present.contains(name) {
             guard mkdir(self.folder + "/" + name, 0o700) == 0 else {
-                throw Folder.failure("create the folder", self.folder + "/" + name)
+                throw ObjectStoreError(FileError("create the folder", self.folder + "/" + name))
             }
         }
-        if present.count < 256 { try Folder.sync(self.folder) }
+        if present.count < 256 { try ObjectStoreError.telling { () throws(FileError) in try Folder.sync(folder) } }
     }
 
     /// An identifier that was never given out, greater than all before it.
@@ -124,7 +128,7 @@ final class BodyFiles: Sendable {
         var removed = 0
         for index in 0..<256 {
             let folder = folder + "/" + Hex.encode(CollectionOfOne(UInt8(index)))
-            for name in Folder.names(in: folder) {
+            for name in (try? Folder.names(in: folder)) ?? [] {
                 guard let id = Hex.integer(Substring(name).utf8), UInt8(truncatingIfNeeded: id) == index else {
                     continue
                 }

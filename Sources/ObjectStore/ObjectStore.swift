@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 internal import Dispatch
 package import Logging
 
@@ -19,7 +20,7 @@ package final class ObjectStore: Sendable {
     private init(
         folder: String, configuration: ObjectStoreConfiguration, logger: Logger, clock: @escaping @Sendable () -> Int64
     ) throws(ObjectStoreError) {
-        lock = try FolderLock(folder)
+        do throws(FolderLock.Failure) { lock = try FolderLock(folder) } catch { throw ObjectStoreError(error) }
         do {
             let connection = try SQLConnection(
                 path: folder + "/objects.sqlite", cacheKiB: configuration.writerCacheKiB)
@@ -35,6 +36,8 @@ package final class ObjectStore: Sendable {
             throw error.error(folder)
         } catch let error as ObjectStoreError {
             throw error
+        } catch let error as FileError {
+            throw ObjectStoreError(error)
         } catch {
             throw ObjectStoreError(.storage, "\(folder) cannot be opened: \(error)")
         }

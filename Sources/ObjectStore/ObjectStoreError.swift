@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 
 /// Why the store could not do what it was asked to.
 package struct ObjectStoreError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -42,4 +43,29 @@ package struct ObjectStoreError: Error, Sendable, Equatable, CustomStringConvert
     }
 
     package var description: String { message }
+}
+
+extension ObjectStoreError {
+    /// The store's error for what the operating system said.
+    init(_ error: FileError) {
+        let code: Code = error.isFull ? .full : error.isRefused ? .unwritable : .storage
+        self.init(code, error.description)
+    }
+
+    /// The store's error for a folder that cannot be had.
+    init(_ failure: FolderLock.Failure) {
+        switch failure {
+        case .held(let message): self.init(.locked, message)
+        case .file(let error): self.init(error)
+        }
+    }
+
+    /// Does something with files; what fails is the store's error.
+    static func telling<Result>(_ work: () throws(FileError) -> Result) throws(ObjectStoreError) -> Result {
+        do throws(FileError) {
+            return try work()
+        } catch {
+            throw ObjectStoreError(error)
+        }
+    }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 // The package that finds SQLite for all modules; its own classes are not used here.
 internal import GRDB
 internal import GRDBSQLite
@@ -56,7 +57,7 @@ final class SQLConnection: @unchecked Sendable {
     /// Opens the database of a store, making the file where it is missing.
     init(path: String, cacheKiB: Int) throws {
         // SQLite gives the log the mode of the file.
-        Folder.touch(path)
+        try? Folder.touch(path)
         var handle: OpaquePointer?
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
         let code = sqlite3_open_v2(path, &handle, flags, nil)

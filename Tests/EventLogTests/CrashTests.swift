@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import KafkaRecords
 import Synchronization
 import Testing
@@ -155,9 +156,9 @@ import Testing
         let log = try await fixture.open()
         await #expect { try await fixture.open() } throws: { ($0 as? EventLogError)?.code == .locked }
         await log.close()
-        try Folder.replace("format", in: log.folder, with: Array("apus-events 2\n".utf8))
+        try Folder.replace(log.folder + "/format", with: Array("apus-events 2\n".utf8))
         await #expect { try await fixture.open() } throws: { ($0 as? EventLogError)?.code == .newerFormat }
-        try Folder.replace("format", in: log.folder, with: Array("what\n".utf8))
+        try Folder.replace(log.folder + "/format", with: Array("what\n".utf8))
         await #expect { try await fixture.open() } throws: { ($0 as? EventLogError)?.code == .corrupt }
     }
 }

@@ -236,7 +236,7 @@ private final class Acknowledged: Sendable {
         let path = directory.path + "/file/data"
         let error = await storeError { () throws(StoreError) in try KubeStore(directory: path, logger: quiet) }
         #expect(error?.code == .unwritable)
-        #expect(error?.message == "\(path) cannot be created: \(directory.path)/file: Not a directory")
+        #expect(error?.message == "cannot create the folder \(directory.path)/file: Not a directory")
     }
 
     @Test func createsMissingDirectories() async throws {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import Dispatch
 import Logging
 import Testing
@@ -56,7 +57,7 @@ import Testing
     /// Starts the child, kills it after some acknowledgements, and returns what it said.
     private static func killed(folder: String, after count: Int) throws -> [Substring] {
         var ends: [CInt] = [0, 0]
-        guard pipe(&ends) == 0 else { throw Folder.failure("make", "a pipe") }
+        guard pipe(&ends) == 0 else { throw ObjectStoreError(FileError("make", "a pipe")) }
         defer { close(ends[0]) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -78,7 +79,7 @@ import Testing
         var process: pid_t = 0
         let code = posix_spawn(&process, "/proc/self/exe", &actions, nil, &arguments, variables)
         close(ends[1])
-        guard code == 0 else { throw Folder.failure("start", "/proc/self/exe", code: code) }
+        guard code == 0 else { throw ObjectStoreError(FileError("start", "/proc/self/exe", code: code)) }
         var text: [UInt8] = []
         var lines = 0
         var isKilled = false

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import Logging
 import Synchronization
 
@@ -20,7 +21,7 @@ final class StoreFixture: Sendable {
         var template = Array("/tmp/apus-objectstore-XXXXXX".utf8CString)
         folder = try template.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress, let path = mkdtemp(base) else {
-                throw Folder.failure("create", "/tmp")
+                throw ObjectStoreError(FileError("create", "/tmp"))
             }
             return String(cString: path)
         }
@@ -46,15 +47,15 @@ final class StoreFixture: Sendable {
     /// The paths of the files of long bodies.
     func bodyFiles(at path: String? = nil) -> [String] {
         let data = (path ?? folder + "/store") + "/data"
-        return Folder.names(in: data).flatMap { sub in
-            Folder.names(in: data + "/" + sub).map { data + "/" + sub + "/" + $0 }
+        return ((try? Folder.names(in: data)) ?? []).flatMap { sub in
+            ((try? Folder.names(in: data + "/" + sub)) ?? []).map { data + "/" + sub + "/" + $0 }
         }
     }
 }
 
 /// Removes a folder with all that is in it.
 func removeTree(_ path: String) {
-    for name in Folder.names(in: path) {
+    for name in (try? Folder.names(in: path)) ?? [] {
         let child = path + "/" + name
         var status = stat()
         if lstat(child, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { removeTree(child) } else { unlink(child) }
@@ -76,9 +77,9 @@ func pattern(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
 
 /// Reads a file as a whole.
 func contents(_ path: String) throws -> [UInt8] {
-    guard let file = try BodyFile(opening: path) else { throw Folder.failure("open", path) }
+    guard let file = try BodyFile(opening: path) else { throw ObjectStoreError(FileError("open", path)) }
     var status = stat()
-    guard stat(path, &status) == 0 else { throw Folder.failure("stat", path) }
+    guard stat(path, &status) == 0 else { throw ObjectStoreError(FileError("stat", path)) }
     return try file.read(at: 0, count: Int(status.st_size))
 }
 
@@ -86,20 +87,22 @@ func contents(_ path: String) throws -> [UInt8] {
 func write(_ bytes: some Sequence<UInt8>, to path: String) throws {
     let bytes = Array(bytes)
     let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-    guard descriptor >= 0 else { throw Folder.failure("open", path) }
+    guard descriptor >= 0 else { throw ObjectStoreError(FileError("open", path)) }
     defer { close(descriptor) }
-    guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else { throw Folder.failure("write", path) }
+    guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
+        throw ObjectStoreError(FileError("write", path))
+    }
 }
 
 /// Turns a bit of a file.
 func flip(_ path: String, at position: Int) throws {
     let descriptor = open(path, O_RDWR)
-    guard descriptor >= 0 else { throw Folder.failure("open", path) }
+    guard descriptor >= 0 else { throw ObjectStoreError(FileError("open", path)) }
     defer { close(descriptor) }
     var byte: UInt8 = 0
-    guard pread(descriptor, &byte, 1, off_t(position)) == 1 else { throw Folder.failure("read", path) }
+    guard pread(descriptor, &byte, 1, off_t(position)) == 1 else { throw ObjectStoreError(FileError("read", path)) }
     byte ^= 0x10
-    guard pwrite(descriptor, &byte, 1, off_t(position)) == 1 else { throw Folder.failure("write", path) }
+    guard pwrite(descriptor, &byte, 1, off_t(position)) == 1 else { throw ObjectStoreError(FileError("write", path)) }
 }
 
 extension ObjectStore {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import Dispatch
 import Synchronization
 
@@ -23,7 +24,7 @@ final class KeptValue<Value: Equatable & Sendable>: Sendable {
     ) throws {
         self.path = path
         self.encode = encode
-        state = Mutex(try AtomicFile.read(path).map(decode) ?? initial)
+        state = Mutex(try Folder.read(path).map(decode) ?? initial)
         queue = DispatchQueue(label: "apus.events.access", qos: .userInitiated)
     }
 
@@ -43,7 +44,7 @@ final class KeptValue<Value: Equatable & Sendable>: Sendable {
                         var value = before
                         let result = try body(&value)
                         guard value != before else { return result }
-                        try AtomicFile.write(encode(value), to: path)
+                        try Folder.replace(path, with: encode(value))
                         state.withLock { $0 = value }
                         return result
                     })

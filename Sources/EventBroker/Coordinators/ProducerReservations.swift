@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import Dispatch
 import EventCoordination
 import Logging
@@ -19,7 +20,7 @@ struct ProducerReservations: Sendable {
     /// - Throws: when the file cannot be read, or is damaged: ids could be given out twice.
     func load() async throws -> ProducerIDs {
         let path = path
-        let bytes = try await queue.result { try AtomicFile.read(path) }
+        let bytes = try await queue.result { try Folder.read(path) }
         guard let bytes else { return ProducerIDs() }
         return ProducerIDs(reserved: try ProducerIDs.decode(bytes))
     }
@@ -28,7 +29,7 @@ struct ProducerReservations: Sendable {
     func keep(_ reservation: Int64) async -> Bool {
         let path = path
         do {
-            try await queue.result { try AtomicFile.write(ProducerIDs.encode(reservation: reservation), to: path) }
+            try await queue.result { try Folder.replace(path, with: ProducerIDs.encode(reservation: reservation)) }
             return true
         } catch {
             logger.error("ids of producers cannot be reserved", metadata: ["error": "\(error)"])

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 import ApusCore
+// SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import Dispatch
 import EventCoordination
 import EventLog
@@ -44,7 +45,7 @@ final class TopicCatalog: Sendable {
         log = try await EventLog.open(
             folder: configuration.dataFolder, configuration: EventLogConfiguration(), logger: logger)
         let path = path
-        let bytes = try await files.result { try AtomicFile.read(path) }
+        let bytes = try await files.result { try Folder.read(path) }
         let document = try bytes.map { try CatalogDocument(decoding: $0, path: path) }
         clusterID = document?.clusterID ?? KafkaUUID.random().description
         for entry in document?.topics ?? [] {
@@ -239,7 +240,7 @@ final class TopicCatalog: Sendable {
         if let entry { document.topics.append(entry) }
         let bytes = document.encoded
         let path = path
-        try await files.result { try AtomicFile.write(bytes, to: path) }
+        try await files.result { try Folder.replace(path, with: bytes) }
     }
 }
 

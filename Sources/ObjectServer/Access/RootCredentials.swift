@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import DataFolders
 import Foundation
 
 /// The root key that is made at the first start and kept in the data folder.
@@ -36,7 +37,13 @@ package struct RootCredentials: Sendable {
         let text = JSONValue.object([
             "accessKey": .string(made.accessKey), "secretKey": .string(made.secretKey),
         ]).text
-        try write(Array((text + "\n").utf8), to: path)
+        do {
+            try Folder.replace(path, with: Array((text + "\n").utf8))
+        } catch {
+            throw AccessKeyError(
+                "the credentials cannot be kept (\(error)): give them with --access-key and APUS_SECRET_KEY, or another "
+                    + "--data-dir")
+        }
         return made
     }
 
@@ -44,23 +51,5 @@ package struct RootCredentials: Sendable {
         var generator = SystemRandomNumberGenerator()
         let letters = Array(alphabet)
         return String((0..<length).compactMap { _ in letters.randomElement(using: &generator) })
-    }
-
-    /// Writes a file that only its owner may read; it is there whole or not at all.
-    private static func write(_ bytes: [UInt8], to path: String) throws(AccessKeyError) {
-        let beside = path + ".new"
-        unlink(beside)
-        let file = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw failure(path) }
-        let count = bytes.withUnsafeBytes { Foundation.write(file, $0.baseAddress, $0.count) }
-        let isSynced = fsync(file) == 0
-        close(file)
-        guard count == bytes.count, isSynced, rename(beside, path) == 0 else { throw failure(path) }
-    }
-
-    private static func failure(_ path: String) -> AccessKeyError {
-        AccessKeyError(
-            "the credentials cannot be written to \(path) (\(String(cString: strerror(errno)))): give them with "
-                + "--access-key and APUS_SECRET_KEY, or another --data-dir")
     }
 }
