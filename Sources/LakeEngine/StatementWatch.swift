@@ -64,9 +64,13 @@ final class StatementWatch: Sendable {
     }
 
     private func press() {
-        let goesOn = state.withLock { $0.isCalling && !$0.isOver }
+        // Under the lock, so that the call cannot end meanwhile and the next statement be the one that is cancelled.
+        let goesOn = state.withLock { state in
+            guard state.isCalling, !state.isOver else { return false }
+            session.cancel()
+            return true
+        }
         guard goesOn else { return }
-        session.cancel()
         Self.queue.asyncAfter(deadline: .now() + .milliseconds(50)) { [weak self] in self?.press() }
     }
 }
