@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A PostgreSQL of Debian's, on a free port of the loopback address, with a folder of its own."""
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from conftest import wait_for
+
+BINARIES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=pathlib.Path("/usr/lib/postgresql"),
+               key=lambda folder: int(folder.parent.name))
+USER, PASSWORD = "apus", "secret-of-apus"
+
+
+class Postgres:
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="apus-postgres-"))
+        # The server refuses to run as root.
+        self.owner = pwd.getpwnam("postgres") if os.getuid() == 0 else None
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        password = self.folder / "password"
+        password.write_text(PASSWORD + "\n")
+        if self.owner:
+            for path in [self.folder, password]:
+                os.chown(path, self.owner.pw_uid, self.owner.pw_gid)
+        self.run("initdb", "-D", "data", "-U", USER, "--auth=scram-sha-256", f"--pwfile={password}", "-E", "UTF8",
+                 "--locale=C", "--no-sync")
+        self.process = None
+        self.start()
+
+    def as_owner(self):
+        if self.owner is None:
+            return {}
+        return {"user": self.owner.pw_uid, "group": self.owner.pw_gid, "extra_groups": []}
+
+    def run(self, program, *arguments):
+        done = subprocess.run([BINARIES / program, *arguments], cwd=self.folder, capture_output=True, text=True,
+                              timeout=120, **self.as_owner())
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def start(self):
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                [BINARIES / "postgres", "-D", "data", "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
+                 "-c", f"unix_socket_directories={self.folder}", "-c", "fsync=off"],
+                cwd=self.folder, stdout=log, stderr=log, **self.as_owner())
+        ready = [BINARIES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        wait_for(lambda: subprocess.run(ready).returncode == 0, 60, "PostgreSQL")
+
+    def uri(self, password=PASSWORD, database="postgres"):
+        return f"postgresql://{USER}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def stop(self, how=signal.SIGINT):
+        if self.process:
+            self.process.send_signal(how)
+            self.process.wait(30)
+            self.process = None
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
