@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# The two commands: `make demo` and `make test`. Both install what is missing first.
+# The two commands: `make demo` and `make test`. Both install what is missing first. `make test-spark` runs SQL and
+# tables on Apache Spark too (456 MB and Java); it is apart because of that.
 SHELL := /bin/bash
 # Swift Testing exists only for the dynamic standard library, so debug builds use it; what is shipped is static.
 RELEASE_FLAGS := -c release --static-swift-stdlib
 RELEASE := .build/release
 
-.PHONY: demo test bench build release clean lint unit clients
+.PHONY: demo test test-spark bench build release clean lint unit clients
 
 demo:
 	scripts/bootstrap build
@@ -33,7 +34,14 @@ unit:
 
 # The real clients (kubectl, the Python client) against the built binary.
 clients: build
-	.venv/bin/python -m pytest -q Tests/RealClients
+	.venv/bin/python -m pytest -q -m "not spark" Tests/RealClients
+
+# Against Apache Spark: the same statements and tables there and here.
+test-spark:
+	scripts/bootstrap spark
+	scripts/fetch-movielens
+	$(MAKE) build
+	.venv/bin/python -m pytest -q -m spark --durations=5 Tests/RealClients
 
 build:
 	swift build

@@ -101,17 +101,22 @@ enum ErrorNormaliser {
         case "42P01", "42703", "42704", "42883": return .notFound
         case "42P06", "42P07", "42710": return .alreadyExists
         case "42501": return .unauthorized
-        case "57014": return .cancelled
+        case "57014", "HY008": return .cancelled
+        // Spark's for a file that is not of its format.
+        case "KD001": return .io
         default: break
         }
         switch state.prefix(2) {
-        case "22": return .invalidData
+        // A scalar subquery of several rows; an error that the statement raises itself.
+        case "21", "22", "P0": return .invalidData
         case "23": return .integrity
         case "28": return .unauthenticated
         case "40": return .conflict
         case "42": return .syntax
         case "0A": return .notImplemented
-        case "08": return .io
+        case "08", "58": return .io
+        case "24", "55": return .invalidState
+        case "3F": return .notFound
         case "53", "54": return .limit
         default: return nil
         }
@@ -137,16 +142,43 @@ enum ErrorNormaliser {
             if prefix == "TransactionContext Error", !text.contains("onflict") { return .invalidState }
             return code
         }
-        let classes: [(String, LakeError.Code)] = [
-            ("[TABLE_OR_VIEW_NOT_FOUND", .notFound), ("[UNRESOLVED_COLUMN", .notFound),
-            ("[UNRESOLVED_ROUTINE", .notFound), ("[SCHEMA_NOT_FOUND", .notFound),
-            ("[TABLE_OR_VIEW_ALREADY_EXISTS", .alreadyExists), ("[PARSE_SYNTAX_ERROR", .syntax),
-            ("[DIVIDE_BY_ZERO", .invalidData), ("[CAST_INVALID_INPUT", .invalidData),
-            ("[ARITHMETIC_OVERFLOW", .invalidData), ("[OPERATION_CANCELED", .cancelled),
-            // Sail's, which gives no class: its parser's first.
-            ("[Spark] invalid argument: found ", .syntax), ("[Spark] invalid argument: ", .invalidArgument),
-        ]
-        for (name, code) in classes where message.contains(name) { return code }
+        // Sail's, which gives no class: its parser's first.
+        if message.contains("[Spark] invalid argument: found ") { return .syntax }
+        if message.contains("[Spark] invalid argument: ") { return .invalidArgument }
+        return sparkClass(message).flatMap(codeOf(sparkClass:))
+    }
+
+    /// Spark's error classes (error-conditions.json) say more than their states: 42K03 is "not found" for some, and for
+    /// others not. nil where the state is enough.
+    private static func codeOf(sparkClass name: Substring) -> LakeError.Code? {
+        for part in name.split(separator: ".") {
+            if part.hasSuffix("_NOT_FOUND") || part.hasSuffix("_NOT_EXIST") || part.hasSuffix("_NOT_EXISTS") {
+                return .notFound
+            }
+            if part.hasSuffix("_ALREADY_EXISTS") || part.hasSuffix("_ALREADY_EXIST") { return .alreadyExists }
+            if part.hasSuffix("_CANCELED") || part.hasSuffix("_CANCELLED") { return .cancelled }
+            if part.hasSuffix("OUT_OF_MEMORY") || part == "UNABLE_TO_ACQUIRE_MEMORY" { return .limit }
+        }
+        switch name.split(separator: ".").first {
+        case "UNRESOLVED_COLUMN", "UNRESOLVED_ROUTINE": return .notFound
+        case "PARSE_SYNTAX_ERROR": return .syntax
+        case "DIVIDE_BY_ZERO", "CAST_INVALID_INPUT", "ARITHMETIC_OVERFLOW": return .invalidData
+        default: return nil
+        }
+    }
+
+    /// `CLASS.SUBCLASS`, as Spark puts it before its messages.
+    private static func sparkClass(_ message: String) -> Substring? {
+        var rest = message.prefix(300)[...]
+        while let start = rest.firstIndex(of: "[") {
+            rest = rest[rest.index(after: start)...]
+            guard let end = rest.firstIndex(of: "]") else { return nil }
+            let name = rest[..<end]
+            let isClass = name.utf8.allSatisfy {
+                (0x41...0x5A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F || $0 == 0x2E
+            }
+            if isClass, name.utf8.count > 2 { return name }
+        }
         return nil
     }
 

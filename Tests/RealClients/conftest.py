@@ -21,6 +21,7 @@ KUBECTL = os.environ.get("APUS_KUBECTL", str(ROOT / ".cache" / "kubectl" / "kube
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "spec(*names): the conformance specs that the test covers, by full name")
+    config.addinivalue_line("markers", "spark: needs Apache Spark (scripts/bootstrap spark); run by `make test-spark`")
 
 
 def wait_for(condition, seconds=60, what="condition"):
