@@ -14,9 +14,11 @@ struct LakeAppendCommand: AsyncParsableCommand {
             cut into appends of that many lines, numbered from --number on.
             """)
     @OptionGroup var options: TableOptions
-    @Option(help: "SQL whose rows are added. (default: JSON lines from standard input)") var query: String?
+    @Option(parsing: .unconditional, help: "SQL whose rows are added. (default: JSON lines from standard input)")
+    var query: String?
     @Flag(help: "Put the rows in the place of all that are there.") var overwrite = false
-    @Option(help: "With --overwrite: replace only rows that this holds for.") var `where`: String?
+    @Option(parsing: .unconditional, help: "With --overwrite: replace only rows that this holds for.") var `where`:
+        String?
     @Flag(help: "Add columns that the table has not.") var evolve = false
     @Option(help: "Who appends.") var application: String?
     @Option(help: "The number of the first append.") var number: Int64 = 0
@@ -70,7 +72,7 @@ struct LakeAppendCommand: AsyncParsableCommand {
 struct LakeDeleteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "delete", abstract: "Take rows out of a table.")
     @OptionGroup var options: TableOptions
-    @Option(help: "SQL that holds for the rows to take out.") var `where`: String?
+    @Option(parsing: .unconditional, help: "SQL that holds for the rows to take out.") var `where`: String?
     @Flag(help: "Take out all rows.") var all = false
 
     func validate() throws {
@@ -98,8 +100,8 @@ private func assignments(_ texts: [String]) throws -> [String: String] {
 struct LakeUpdateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "update", abstract: "Give columns new values.")
     @OptionGroup var options: TableOptions
-    @Option(help: "COLUMN=EXPRESSION.") var set: [String]
-    @Option(help: "SQL that holds for the rows to change. (default: all)") var `where`: String?
+    @Option(parsing: .unconditionalSingleValue, help: "COLUMN=EXPRESSION.") var set: [String]
+    @Option(parsing: .unconditional, help: "SQL that holds for the rows to change. (default: all)") var `where`: String?
 
     func run() async throws {
         let values = try assignments(set)
@@ -113,11 +115,11 @@ struct LakeMergeCommand: AsyncParsableCommand {
         commandName: "merge", abstract: "Change rows that match a query's, and add those that match none.",
         discussion: "In conditions the table's row is \"target\" and the query's row is \"source\".")
     @OptionGroup var options: TableOptions
-    @Option(help: "SQL whose rows are merged.") var source: String
-    @Option(help: "When a row matches, as \"target.id = source.id\".") var on: String
+    @Option(parsing: .unconditional, help: "SQL whose rows are merged.") var source: String
+    @Option(parsing: .unconditional, help: "When a row matches, as \"target.id = source.id\".") var on: String
     @Flag(help: "Rows that match get the source's values.") var updateAll = false
-    @Option(help: "Rows that match get COLUMN=EXPRESSION.") var set: [String] = []
-    @Option(help: "Rows that match and hold for this are taken out.") var deleteWhen: String?
+    @Option(parsing: .unconditionalSingleValue, help: "Rows that match get COLUMN=EXPRESSION.") var set: [String] = []
+    @Option(parsing: .unconditional, help: "Rows that match and hold for this are taken out.") var deleteWhen: String?
     @Flag(help: "The source's rows that match none are added.") var insertAll = false
 
     func run() async throws {

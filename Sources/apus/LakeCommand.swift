@@ -210,7 +210,7 @@ struct LakeRowsCommand: AsyncParsableCommand {
         commandName: "rows", abstract: "Print a table's rows as JSON objects, one a line.")
     @OptionGroup var options: TableOptions
     @OptionGroup var version: VersionOptions
-    @Option(help: "SQL that holds for the rows to print.") var `where`: String?
+    @Option(parsing: .unconditional, help: "SQL that holds for the rows to print.") var `where`: String?
     @Option(name: [.customShort("n"), .long], help: "How many at most.") var limit = 1000
 
     func run() async throws {
@@ -270,7 +270,9 @@ struct LakeCreateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "create", abstract: "Make a table with the columns of a query, without its rows.")
     @OptionGroup var options: TableOptions
-    @Option(help: "SQL whose columns the table gets, as \"SELECT 1::BIGINT AS id, now() AS time\".") var like: String
+    @Option(
+        parsing: .unconditional, help: "SQL whose columns the table gets, as \"SELECT 1::BIGINT AS id, now() AS time\"."
+    ) var like: String
     @Option(help: "Columns to part rows by.") var partitionBy: [String] = []
     @Option(help: "A property, NAME=VALUE.") var property: [String] = []
 

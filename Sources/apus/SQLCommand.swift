@@ -21,7 +21,10 @@ struct SQLCommand: AsyncParsableCommand {
     @Option(help: "duckdb, a driver manifest's name, profile://NAME, or a driver's .so. (default: duckdb)")
     var engine: String?
 
-    @Option(name: [.customShort("c"), .customLong("command")], help: "SQL to run; may be given several times.")
+    // Unconditional: SQL may begin with a comment, `--`.
+    @Option(
+        name: [.customShort("c"), .customLong("command")], parsing: .unconditionalSingleValue,
+        help: "SQL to run; may be given several times.")
     var commands: [String] = []
 
     @Option(help: "table, json (one object a line), csv or arrow (an IPC stream).")

@@ -15,39 +15,41 @@ from spark_fixture import spark, spark_server, types, views_of  # noqa: F401 (fi
 pytestmark = pytest.mark.spark
 
 MOVIELENS = ROOT / ".cache" / "movielens-100k"
+QUERIES = ROOT / "Examples" / "MovieRecommender" / "queries"
 
-# Over `ratings` (user_id, movie_id, rating, ts), `movies` (movie_id, title, genres) and `users`.
+# Beside the recommender's own. Over `ratings` (user_id, movie_id, rating, rated_at, sequence), `movies` (movie_id,
+# title, genres) and `users`.
 FEATURES = {
     "user statistics": """SELECT user_id, COUNT(*) AS n, AVG(rating) AS mean, MIN(rating) AS low, MAX(rating) AS high,
-        COUNT(DISTINCT movie_id) AS movies, MIN(ts) AS since, MAX(ts) AS latest,
+        COUNT(DISTINCT movie_id) AS movies, MIN(rated_at) AS since, MAX(rated_at) AS latest,
         CAST(SUM(CASE WHEN rating >= 4 THEN 1 ELSE 0 END) AS BIGINT) AS liked FROM ratings GROUP BY user_id ORDER BY user_id""",
     "movie statistics": """SELECT m.movie_id, m.title, COUNT(r.user_id) AS n, COALESCE(AVG(r.rating), CAST(0 AS DOUBLE)) AS mean
         FROM movies m LEFT JOIN ratings r ON r.movie_id = m.movie_id GROUP BY m.movie_id, m.title ORDER BY m.movie_id""",
-    "mean of the week before": """SELECT user_id, movie_id, ts, AVG(rating) OVER (PARTITION BY user_id ORDER BY ts
-        RANGE BETWEEN INTERVAL '7' DAY PRECEDING AND CURRENT ROW) AS mean, COUNT(*) OVER (PARTITION BY user_id ORDER BY ts
-        RANGE BETWEEN INTERVAL '7' DAY PRECEDING AND CURRENT ROW) AS n FROM ratings ORDER BY user_id, ts, movie_id""",
+    "mean of the week before": """SELECT user_id, movie_id, rated_at, AVG(rating) OVER (PARTITION BY user_id ORDER BY rated_at
+        RANGE BETWEEN INTERVAL '7' DAY PRECEDING AND CURRENT ROW) AS mean, COUNT(*) OVER (PARTITION BY user_id ORDER BY rated_at
+        RANGE BETWEEN INTERVAL '7' DAY PRECEDING AND CURRENT ROW) AS n FROM ratings ORDER BY user_id, rated_at, movie_id""",
     "sessions": """SELECT user_id, movie_id, session, COUNT(*) OVER (PARTITION BY user_id, session) AS length FROM (
-        SELECT user_id, movie_id, CAST(SUM(starts) OVER (PARTITION BY user_id ORDER BY ts, movie_id
+        SELECT user_id, movie_id, CAST(SUM(starts) OVER (PARTITION BY user_id ORDER BY rated_at, movie_id
           ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS BIGINT) AS session
-        FROM (SELECT user_id, movie_id, ts, CASE WHEN LAG(ts) OVER (PARTITION BY user_id ORDER BY ts, movie_id)
-          >= ts - INTERVAL '30' MINUTE THEN 0 ELSE 1 END AS starts FROM ratings) e) s ORDER BY user_id, session, movie_id""",
-    "point in time": """WITH wanted AS (SELECT user_id, MAX(ts) AS moment FROM ratings GROUP BY user_id),
+        FROM (SELECT user_id, movie_id, rated_at, CASE WHEN LAG(rated_at) OVER (PARTITION BY user_id ORDER BY rated_at, movie_id)
+          >= rated_at - INTERVAL '30' MINUTE THEN 0 ELSE 1 END AS starts FROM ratings) e) s ORDER BY user_id, session, movie_id""",
+    "point in time": """WITH wanted AS (SELECT user_id, MAX(rated_at) AS moment FROM ratings GROUP BY user_id),
         placed AS (SELECT w.user_id, w.moment, r.movie_id, r.rating, ROW_NUMBER() OVER (PARTITION BY w.user_id
-          ORDER BY r.ts DESC NULLS LAST, r.movie_id) AS place
-        FROM wanted w LEFT JOIN ratings r ON r.user_id = w.user_id AND r.ts <= w.moment - INTERVAL '1' DAY)
+          ORDER BY r.rated_at DESC NULLS LAST, r.movie_id) AS place
+        FROM wanted w LEFT JOIN ratings r ON r.user_id = w.user_id AND r.rated_at <= w.moment - INTERVAL '1' DAY)
         SELECT user_id, moment, movie_id, rating FROM placed WHERE place = 1 ORDER BY user_id""",
     "the top of each user": """SELECT user_id, movie_id, rating FROM (SELECT user_id, movie_id, rating, ROW_NUMBER() OVER (
-        PARTITION BY user_id ORDER BY rating DESC, ts DESC, movie_id) AS place FROM ratings) p WHERE place <= 3
+        PARTITION BY user_id ORDER BY rating DESC, rated_at DESC, movie_id) AS place FROM ratings) p WHERE place <= 3
         ORDER BY user_id, place""",
     "liked together": """SELECT one, other, users FROM (SELECT a.movie_id AS one, b.movie_id AS other, COUNT(*) AS users
         FROM ratings a JOIN ratings b ON a.user_id = b.user_id AND a.movie_id < b.movie_id
         WHERE a.rating >= 5 AND b.rating >= 5 AND a.user_id <= 100 AND b.user_id <= 100
         GROUP BY a.movie_id, b.movie_id) c WHERE users >= 5 ORDER BY users DESC, one, other""",
     "split by time": """SELECT CASE WHEN rank < 0.8 THEN 'train' ELSE 'test' END AS part, COUNT(*) AS n, AVG(rating) AS mean,
-        MIN(ts) AS first, MAX(ts) AS last FROM (SELECT rating, ts, PERCENT_RANK() OVER (ORDER BY ts) AS rank FROM ratings) r
+        MIN(rated_at) AS first, MAX(rated_at) AS last FROM (SELECT rating, rated_at, PERCENT_RANK() OVER (ORDER BY rated_at) AS rank FROM ratings) r
         GROUP BY CASE WHEN rank < 0.8 THEN 'train' ELSE 'test' END ORDER BY part""",
     "genres": """SELECT u.occupation, COUNT(*) AS n, AVG(r.rating) AS mean,
-        AVG(CAST(EXTRACT(YEAR FROM r.ts) AS DOUBLE)) AS year FROM ratings r JOIN users u ON u.user_id = r.user_id
+        AVG(CAST(EXTRACT(YEAR FROM r.rated_at) AS DOUBLE)) AS year FROM ratings r JOIN users u ON u.user_id = r.user_id
         JOIN movies m ON m.movie_id = r.movie_id WHERE m.genres LIKE '%Comedy%' AND u.age BETWEEN 20 AND 40
         GROUP BY u.occupation HAVING COUNT(*) > 100 ORDER BY u.occupation""",
     "who saw none of the best": """SELECT u.user_id FROM users u WHERE NOT EXISTS (SELECT 1 FROM ratings r JOIN
@@ -66,7 +68,11 @@ def tables(tmp_path_factory):
     lake = Lake(tmp_path_factory.mktemp("features"))
     allow = ["--allow", str(MOVIELENS)]
     ratings = f"""SELECT userId::INTEGER AS user_id, movieId::INTEGER AS movie_id, rating::DOUBLE AS rating,
-        to_timestamp("timestamp") AS ts FROM read_csv('{MOVIELENS}/ratings.csv')"""
+        to_timestamp("timestamp") AS rated_at, row_number() OVER () AS sequence
+        FROM read_csv('{MOVIELENS}/ratings.csv')"""
+    # Some rate a movie again, a day later.
+    again = f"""SELECT user_id, movie_id, 6 - rating AS rating, rated_at + INTERVAL 1 DAY AS rated_at,
+        sequence + 1000000 AS sequence FROM ({ratings}) WHERE user_id < 40"""
     movies = f"""SELECT movieId::INTEGER AS movie_id, title, genres FROM read_csv('{MOVIELENS}/movies.csv',
         quote = '"', types = {{'title': 'VARCHAR'}})"""
     users = f"""SELECT userId::INTEGER AS user_id, age::INTEGER AS age, gender, occupation, zipCode::VARCHAR AS zip
@@ -74,6 +80,7 @@ def tables(tmp_path_factory):
     lake.create("ratings", ratings, *allow)
     for part in range(4):
         lake.append("ratings", f"SELECT * FROM ({ratings}) WHERE user_id % 4 = {part}", *allow)
+    lake.append("ratings", again, *allow)
     lake.create("movies", movies, *allow)
     lake.append("movies", movies, *allow)
     lake.create("users", users, "--partition-by", "gender", *allow)
@@ -112,6 +119,14 @@ def test_a_feature_is_the_same_on_both(name, tables, spark):  # noqa: F811
     assert_same(ours, spark.rows(*on_spark, FEATURES[name]))
 
 
+@pytest.mark.parametrize("name", sorted(file.stem for file in QUERIES.glob("*.sql")))
+def test_a_query_of_the_recommender_is_the_same_on_both(name, tables, spark):  # noqa: F811
+    on_spark, on_duckdb = views(tables)
+    query = (QUERIES / f"{name}.sql").read_text()
+    ours = spark.duckdb(*on_duckdb, query, allow=[tables.folder])
+    assert_same(ours, spark.rows(*on_spark, query))
+
+
 def test_a_version_of_before_is_the_same_on_both(tables, spark):  # noqa: F811
     query = "SELECT user_id, COUNT(*) AS n FROM ratings GROUP BY user_id ORDER BY user_id"
     on_spark, on_duckdb = views_of("ratings", tables.path("ratings"), version=2)
@@ -125,7 +140,7 @@ def test_rows_that_spark_makes_go_into_a_table(tables, spark, tmp_path):  # noqa
     on_spark, _ = views(tables)
     made = tmp_path / "made"
     spark.sql(*on_spark, f"""INSERT OVERWRITE DIRECTORY '{made}' USING parquet SELECT user_id, COUNT(*) AS n,
-        AVG(rating) AS mean, MAX(ts) AS latest, NAMED_STRUCT('low', MIN(rating), 'high', MAX(rating)) AS span,
+        AVG(rating) AS mean, MAX(rated_at) AS latest, NAMED_STRUCT('low', MIN(rating), 'high', MAX(rating)) AS span,
         CAST(AVG(rating) AS DECIMAL(6, 3)) AS rounded, SORT_ARRAY(COLLECT_SET(CAST(rating AS INT))) AS seen
         FROM ratings GROUP BY user_id""")
     files = f"read_parquet('{made}/*.parquet')"

@@ -28,7 +28,7 @@ ranked AS (
            ROW_NUMBER() OVER (PARTITION BY movie_id ORDER BY share DESC, other_id) AS place
     FROM scored
 )
-SELECT movie_id, place, other_id, together, share
+SELECT movie_id, CAST(place AS BIGINT) AS place, other_id, together, share
 FROM ranked
 WHERE place <= 10
 ORDER BY movie_id, place

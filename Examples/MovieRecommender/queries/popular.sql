@@ -25,7 +25,7 @@ scored AS (
     FROM counts c CROSS JOIN totals t
 ),
 ranked AS (SELECT movie_id, likes, lately, score, ROW_NUMBER() OVER (ORDER BY score DESC, movie_id) AS place FROM scored)
-SELECT r.place, r.movie_id, m.title, r.likes, r.lately, r.score
+SELECT CAST(r.place AS BIGINT) AS place, r.movie_id, m.title, r.likes, r.lately, r.score
 FROM ranked r LEFT JOIN movies m ON m.movie_id = r.movie_id
 WHERE r.place <= 100
-ORDER BY r.place
+ORDER BY place
