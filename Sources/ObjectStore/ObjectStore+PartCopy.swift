@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// Computes the checksum of a part from its bytes.
+package protocol PartDigest: Sendable {
+    /// Takes the next bytes.
+    mutating func update(_ bytes: [UInt8])
+    /// The checksum of all that was taken.
+    var checksum: ObjectChecksum { get }
+}
+
 extension ObjectStore {
-    /// Adds bytes of another object as a part. A whole object that was put at once is shared, anything else is copied.
+    /// Adds bytes of another object as a part. A whole object that was put at once is shared where no
+    /// checksum is asked for; anything else is copied.
     ///
     /// - Parameters:
     ///   - source: the object.
@@ -10,12 +19,16 @@ extension ObjectStore {
     ///   - upload: the upload.
     ///   - bucket: its bucket.
     ///   - key: its key.
+    ///   - digest: computes the part's checksum; nil for none.
     /// - Returns: the part.
     /// - Throws: `noSuchKey`, `noSuchVersion`, `preconditionFailed`, `noSuchUpload`, `invalidPart`, `corrupt`, …
     package func copyPart(
-        from source: CopySource, range: Range<Int64>? = nil, number: Int, upload: String, bucket: String, key: String
+        from source: CopySource, range: Range<Int64>? = nil, number: Int, upload: String, bucket: String, key: String,
+        digest: (any PartDigest)? = nil
     ) async throws(ObjectStoreError) -> PartInfo {
-        if range == nil, let part = try await sharePart(source, number, upload, bucket, key) { return part }
+        if range == nil, digest == nil, let part = try await sharePart(source, number, upload, bucket, key) {
+            return part
+        }
         let (info, reader) = try await get(bucket: source.bucket, key: source.key, version: source.version)
         guard !info.isDeleteMarker else { throw Self.noSuchKey(source.bucket, source.key, marker: info.versionID) }
         try Self.check(source, info.etag)
@@ -25,14 +38,17 @@ extension ObjectStore {
                 .invalidPart, "\(source.bucket)/\(source.key) has \(info.size) bytes, the range ends beyond them")
         }
         let body = body()
+        var digest = digest
         var position = range.lowerBound
         while position < range.upperBound {
             let bytes = try await reader.read(position..<range.upperBound)
             guard !bytes.isEmpty else { throw ObjectReader.damage("\(source.bucket)/\(source.key)", "its bytes") }
+            digest?.update(bytes)
             try await body.write(bytes)
             position += Int64(bytes.count)
         }
-        return try await putPart(body.finish(), number: number, upload: upload, bucket: bucket, key: key)
+        return try await putPart(
+            body.finish(), number: number, upload: upload, bucket: bucket, key: key, checksum: digest?.checksum)
     }
 
     static func check(_ source: CopySource, _ etag: String) throws(ObjectStoreError) {

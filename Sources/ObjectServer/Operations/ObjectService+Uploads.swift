@@ -68,7 +68,7 @@ extension ObjectService {
     func uploadPartCopy(_ call: Call) async throws {
         let (upload, number) = try await part(call)
         let (source, info) = try await copySource(call)
-        var range = 0..<info.size
+        var range: Range<Int64>?
         if let text = call.request.headers["x-amz-copy-source-range"] {
             guard case .closed(let first, let last)? = ByteRange(header: text), last < info.size else {
                 throw S3Error(
@@ -79,32 +79,19 @@ extension ObjectService {
             }
             range = first..<(last + 1)
         }
-        guard range.upperBound - range.lowerBound <= configuration.maximumObjectBytes else {
+        guard range.map({ $0.upperBound - $0.lowerBound }) ?? info.size <= configuration.maximumObjectBytes else {
             throw S3Error(.invalidRequest, "The specified copy source is larger than the maximum allowable size.")
         }
-        let (_, reader) = try await store.get(bucket: source.bucket, key: source.key, version: source.version)
+        let digest = try upload.attributes.checksum.map { wanted in
+            CopiedPartDigest(running: S3Checksum.Running(try S3Checksum(named: wanted.algorithm)))
+        }
         let share = try await budget.take(4 << 20)
         defer { withExtendedLifetime(share) {} }
-        let body = store.body()
-        var running: S3Checksum.Running?
-        if let wanted = upload.attributes.checksum {
-            running = S3Checksum.Running(try S3Checksum(named: wanted.algorithm))
-        }
-        var position = range.lowerBound
-        while position < range.upperBound {
-            let bytes = try await reader.read(position..<range.upperBound, maximum: 1 << 20)
-            guard !bytes.isEmpty else { break }
-            running?.update(bytes)
-            position += Int64(bytes.count)
-            try await body.write(bytes)
-        }
-        let checksum = running.map {
-            ObjectChecksum(algorithm: $0.algorithm.rawValue, value: $0.base64)
-        }
-        let part = try await store.putPart(
-            try await body.finish(), number: number, upload: upload.id, bucket: call.bucket(), key: call.object(),
-            checksum: checksum)
-        let result = S3Documents.CopyResult(etag: part.etag, modified: part.modified, checksum: Checksums.of(checksum))
+        let part = try await store.copyPart(
+            from: source, range: range, number: number, upload: upload.id, bucket: call.bucket(), key: call.object(),
+            digest: digest)
+        let result = S3Documents.CopyResult(
+            etag: part.etag, modified: part.modified, checksum: Checksums.of(part.checksum))
         try await send(result.xml(isPart: true), call)
     }
 
@@ -208,5 +195,16 @@ extension ObjectService {
         let isHost = configuration.domain != nil && host.hasPrefix(bucket + ".")
         let path = (isHost ? "" : "/" + bucket) + "/" + URIEncoding.encode(call.request.key ?? "", keepsSlash: true)
         return "\(scheme)://\(host)\(path)"
+    }
+}
+
+/// The checksum that an upload was created with, over the bytes of a part that is copied.
+private struct CopiedPartDigest: PartDigest {
+    var running: S3Checksum.Running
+
+    mutating func update(_ bytes: [UInt8]) { running.update(bytes) }
+
+    var checksum: ObjectChecksum {
+        ObjectChecksum(algorithm: running.algorithm.rawValue, value: running.base64)
     }
 }
