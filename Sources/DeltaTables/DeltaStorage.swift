@@ -19,10 +19,19 @@ package protocol DeltaStorage: Sendable {
     func delete(_ paths: [String]) async throws(DeltaError)
     /// A path on this machine that the engine can read the file at. Data files never change, so a copy may be old.
     func local(_ path: String) async throws(DeltaError) -> String
+    /// A path on this machine for one reading of a file that another table of the same place may have under the same
+    /// name; `discard` ends it.
+    func copy(_ path: String) async throws(DeltaError) -> String
+    func discard(copy: String) async
     /// A path on this machine that the engine can write a file to, for `publish`; its folder is there.
     func target(_ path: String) async throws(DeltaError) -> String
     /// Makes a file that the engine has written at `target(from)` durable as `path`; its size and time.
     func publish(_ from: String, as path: String) async throws(DeltaError) -> DeltaRetention.StoredFile
+}
+
+extension DeltaStorage {
+    package func copy(_ path: String) async throws(DeltaError) -> String { try await local(path) }
+    package func discard(copy: String) async {}
 }
 
 /// What runs SQL over files: DuckDB's dialect, with `read_parquet`, `read_json` and `COPY`.

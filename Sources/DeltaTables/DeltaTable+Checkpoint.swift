@@ -26,7 +26,18 @@ extension DeltaTable {
 
     /// Rows of a checkpoint's file as lines of a commit. Only columns that are known are read.
     private func parquetActions(_ path: String) async throws(DeltaError) -> [DeltaAction] {
-        let local = SQLText.text(try await storage.local(path))
+        let copy = try await storage.copy(path)
+        do throws(DeltaError) {
+            let actions = try await parquetActions(path, SQLText.text(copy))
+            await storage.discard(copy: copy)
+            return actions
+        } catch {
+            await storage.discard(copy: copy)
+            throw error
+        }
+    }
+
+    private func parquetActions(_ path: String, _ local: String) async throws(DeltaError) -> [DeltaAction] {
         let described = try await engine.texts(
             "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(\(local)))")
         let present = Set(described.compactMap { $0.first ?? nil })

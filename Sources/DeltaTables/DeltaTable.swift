@@ -13,8 +13,14 @@ package final class DeltaTable: Sendable {
     let engine: any DeltaParquet
     /// Milliseconds since 1970.
     let clock: @Sendable () -> Int64
+    /// A state, and its last commit's file as a listing has it, where one was made.
+    private struct Known {
+        let snapshot: DeltaSnapshot
+        var mark: DeltaLogFile?
+    }
+
     /// The newest state that has been read.
-    private let cached = Mutex<DeltaSnapshot?>(nil)
+    private let cached = Mutex<Known?>(nil)
 
     /// How often a change is done again before it fails with `conflict`.
     static let maximumAttempts = 50
@@ -29,8 +35,10 @@ package final class DeltaTable: Sendable {
     }
 
     /// Keeps a state for the next reader, unless a newer one is there.
-    func keep(_ snapshot: DeltaSnapshot) {
-        cached.withLock { if $0?.version ?? -1 < snapshot.version { $0 = snapshot } }
+    func keep(_ snapshot: DeltaSnapshot, _ mark: DeltaLogFile? = nil) {
+        cached.withLock { known in
+            if known?.snapshot.version ?? -1 < snapshot.version { known = Known(snapshot: snapshot, mark: mark) }
+        }
     }
 
     // MARK: Reading
@@ -38,21 +46,28 @@ package final class DeltaTable: Sendable {
     /// The latest state.
     /// - Throws: `notATable`, `logGap`, `corruptLog`, `unsupportedReaderFeature`.
     package func snapshot() async throws(DeltaError) -> DeltaSnapshot {
-        if let known = cached.withLock({ $0 }) {
-            let files = try await log(after: DeltaLogName.commit(known.version).path)
-            // A table that was deleted and made again has another log.
-            if let newer = try? DeltaLogSegment.commits(after: known.version, in: files) {
-                if newer.isEmpty, try await isThere(known.version) { return known }
-                if !newer.isEmpty {
-                    let snapshot = try await replay(DeltaReplay(known), newer)
-                    keep(snapshot)
-                    return snapshot
-                }
-            }
-            cached.withLock { $0 = nil }
+        if let known = cached.withLock({ $0 }), let snapshot = try await newest(known) { return snapshot }
+        let (snapshot, mark) = try await load(nil)
+        cached.withLock { $0 = Known(snapshot: snapshot, mark: mark) }
+        return snapshot
+    }
+
+    /// What a state has become; nil where it is not one of the table that is there now: a table that was deleted and
+    /// made again has another log.
+    private func newest(_ known: Known) async throws(DeltaError) -> DeltaSnapshot? {
+        let version = known.snapshot.version
+        let last = DeltaLogName.commit(version)
+        let start = known.mark == nil ? last : DeltaLogName.commit(max(version - 1, 0))
+        let files = try await log(after: version == 0 && known.mark != nil ? nil : start.path)
+        if let mark = known.mark {
+            guard files.contains(mark) else { return nil }
+        } else {
+            guard try await isThere(version) else { return nil }
         }
-        let snapshot = try await load(nil)
-        keep(snapshot)
+        guard let newer = try? DeltaLogSegment.commits(after: version, in: files) else { return nil }
+        guard let mark = newer.last else { return known.snapshot }
+        let snapshot = try await replay(DeltaReplay(known.snapshot), newer)
+        keep(snapshot, mark)
         return snapshot
     }
 
@@ -63,8 +78,11 @@ package final class DeltaTable: Sendable {
     /// The state at an older version.
     /// - Throws: `noSuchVersion` also for one whose log is gone.
     package func snapshot(at version: Int64) async throws(DeltaError) -> DeltaSnapshot {
-        if let known = cached.withLock({ $0 }), known.version == version { return known }
-        return try await load(version)
+        // One that was read from a listing may be of a table that is gone.
+        if let known = cached.withLock({ $0 }), known.mark == nil, known.snapshot.version == version {
+            return known.snapshot
+        }
+        return try await load(version).snapshot
     }
 
     /// The latest state that was there at a time, milliseconds since 1970.
@@ -80,7 +98,7 @@ package final class DeltaTable: Sendable {
                 timed[index].modified = time
             }
         }
-        return try await load(try DeltaLogSegment.version(at: milliseconds, in: timed), files)
+        return try await load(try DeltaLogSegment.version(at: milliseconds, in: timed), files).snapshot
     }
 
     /// The log's files, by listing.
@@ -95,17 +113,22 @@ package final class DeltaTable: Sendable {
         DeltaError(.notATable, "there is no Delta table at \(storage.location): it has no \(DeltaLogName.folder)")
     }
 
-    private func load(_ version: Int64?, _ listing: [DeltaLogFile]? = nil) async throws(DeltaError) -> DeltaSnapshot {
+    private func load(
+        _ version: Int64?, _ listing: [DeltaLogFile]? = nil
+    ) async throws(DeltaError) -> (snapshot: DeltaSnapshot, mark: DeltaLogFile?) {
         var segment: DeltaLogSegment?
+        var listed: [DeltaLogFile] = []
         if listing == nil, let hint = try await lastCheckpoint(), hint.version <= version ?? .max {
             let files = try await log(after: DeltaLogName.commit(max(hint.version - 1, 0)).path)
             // A hint may name a checkpoint that is gone; then the whole log is looked at.
             segment = try? DeltaLogSegment(choosing: files, version: version)
+            listed = files
         }
         if segment == nil {
             let files = if let listing { listing } else { try await log(after: nil) }
             guard !files.isEmpty else { throw notATable() }
             segment = try DeltaLogSegment(choosing: files, version: version)
+            listed = files
         }
         guard let segment else { throw notATable() }
         var replay = DeltaReplay()
@@ -114,7 +137,8 @@ package final class DeltaTable: Sendable {
                 try replay.apply(checkpoint: actions, version: start)
             }
         }
-        return try await self.replay(replay, segment.commits)
+        let snapshot = try await self.replay(replay, segment.commits)
+        return (snapshot, listed.first { $0.name == .commit(snapshot.version) })
     }
 
     private func lastCheckpoint() async throws(DeltaError) -> DeltaLastCheckpoint? {
@@ -204,7 +228,8 @@ package final class DeltaTable: Sendable {
         return sources
     }
 
-    private func deleted(_ file: DeltaAddFile) async throws(DeltaError) -> [Int64] {
+    /// Rows of a file that do not count any more, ascending.
+    func deleted(_ file: DeltaAddFile) async throws(DeltaError) -> [Int64] {
         guard let vector = file.deletionVector else { return [] }
         guard let path = try vector.location() else { return try vector.rows() }
         guard let bytes = try await storage.read(path, maximum: 1 << 30) else {

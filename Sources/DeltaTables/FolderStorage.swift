@@ -86,6 +86,35 @@ package struct FolderStorage: DeltaStorage {
         }
     }
 
+    /// Whether there is a folder of a path below the root.
+    func hasFolder(_ path: String) async throws(DeltaError) -> Bool {
+        let place = try full(path)
+        return try await run { .success(Self.isFolder(place)) }
+    }
+
+    private static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Names of the folders in the root, by name; links to folders count.
+    /// - Throws: `storage` where the root is no folder that can be read.
+    func folders() async throws(DeltaError) -> [String] {
+        let root = root
+        return try await run { () -> Result<[String], DeltaError> in
+            guard let handle = opendir(root) else { return .failure(Self.failure("list", root)) }
+            defer { closedir(handle) }
+            var names: [String] = []
+            while let entry = readdir(handle) {
+                let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                }
+                if !name.hasPrefix("."), Self.isFolder("\(root)/\(name)") { names.append(name) }
+            }
+            return .success(names.sorted())
+        }
+    }
+
     private static func stored(_ path: String, _ status: stat) -> DeltaRetention.StoredFile {
         let time = Int64(status.st_mtim.tv_sec) * 1000 + Int64(status.st_mtim.tv_nsec) / 1_000_000
         return DeltaRetention.StoredFile(path: path, size: Int64(status.st_size), modified: time)

@@ -107,19 +107,43 @@ package struct S3Storage: DeltaStorage {
         let place = try await cache.target(path)
         if Self.isLocal(path) || FileManager.default.fileExists(atPath: place) { return place }
         let part = place + ".\(RandomID.uuid()).part"
+        try await fetch(path, to: part)
+        guard rename(part, place) == 0 else { throw DeltaError(.storage, "cannot name \(place)") }
+        return place
+    }
+
+    /// Copies a file to a place of this machine, whose folder is there.
+    /// - Throws: `corruptLog` where it has not as many bytes as were told; then no copy is left.
+    func fetch(_ path: String, to place: String, size: Int64? = nil) async throws(DeltaError) {
         let stream = try await calling("read \(path)") { () async throws(S3Error) in
             try await client.get(bucket: bucket, key: prefix + path)
         }
         do {
-            let file = try LocalFile(writing: part)
-            for try await buffer in stream { try await file.write(Array(buffer.readableBytesView)) }
-            try await file.finish(as: place)
+            let file = try LocalFile(writing: place)
+            var count: Int64 = 0
+            for try await buffer in stream {
+                count += Int64(buffer.readableBytes)
+                guard count <= size ?? .max else { break }
+                try await file.write(Array(buffer.readableBytesView))
+            }
+            try await file.finish()
+            guard size == nil || count == size else {
+                throw DeltaError(.corruptLog, "it has not the \(size ?? 0) bytes that the table's log says")
+            }
         } catch {
-            try? FileManager.default.removeItem(atPath: part)
-            throw DeltaError(.storage, "\(location): cannot copy \(path) to \(place): \(error)")
+            try? FileManager.default.removeItem(atPath: place)
+            throw DeltaError(
+                (error as? DeltaError)?.code ?? .storage, "\(location): cannot copy \(path) to \(place): \(error)")
         }
+    }
+
+    package func copy(_ path: String) async throws(DeltaError) -> String {
+        let place = try await cache.target("\(DeltaTable.stagingFolder)/\(RandomID.uuid()).copy")
+        try await fetch(path, to: place)
         return place
     }
+
+    package func discard(copy: String) async { try? FileManager.default.removeItem(atPath: copy) }
 
     package func target(_ path: String) async throws(DeltaError) -> String { try await cache.target(path) }
 
@@ -138,18 +162,15 @@ package struct S3Storage: DeltaStorage {
 private struct LocalFile: Sendable {
     private static let queue = DispatchQueue(label: "apus.delta.copies", attributes: .concurrent)
     private let handle: FileHandle
-    private let path: String
 
     init(writing path: String) throws {
         guard FileManager.default.createFile(atPath: path, contents: nil) else {
             throw DeltaError(.storage, "cannot create \(path)")
         }
-        self.path = path
         handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
     }
 
     init(reading path: String) throws {
-        self.path = path
         handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
     }
 
@@ -165,12 +186,7 @@ private struct LocalFile: Sendable {
         try await run { [handle] in try handle.read(upToCount: count).map { [UInt8]($0) } ?? [] }
     }
 
-    func finish(as place: String) async throws {
-        try await run { [handle, path] in
-            try handle.close()
-            guard rename(path, place) == 0 else { throw DeltaError(.storage, "cannot name \(place)") }
-        }
-    }
+    func finish() async throws { try await run { [handle] in try handle.close() } }
 }
 
 /// A file's bytes as they are read.

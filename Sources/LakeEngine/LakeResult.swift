@@ -14,6 +14,7 @@ package final class LakeResult: AsyncSequence, Sendable {
     private struct State {
         var rows = 0
         var isOver = false
+        var kept: (any AnyObject & Sendable)?
     }
 
     private let connection: LakeConnection
@@ -73,10 +74,18 @@ package final class LakeResult: AsyncSequence, Sendable {
         }
     }
 
+    /// Keeps an object until the rows are read or let go, such as a hold on the files that they come from.
+    package func keep(_ object: any AnyObject & Sendable) {
+        state.withLock { if !$0.isOver { $0.kept = object } }
+    }
+
     /// Lets the rest of the rows go.
     package func close() {
         let isFirst = state.withLock { state in
-            defer { state.isOver = true }
+            defer {
+                state.isOver = true
+                state.kept = nil
+            }
             return !state.isOver
         }
         if isFirst { connection.end(ticket, watch) }

@@ -17,14 +17,7 @@ package struct SQLStatements {
                 add(bytes[start..<place])
                 place += 1
                 start = place
-            case UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "`"):
-                place = Self.end(ofQuote: bytes[place], bytes, place + 1)
-            case UInt8(ascii: "-") where place + 1 < bytes.count && bytes[place + 1] == UInt8(ascii: "-"):
-                while place < bytes.count, bytes[place] != 0x0A { place += 1 }
-            case UInt8(ascii: "/") where place + 1 < bytes.count && bytes[place + 1] == UInt8(ascii: "*"):
-                place = Self.end(ofComment: bytes, place + 2)
-            case UInt8(ascii: "$"): place = Self.end(ofDollars: bytes, place)
-            default: place += 1
+            default: place = Self.end(ofPassage: bytes, place)
             }
         }
         rest = Self.trimmed(bytes[start...])
@@ -63,6 +56,22 @@ package struct SQLStatements {
             }
         }
         return true
+    }
+
+    /// After the quotes or the comment that starts at a place, or after its byte where none does.
+    static func end(ofPassage bytes: [UInt8], _ start: Int) -> Int {
+        var place = start
+        switch bytes[place] {
+        case UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "`"):
+            return end(ofQuote: bytes[place], bytes, place + 1)
+        case UInt8(ascii: "-") where place + 1 < bytes.count && bytes[place + 1] == UInt8(ascii: "-"):
+            while place < bytes.count, bytes[place] != 0x0A { place += 1 }
+            return place
+        case UInt8(ascii: "/") where place + 1 < bytes.count && bytes[place + 1] == UInt8(ascii: "*"):
+            return end(ofComment: bytes, place + 2)
+        case UInt8(ascii: "$"): return end(ofDollars: bytes, place)
+        default: return place + 1
+        }
     }
 
     /// After the closing quote; a doubled quote goes on as a new one.

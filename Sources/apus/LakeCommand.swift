@@ -52,26 +52,11 @@ struct TableOptions: ParsableArguments {
     }
 
     private func runInBucket(_ body: (DeltaTable) async throws -> Void) async throws {
-        let parts = table.dropFirst(5).split(separator: "/", maxSplits: 1)
-        guard let bucket = parts.first else { throw ValidationError("the table must be s3://BUCKET/PREFIX") }
-        let environment = ProcessInfo.processInfo.environment
-        let credentials = environment["AWS_ACCESS_KEY_ID"].map { key in
-            SigV4.Credentials(
-                accessKey: key, secret: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
-                sessionToken: environment["AWS_SESSION_TOKEN"])
-        }
-        let region = environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1"
-        let endpoint = environment["AWS_ENDPOINT_URL"] ?? "https://s3.\(region).amazonaws.com"
+        let place = try BucketPlace(table)
         let cache = NSTemporaryDirectory() + "apus-lake-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: cache) }
-        let client: S3Client
-        do {
-            client = try S3Client(S3ClientConfiguration(endpoint: endpoint, region: region, credentials: credentials))
-        } catch {
-            throw fail("\(error)")
-        }
-        let prefix = parts.count > 1 ? String(parts[1]) : ""
-        let storage = S3Storage(client, bucket: String(bucket), prefix: prefix, cache: cache)
+        let client = try BucketPlace.client()
+        let storage = S3Storage(client, bucket: place.bucket, prefix: place.prefix, cache: cache)
         do {
             try await run(storage, cache, body)
         } catch {
@@ -101,67 +86,38 @@ private func say(_ outcome: DeltaOutcome) {
 
 /// `apus lake tables`.
 struct LakeTablesCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "tables", abstract: "List the tables below a folder.")
-    @Argument(help: "The folder.") var folder: String
+    static let configuration = CommandConfiguration(
+        commandName: "tables", abstract: "List the tables below a folder or a bucket's prefix.",
+        discussion: "Tables are listed by the names that SQL has for them (apus sql --lake).")
+    @Argument(help: "The folder, or s3://BUCKET/PREFIX.") var root: String
 
     func run() async throws {
-        let root = absolute(folder)
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: root, isDirectory: &isFolder), isFolder.boolValue else {
-            throw fail("there is no folder \(root)")
-        }
-        let engine: DuckDBParquet
-        do {
-            engine = try await DuckDBParquet.open(directories: [root])
+        let opened = try await OpenLake.open(root)
+        do throws(DeltaError) {
+            var rows = [["TABLE", "VERSION", "FILES", "BYTES", "ROWS", "PARTITIONED-BY"]]
+            for name in try await opened.lake.tables() { rows.append(await row(name, opened.lake)) }
+            print(TextTable.render(rows))
         } catch {
+            await opened.close()
             throw fail(error.message)
         }
-        var rows = [["TABLE", "VERSION", "FILES", "BYTES", "ROWS", "PARTITIONED-BY"]]
-        for path in Self.tables(in: root) {
-            rows.append(await row(path == root ? "." : String(path.dropFirst(root.count + 1)), path, engine))
-        }
-        print(TextTable.render(rows))
+        await opened.close()
     }
 
     /// A table that cannot be read is listed with the kind of its fault, which is told on standard error.
-    private func row(_ name: String, _ path: String, _ engine: DuckDBParquet) async -> [String] {
-        let table = DeltaTable(storage: FolderStorage(path), engine: engine)
+    private func row(_ name: LakeTableName, _ lake: DeltaLake) async -> [String] {
         do {
-            let snapshot = try await table.snapshot()
+            let snapshot = try await lake.snapshot(name)
             let partitions = snapshot.metadata.partitionColumns
             return [
-                name, "\(snapshot.version)", "\(snapshot.files.count)", "\(snapshot.size)",
+                name.description, "\(snapshot.version)", "\(snapshot.files.count)", "\(snapshot.size)",
                 snapshot.rowCount.map { "\($0)" } ?? "-",
                 partitions.isEmpty ? "-" : partitions.joined(separator: ","),
             ]
         } catch {
             _ = fail("\(name): \(error.message)")
-            return [name, "-", "-", "-", "-", error.code.rawValue]
+            return [name.description, "-", "-", "-", "-", error.code.rawValue]
         }
-    }
-
-    /// Folders with a log, not looking into tables.
-    private static func tables(in root: String) -> [String] {
-        var found: [String] = []
-        var pending = [(root, 0)]
-        while let (folder, depth) = pending.popLast() {
-            var isFolder: ObjCBool = false
-            if FileManager.default.fileExists(atPath: "\(folder)/_delta_log", isDirectory: &isFolder),
-                isFolder.boolValue
-            {
-                found.append(folder)
-                continue
-            }
-            guard depth < 8 else { continue }
-            for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where !name.hasPrefix(".")
-            {
-                let path = "\(folder)/\(name)"
-                if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-                    pending.append((path, depth + 1))
-                }
-            }
-        }
-        return found.sorted()
     }
 }
 

@@ -2,6 +2,7 @@
 import ApusCore
 import ArgumentParser
 import ArrowFormat
+import DeltaTables
 import Foundation
 import LakeEngine
 
@@ -14,7 +15,9 @@ struct SQLCommand: AsyncParsableCommand {
         abstract: "Run SQL on DuckDB in this process, or on any engine with an ADBC driver.",
         discussion: """
             Statements come from -c, else from standard input; on a terminal there is a prompt with history. DuckDB \
-            reaches only the folders of --allow: no other file, no network. An engine is 'duckdb', the name of an \
+            reaches only the folders of --allow and the tables of --lake: no other file, no network. With --lake, Delta \
+            tables are read by their names: ratings, or schema.ratings; "ratings@v3" is version 3, \
+            "ratings@2026-01-02T03:04:05Z" what was there at a time. An engine is 'duckdb', the name of an \
             ADBC driver manifest, a connection profile (profile://NAME) or the path of a driver's library.
             """)
 
@@ -35,6 +38,12 @@ struct SQLCommand: AsyncParsableCommand {
 
     @Option(help: "Folder that DuckDB may read and write; may be given several times.")
     var allow: [String] = []
+
+    @Option(help: "A folder or s3://BUCKET/PREFIX whose Delta tables SQL reads by their names (DuckDB only).")
+    var lake: String?
+
+    @Option(help: "Bytes of copies of a bucket's files on this machine at most.")
+    var cacheSize: Int64 = 4 << 30
 
     @Option(name: [.customShort("o"), .customLong("option")], help: "An option of the driver, NAME=VALUE.")
     var options: [String] = []
@@ -59,12 +68,21 @@ struct SQLCommand: AsyncParsableCommand {
         }
         let configuration = DuckDBConfiguration(path: database, directories: allow.map(absolute))
         let engine = DriverReference(settings.value("engine", engine) ?? "duckdb")
+        guard lake == nil || engine == .duckdb else {
+            throw ValidationError("--lake is for DuckDB; other engines know tables of their own")
+        }
+        let opened: OpenLake? =
+            if let lake { try await OpenLake.open(lake, configuration, cacheBytes: cacheSize) } else { nil }
         do throws(LakeError) {
-            let database = try await LakeDatabase.open(engine, options: pairs, duckdb: configuration)
+            let database =
+                if let opened { opened.database } else {
+                    try await LakeDatabase.open(engine, options: pairs, duckdb: configuration)
+                }
             let connection = try await database.connect()
             let output = SQLOutput(
                 format: format, maximumRows: maxRows,
-                limits: LakeLimits(time: timeLimit.map { .seconds($0) }))
+                limits: LakeLimits(time: timeLimit.map { .seconds($0) }),
+                tables: opened.map { LakeSQL($0.lake, connection) })
             let interrupt = Self.cancelOnInterrupt(connection)
             defer { interrupt.cancel() }
             if commands.isEmpty, isatty(0) == 1, isatty(1) == 1 {
@@ -77,7 +95,9 @@ struct SQLCommand: AsyncParsableCommand {
                 for statement in SQLStatements(text).all { try await output.run(statement, connection) }
             }
             await connection.close()
+            await opened?.close()
         } catch {
+            await opened?.close()
             FileHandle.standardError.write(Data("apus sql: \(error)\n".utf8))
             throw ExitCode(1)
         }
@@ -100,10 +120,15 @@ struct SQLOutput: Sendable {
     let format: SQLCommand.Format
     let maximumRows: Int
     let limits: LakeLimits
+    /// Gives tables their names, where there is a lake.
+    let tables: LakeSQL?
 
     func run(_ sql: String, _ connection: LakeConnection) async throws(LakeError) {
         let start = ContinuousClock.now
-        let result = try await connection.query(sql, limits: limits)
+        let result =
+            if let tables { try await tables.query(sql, limits: limits) } else {
+                try await connection.query(sql, limits: limits)
+            }
         do {
             switch format {
             case .table: try await table(result, start)

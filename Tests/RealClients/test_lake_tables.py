@@ -257,5 +257,5 @@ def test_tables(lake):
     lake.append("a/b", "SELECT 1::BIGINT AS id")
     write_deltalake(lake.path("c"), rows_of(id=pa.array([1, 2], pa.int64()), p=["x", "y"]), partition_by=["p"])
     lines = [line.split() for line in lake.apus("tables", ".").splitlines()]
-    assert [(line[0], line[1], line[4], line[5]) for line in lines[1:]] == [("a/b", "1", "1", "-"), ("c", "0", "2", "p")]
+    assert [(line[0], line[1], line[4], line[5]) for line in lines[1:]] == [("a.b", "1", "1", "-"), ("c", "0", "2", "p")]
     assert lake.apus("describe", "none", check=False).stderr.count("there is no Delta table") == 1
