@@ -145,6 +145,7 @@ enum ErrorNormaliser {
         // Sail's, which gives no class: its parser's first.
         if message.contains("[Spark] invalid argument: found ") { return .syntax }
         if message.contains("[Spark] invalid argument: ") { return .invalidArgument }
+        if message.contains("[Spark] Failed to commit transaction") { return .conflict }
         return sparkClass(message).flatMap(codeOf(sparkClass:))
     }
 

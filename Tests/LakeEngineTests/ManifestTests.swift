@@ -151,6 +151,7 @@ struct ManifestTests {
             (9, "[Spark] [OPERATION_CANCELED] SQLSTATE: HY008", nil, .cancelled),
             (9, "[Spark] [UNABLE_TO_ACQUIRE_MEMORY] SQLSTATE: 53200", nil, .limit),
             (9, "[Spark] [USER_RAISED_EXCEPTION] it's [PATH_NOT_FOUND] SQLSTATE: P0001", nil, .invalidData),
+            (9, "[Spark] Failed to commit transaction: 0", nil, .conflict),
             (9, "[Spark] invalid argument: found [A_NOT_FOUND]", nil, .syntax), (9, "[", nil, .internal),
             (11, "x", nil, .cancelled), (12, "x", nil, .timeout), (13, "x", nil, .unauthenticated),
             (200, "x", nil, .unknown),

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`apus sql` as others read it: Arrow streams by pyarrow, files by DuckDB outside Apus, and another engine (Sail, by
 the Spark driver of ADBC, in a worker process)."""
-import importlib.util
 import json
 import os
 import pathlib
 import pty
 import select
 import signal
-import socket
 import subprocess
-import sys
 import time
 
 import pyarrow as pa
@@ -18,6 +15,7 @@ import pyarrow.ipc
 import pytest
 
 from conftest import APUS, ROOT, wait_for
+from sail_fixture import sail  # noqa: F401 (a fixture)
 
 ENVIRONMENT = {**os.environ, "APUS_DUCKDB": os.environ.get("APUS_DUCKDB", str(ROOT / ".cache" / "duckdb"))}
 
@@ -145,37 +143,7 @@ def test_the_prompt_has_history_and_cancels(tmp_path):
     assert again.end() == 0
 
 
-@pytest.fixture(scope="module")
-def sail(tmp_path_factory):
-    """A Spark Connect server of the real kind (Sail), on a free port; gives a folder with manifest and profile."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("sail")
-    server = subprocess.Popen(
-        [sys.executable, "-c", "import sys; from pysail.cli import main; sys.exit(main())",
-         "spark", "server", "--ip", "127.0.0.1", "--port", str(port)],
-        stdout=open(folder / "sail.log", "wb"), stderr=subprocess.STDOUT, cwd=folder)
-
-    def listens():
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    try:
-        wait_for(listens, 60, "Sail")
-        package = importlib.util.find_spec("adbc_driver_spark")
-        library = pathlib.Path(package.origin).parent / "libadbc_driver_spark.so"
-        (folder / "spark.toml").write_text(
-            f'manifest_version = 1\nname = "Spark"\n[Driver.shared]\nlinux_amd64 = "{library}"\n')
-        (folder / "sail.toml").write_text(
-            'profile_version = 1\ndriver = "spark"\n[Options]\nuri = "sc://127.0.0.1:{{ env_var(SAIL_PORT) }}"\n')
-        yield {"ADBC_DRIVER_PATH": str(folder), "ADBC_PROFILE_PATH": str(folder), "SAIL_PORT": str(port)}
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def test_another_engine_runs_in_a_worker(sail):
+def test_another_engine_runs_in_a_worker(sail):  # noqa: F811
     query = """SELECT id, CAST(id AS STRING) AS s, CAST(id AS DECIMAL(10, 2)) AS d, id % 2 = 0 AS b, array(id, NULL) AS l,
         CASE WHEN id % 3 = 0 THEN NULL ELSE id END AS n, timestamp '2026-01-02 03:04:05' AS ts FROM range(3000) ORDER BY id"""
     bytes_ = sql("--engine", "profile://sail", "-c", query, "--format", "arrow", text=False, environment=sail)
@@ -191,14 +159,14 @@ def test_another_engine_runs_in_a_worker(sail):
     assert named == "two\r\n2\r\n"
 
 
-def test_errors_of_another_engine_have_our_codes(sail):
+def test_errors_of_another_engine_have_our_codes(sail):  # noqa: F811
     for statement, code in [("SELECT * FROM no_such_table", b"notFound"), ("SELEC 1", b"syntax")]:
         done = sql("--engine", "profile://sail", "-c", statement, check=False, environment=sail)
         assert done.returncode == 1
         assert done.stderr.startswith(b"apus sql: " + code), done.stderr
 
 
-def test_a_statement_of_another_engine_is_cut_off(sail):
+def test_a_statement_of_another_engine_is_cut_off(sail):  # noqa: F811
     slow = "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000000) b WHERE a.id % 7 = b.id % 3"
     start = time.monotonic()
     done = sql("--engine", "profile://sail", "--time-limit", "1", "-c", slow, check=False, environment=sail)
@@ -206,7 +174,7 @@ def test_a_statement_of_another_engine_is_cut_off(sail):
     assert time.monotonic() - start < 60
 
 
-def test_a_worker_that_is_killed_is_an_error(sail):
+def test_a_worker_that_is_killed_is_an_error(sail):  # noqa: F811
     slow = "SELECT count(*) FROM range(100000000) a CROSS JOIN range(100000000) b WHERE a.id % 7 = b.id % 3"
     process = subprocess.Popen([APUS, "sql", "--engine", "profile://sail", "-c", slow], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, env={**ENVIRONMENT, **sail})
