@@ -236,11 +236,13 @@ let package = Package(
         .executableTarget(
             name: "MovieRecommender",
             dependencies: [
-                "ApusCore", "KafkaClient", "ModelKit", .argumentParser, .asyncHTTPClient, .grdb, .hummingbird,
+                "ApusCore", "ArrowFormat", "ByteCodes", "DeltaProtocol", "DeltaTables", "KafkaClient", "LakeEngine",
+                "ModelKit", "S3Client", "S3Protocol", .argumentParser, .asyncHTTPClient, .grdb, .hummingbird,
                 .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
             ],
-            path: "Examples/MovieRecommender", exclude: ["deploy", "queries", "README.md"],
-            resources: [], swiftSettings: strict),
+            path: "Examples/MovieRecommender", exclude: ["deploy", "README.md"],
+            // One binary, queries and all; --queries takes others.
+            resources: [.embedInCode("queries")], swiftSettings: strict),
 
         tests("ApusCore"),
         tests("DataFolders"),

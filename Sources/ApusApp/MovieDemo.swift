@@ -10,11 +10,14 @@ package struct MovieDemo: Sendable {
     private static let namespace = "movies"
     private static let trainingJob = ObjectKey(namespace: namespace, name: "train")
     private static let dataMap = "movielens-data"
+    /// The Secret with the key of the object server.
+    private static let objects = ObjectKey(namespace: namespace, name: "objects")
 
     private let client: KubeClient
     private let manifests: String
     private let ratings: String
     private let user: Int
+    private let program: String
     private let console: Console
 
     /// - Parameters:
@@ -22,23 +25,28 @@ package struct MovieDemo: Sendable {
     ///   - manifests: folder with the kustomization.
     ///   - ratings: folder of the MovieLens CSV files, absolute.
     ///   - user: whom to recommend to.
+    ///   - program: how `apus` is called, for commands that are printed.
     ///   - console: where progress goes.
-    package init(client: KubeClient, manifests: String, ratings: String, user: Int, console: Console) {
+    package init(
+        client: KubeClient, manifests: String, ratings: String, user: Int, program: String, console: Console
+    ) {
         self.client = client
         self.manifests = manifests
         self.ratings = ratings
         self.user = user
+        self.program = program
         self.console = console
     }
 
     /// Runs until the recommendations are printed.
     package func run() async throws {
         try await apply()
-        try await waitForDeployments(["ingest", "features"])
+        try await waitForDeployments(["ingest", "tables", "features"])
         try await train()
         try await waitForDeployments(["serving", "web"])
         try await recommend()
         try await printAddresses()
+        try await printQuery()
     }
 
     private func apply() async throws {
@@ -48,10 +56,26 @@ package struct MovieDemo: Sendable {
             throw PlatformError("\(manifests) has no ConfigMap \(Self.dataMap): is it the recommender's folder?")
         }
         objects[index]["data"]["path"] = .string(ratings)
+        try await chooseSecret(&objects)
         try await removeOldTraining()
         let discovery = try await ResourceDiscovery(client: client)
         for object in objects {
             _ = try await client.apply(object, discovery: discovery, defaultNamespace: Self.namespace)
+        }
+    }
+
+    /// Puts a random secret in the place of the one that the manifests have for all to read. What is there stays.
+    private func chooseSecret(_ objects: inout [KubeObject]) async throws {
+        guard let index = objects.firstIndex(where: { $0.kind == "Secret" && $0.name == Self.objects.name }) else {
+            return
+        }
+        do {
+            _ = try await client.get(.secrets, Self.objects)
+            objects.remove(at: index)
+        } catch let error as StatusError where error.isNotFound {
+            var generator = SystemRandomNumberGenerator()
+            let digits = (0..<4).map { _ in String(generator.next(), radix: 36) }
+            objects[index]["stringData"]["secret-key"] = .string(digits.joined())
         }
     }
 
@@ -163,16 +187,38 @@ package struct MovieDemo: Sendable {
         for name in ["web", "serving", "ingest", "features"] {
             console.say("  \(name.padding(toLength: 10, withPad: " ", startingAt: 0))\(try await address(name))")
         }
-        let broker = try await client.get(.services, ObjectKey(namespace: Self.namespace, name: "events"))
-        let (host, port) = (broker.spec["clusterIP"].string ?? "", broker.spec["ports"][0]["port"].int ?? 9092)
-        console.say("  events    \(host):\(port), speaks Kafka's protocol")
+        for (name, protocolName) in [("events", "Kafka's protocol"), ("objects", "S3's protocol")] {
+            let place = try await place(name)
+            console.say("  \(name.padding(toLength: 10, withPad: " ", startingAt: 0))\(place), speaks \(protocolName)")
+        }
+    }
+
+    /// A statement over the tables that can be pasted into a shell.
+    private func printQuery() async throws {
+        let secret = try await client.get(.secrets, Self.objects)["data"]
+        func value(_ name: String) -> String {
+            secret[name].string.flatMap { Data(base64Encoded: $0) }.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        }
+        let sql =
+            "SELECT title, COUNT(*) AS ratings, ROUND(AVG(rating), 2) AS stars FROM ratings JOIN movies USING (movie_id) "
+            + "GROUP BY title ORDER BY ratings DESC LIMIT 5"
+        console.say("\nThe ratings are a Delta table. Ask it:")
+        console.say(
+            "  AWS_ENDPOINT_URL=http://\(try await place("objects")) AWS_ACCESS_KEY_ID=\(value("access-key")) "
+                + "AWS_SECRET_ACCESS_KEY=\(value("secret-key")) \(program) sql --lake s3://lake -c \"\(sql)\"")
+    }
+
+    /// Host and port of a service.
+    private func place(_ service: String) async throws -> String {
+        let object = try await client.get(.services, ObjectKey(namespace: Self.namespace, name: service))
+        return "\(object.spec["clusterIP"].string ?? ""):\(object.spec["ports"][0]["port"].int ?? 80)"
     }
 
     private func address(_ service: String) async throws -> String {
         let object = try await client.get(.services, ObjectKey(namespace: Self.namespace, name: service))
         let port = object.spec["ports"][0]
         if let nodePort = port["nodePort"].int { return "http://127.0.0.1:\(nodePort)" }
-        return "http://\(object.spec["clusterIP"].string ?? ""):\(port["port"].int ?? 80)"
+        return "http://\(try await place(service))"
     }
 
     private func ask(_ service: String, _ path: String) async throws -> JSONValue {

@@ -14,21 +14,62 @@ extension DeltaTable {
         _ rows: DeltaRows, evolves: Bool = false, application: DeltaAppTransaction? = nil
     ) async throws(DeltaError) -> DeltaOutcome {
         try await change(application: application) { (snapshot) async throws(DeltaError) -> Draft? in
-            let (query, schema, staged) = try await self.incoming(rows, snapshot, evolves: evolves)
-            let written = try await self.clearing(staged) { () async throws(DeltaError) in
-                try await DeltaWriter(self, snapshot, schema: schema).write(query)
-            }
-            if written.files.isEmpty, application == nil, schema == snapshot.schema { return nil }
-            var actions: [DeltaAction] = []
-            if schema != snapshot.schema { actions.append(.metadata(Self.metadata(snapshot, schema))) }
-            actions += written.files.map { .add($0) }
-            return Draft(
-                transaction: DeltaTransaction(readVersion: snapshot.version, reads: .nothing, actions: actions),
-                operation: "WRITE",
-                parameters: ["mode": "Append", "partitionBy": JSONValue(snapshot.metadata.partitionColumns).text],
-                metrics: ["numFiles": "\(written.files.count)", "numOutputRows": "\(written.rows)"],
-                outcome: Self.outcome(snapshot, added: written))
+            try await self.added(rows, snapshot, evolves: evolves, isWorthACommit: application != nil)
         }
+    }
+
+    /// Adds rows of a source with several parts (the partitions of a topic), and says in the same commit how far each part
+    /// has been taken in. The rows are those between the one and the other, so that whoever reads on from what the table
+    /// says loses and doubles nothing. Without rows only the progress is committed; what the table says already is not
+    /// committed again.
+    /// - Throws: `conflict`, changing nothing, when the table does not say what the progress starts from: somebody else
+    ///   has taken some of the rows in.
+    @discardableResult
+    package func append(_ rows: DeltaRows?, progress: DeltaProgress) async throws(DeltaError) -> DeltaOutcome {
+        try await change { (snapshot) async throws(DeltaError) -> Draft? in
+            let known = snapshot.transactions.mapValues(\.version)
+            if progress.next.allSatisfy({ known[$0.key] == $0.value }) { return nil }
+            for application in progress.next.keys.sorted() where known[application] != progress.start[application] {
+                func text(_ number: Int64?) -> String { number.map { "\($0)" } ?? "nothing" }
+                throw DeltaError(
+                    .conflict,
+                    "\(self.storage.location) has \(text(known[application])) of \(application), the rows go on from "
+                        + text(progress.start[application]))
+            }
+            var draft =
+                if let rows {
+                    try await self.added(rows, snapshot, evolves: false, isWorthACommit: true)
+                } else { Self.draft([], snapshot, DeltaWriter.Written()) }
+            for (application, version) in progress.next.sorted(by: { $0.key < $1.key }) {
+                draft?.transaction.actions.append(
+                    .transaction(DeltaAppTransaction(appID: application, version: version, lastUpdated: self.clock())))
+            }
+            return draft
+        }
+    }
+
+    private func added(
+        _ rows: DeltaRows, _ snapshot: DeltaSnapshot, evolves: Bool, isWorthACommit: Bool
+    ) async throws(DeltaError) -> Draft? {
+        let (query, schema, staged) = try await incoming(rows, snapshot, evolves: evolves)
+        let written = try await clearing(staged) { () async throws(DeltaError) in
+            try await DeltaWriter(self, snapshot, schema: schema).write(query)
+        }
+        if written.files.isEmpty, !isWorthACommit, schema == snapshot.schema { return nil }
+        var actions: [DeltaAction] = []
+        if schema != snapshot.schema { actions.append(.metadata(Self.metadata(snapshot, schema))) }
+        return Self.draft(actions + written.files.map { .add($0) }, snapshot, written)
+    }
+
+    private static func draft(
+        _ actions: [DeltaAction], _ snapshot: DeltaSnapshot, _ written: DeltaWriter.Written
+    ) -> Draft {
+        Draft(
+            transaction: DeltaTransaction(readVersion: snapshot.version, reads: .nothing, actions: actions),
+            operation: "WRITE",
+            parameters: ["mode": "Append", "partitionBy": JSONValue(snapshot.metadata.partitionColumns).text],
+            metrics: ["numFiles": "\(written.files.count)", "numOutputRows": "\(written.rows)"],
+            outcome: outcome(snapshot, added: written))
     }
 
     /// Puts rows in the place of all rows, or of those that a predicate holds for.

@@ -15,7 +15,7 @@ struct DemoCommand: AsyncParsableCommand {
 struct MoviesDemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "movies",
-        abstract: "Run the movie recommender: five services, from ratings to recommendations in the browser.",
+        abstract: "Run the movie recommender: six services, from ratings to recommendations in the browser.",
         discussion: """
             Uses the platform that runs on --data-dir, or starts one for the time of the demo. Stays up until Ctrl-C.
             """)
@@ -63,7 +63,8 @@ struct MoviesDemoCommand: AsyncParsableCommand {
             let client = KubeClient(transport: transport, userAgent: "apus-demo")
             let console = Console()
             try await MovieDemo(
-                client: client, manifests: manifests, ratings: folder, user: user, console: console
+                client: client, manifests: manifests, ratings: folder, user: user,
+                program: CommandLine.arguments[0], console: console
             ).run()
             if !exit {
                 print(

@@ -5,29 +5,6 @@ import Testing
 @testable import ModelKit
 
 @Suite struct DatasetTests {
-    private let interactions: [Interaction] = (0..<1000).map { (index: Int) -> Interaction in
-        let value = Float(index % 5 + 1)
-        let timestamp = Int64((index * 7919) % 1000)
-        return Interaction(user: Int64(index % 37), item: Int64(index % 101), value: value, timestamp: timestamp)
-    }
-
-    @Test func randomSplitIsSeededAndComplete() {
-        let (train, test) = DatasetSplit.random(fraction: 0.1, seed: 7).apply(to: interactions)
-        #expect(test.count == 100)
-        #expect(Set(train).union(test) == Set(interactions))
-        #expect(train.count == 900)
-        #expect(DatasetSplit.random(fraction: 0.1, seed: 7).apply(to: interactions).test == test)
-        #expect(DatasetSplit.random(fraction: 0.1, seed: 8).apply(to: interactions).test != test)
-    }
-
-    @Test func timeSplitHoldsOutTheLatest() throws {
-        let (train, test) = DatasetSplit.time(fraction: 0.25).apply(to: interactions)
-        #expect(test.count == 250)
-        let lastTrained = try #require(train.map(\.timestamp).max())
-        let firstTested = try #require(test.map(\.timestamp).min())
-        #expect(lastTrained <= firstTested)
-    }
-
     @Test func latestOfRepeatedPairsCounts() {
         let users = IDIndex([5, 3]), items = IDIndex([10, 20])
         let matrix = SparseMatrix(
@@ -58,19 +35,12 @@ import Testing
         #expect(make([0, 0, 1], [-1]) == nil)
     }
 
-    @Test func builderKeepsTheLatestAndIgnoresRepetitions() {
-        var builder = DatasetBuilder()
-        builder.add(UserEvent(kind: .rating, user: 1, movie: 2, rating: 3, timestamp: 5, sequence: 1))
-        builder.add(UserEvent(kind: .view, user: 1, movie: 4, timestamp: 6, sequence: 2))
-        builder.add(UserEvent(kind: .rating, user: 1, movie: 2, rating: 4.5, timestamp: 7, sequence: 3))
-        builder.add(UserEvent(kind: .rating, user: 1, movie: 2, rating: 1, timestamp: 5, sequence: 1))
-        #expect(builder.ratingCount == 1)
-        #expect(builder.viewCount == 1)
-        #expect(builder.sequence == 3)
-        let dataset = builder.snapshot(.time(fraction: 0))
-        #expect(dataset.train == [Interaction(user: 1, item: 2, value: 4.5, timestamp: 7)])
-        #expect(dataset.test.isEmpty)
-        #expect(dataset.version == "v3-time-0.0")
+    @Test func ratingsReadBackFromCSV() throws {
+        let ratings = [
+            Interaction(user: 1, item: 2, value: 4.5, timestamp: 7), Interaction(user: 3, item: 4, value: 0.5, timestamp: 0),
+        ]
+        #expect(try DatasetCSV.parse(DatasetCSV.encode(ratings)) == ratings)
+        #expect(try DatasetCSV.parse(DatasetCSV.encode([])).isEmpty)
     }
 
     @Test func eventsReadBack() {

@@ -5,11 +5,11 @@ import HTTPTypes
 import Hummingbird
 import ModelKit
 
-/// Turns events into data sets for training.
+/// Features by SQL over the tables.
 struct FeaturesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "features", abstract: "Turn events into versioned data sets, divided into train and test.",
-        discussion: "Reads the topic of events as the consumer group \(EventFollower.group); one process at a time.")
+        commandName: "features", abstract: "Make data sets and features by SQL over the tables.",
+        discussion: "Keeps nothing of its own: there may be as many as one likes.")
 
     @Option(help: "HOST:PORT to listen on; without HOST, POD_IP or else 127.0.0.1.")
     var listen = ListenAddress(port: 7002)
@@ -17,31 +17,27 @@ struct FeaturesCommand: AsyncParsableCommand {
     @Option(help: "Base address of ingest.")
     var ingest = ServiceURL(localPort: 7001)
 
-    @Option(help: "Folder of what was read; created when missing.", transform: VolumeFolder.resolve)
-    var store = "./features-data"
+    @OptionGroup var lake: LakeOptions
 
-    @OptionGroup var topic: EventTopicOptions
+    @Option(help: "Folder of queries (NAME.sql). (default: those of this program)")
+    var queries: String?
+
+    @Option(help: "Milliseconds that a change of the tables waits for others before features are made anew.")
+    var delay = 2000
 
     func run() async throws {
-        let topic = try topic.topic(client: "features")
+        guard (0...3_600_000).contains(delay) else { throw ValidationError("--delay is out of range") }
         let logger = ServiceHost.logger("features")
         let counters = Counters()
-        let archive: EventArchive
-        do {
-            try BinaryFile.makeFolder(store)
-            archive = try EventArchive(path: "\(store)/features.sqlite")
-        } catch {
-            throw CommandFailure("the database in \(store) cannot be opened: \(error)")
-        }
-        let store = FeatureStore(ingest: ingest, logger: logger, counters: counters)
-        try await store.load(archive)
-        let follower = EventFollower(
-            topic: topic, archive: archive, store: store, logger: logger, counters: counters)
+        let library = if let queries { try QueryLibrary(folder: queries) } else { QueryLibrary() }
+        let lake = try await lake.open(logger)
+        let store = FeatureStore(
+            LakeReader(lake), library, ingest: ingest, delay: .milliseconds(delay), logger: logger, counters: counters)
         let host = ServiceHost(role: "features", address: listen, counters: counters) { await store.notReady }
         let router = host.router()
         FeaturesRoutes(store: store).add(to: router)
-        try await host.run(router, services: [store, follower])
-        try archive.close()
+        try await host.run(router, services: [store])
+        await lake.close()
     }
 }
 
@@ -52,18 +48,52 @@ struct FeaturesRoutes: Sendable {
     func add(to router: Router<BasicRequestContext>) {
         router.get("/v1/datasets/latest") { request, _ in
             let dataset = try await store.latest(try split(request))
+            let all = dataset.train + dataset.test
             return Response.json([
-                "version": .string(dataset.version), "users": JSONValue(dataset.users.count),
-                "items": JSONValue(dataset.items.count), "train": JSONValue(dataset.train.count),
-                "test": JSONValue(dataset.test.count), "holdout": JSONValue(dataset.split.fraction),
+                "version": .string(dataset.name.description), "table": .int(dataset.name.version),
+                "users": JSONValue(Set(all.map(\.user)).count), "items": JSONValue(Set(all.map(\.item)).count),
+                "train": JSONValue(dataset.train.count), "test": JSONValue(dataset.test.count),
+                "holdout": JSONValue(dataset.name.split.fraction),
             ])
         }
         router.get("/v1/datasets/{version}/{part}") { _, context in
-            let dataset = try await store.dataset(context.parameters.get("version") ?? "")
-            let titles = await store.titles
+            let version = context.parameters.get("version") ?? ""
+            guard let name = DatasetName(version) else {
+                throw RequestError(.notFound, "\(version.prefix(100)) is no data set; ask for the latest")
+            }
             let part = context.parameters.get("part") ?? ""
-            let bytes = try await DedicatedThreads.run { try csv(dataset, part, titles) }
+            guard part == "train.csv" || part == "test.csv" else {
+                throw RequestError(.notFound, "a data set has train.csv and test.csv")
+            }
+            let dataset = try await store.dataset(name)
+            let rows = part == "train.csv" ? dataset.train : dataset.test
+            let bytes = try await DedicatedThreads.run { DatasetCSV.encode(rows) }
             return Response.bytes(bytes, type: "text/csv; charset=utf-8")
+        }
+        router.get("/v1/queries") { _, _ in Response.json(["queries": JSONValue(store.queryNames)]) }
+        router.get("/v1/queries/{name}") { _, context in
+            let name = context.parameters.get("name") ?? ""
+            guard name.hasSuffix(".csv") else { throw RequestError(.notFound, "a query's rows are NAME.csv") }
+            return Response.bytes(
+                try await store.csv(String(name.dropLast(4))), type: "text/csv; charset=utf-8; header=present")
+        }
+        router.get("/v1/users/{user}") { _, context in
+            let id = try context.identifier("user")
+            guard let user = try await store.features().user(id) else {
+                throw RequestError(.notFound, "user \(id) has rated nothing")
+            }
+            return Response.json(user)
+        }
+        router.get("/v1/movies/{movie}") { _, context in
+            let id = try context.identifier("movie")
+            guard let movie = try await store.features().movie(id) else {
+                throw RequestError(.notFound, "nobody has rated movie \(id)")
+            }
+            return Response.json(movie)
+        }
+        router.get("/v1/popular") { request, _ in
+            let count = Int(try request.query("n", in: 1...100, default: 10))
+            return Response.json(try await store.features().popular(count))
         }
     }
 
@@ -75,27 +105,8 @@ struct FeaturesRoutes: Sendable {
         switch request.query("split") {
         case "", "time": return .time(fraction: fraction)
         case "random":
-            return .random(
-                fraction: fraction, seed: UInt64(try request.query("seed", in: 0...Int64.max, default: 42)))
+            return .random(fraction: fraction, seed: try request.query("seed", in: 0...Int64.max, default: 42))
         default: throw RequestError(.badRequest, "split must be time or random")
-        }
-    }
-
-    private func csv(_ dataset: Dataset, _ part: String, _ titles: [Int64: Movie]) throws -> [UInt8] {
-        switch part {
-        case "train.csv": return Dataset.csv(dataset.train)
-        case "test.csv": return Dataset.csv(dataset.test)
-        case "users.csv":
-            return Array("index,userId\n".utf8) + dataset.users.ids.enumerated().flatMap { "\($0),\($1)\n".utf8 }
-        case "items.csv":
-            let rows = dataset.items.ids.enumerated().flatMap { index, id in
-                let movie = titles[id]
-                let genres = movie?.genres.joined(separator: "|") ?? ""
-                return "\(index),\(id),\(CSVWriter.field(movie?.title ?? "")),\(CSVWriter.field(genres))\n".utf8
-            }
-            return Array("index,movieId,title,genres\n".utf8) + rows
-        default:
-            throw RequestError(.notFound, "a data set has train.csv, test.csv, users.csv and items.csv")
         }
     }
 }

@@ -14,8 +14,9 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "HOST:PORT to listen on; without HOST, POD_IP or else 127.0.0.1.")
     var listen = ListenAddress(port: 7003)
 
-    @Option(help: "Folder that models are published in.", transform: VolumeFolder.resolve)
-    var models = "./models"
+    @Option(
+        help: "Folder that models are published in, or s3://BUCKET[/PREFIX].", transform: { try StoragePlace($0) })
+    var models = StoragePlace.folder("./models")
 
     @Option(help: "Base address of ingest, for the newest ratings; without it the model's own are used.")
     var ingest: ServiceURL?
@@ -30,9 +31,10 @@ struct ServeCommand: AsyncParsableCommand {
         guard (0...600_000).contains(drain) else { throw ValidationError("--drain is out of range") }
         guard (10...3_600_000).contains(interval) else { throw ValidationError("--interval is out of range") }
         let counters = Counters()
+        let logger = ServiceHost.logger("serve")
+        let store = try ModelPlace.open(models, logger: logger)
         let serving = ServingModel(
-            folder: ModelFolder(path: models), interval: .milliseconds(interval),
-            logger: ServiceHost.logger("serve"), counters: counters)
+            store, interval: .milliseconds(interval), logger: logger, counters: counters)
         let host = ServiceHost(role: "serve", address: listen, counters: counters) {
             serving.current == nil ? "there is no model yet" : nil
         }
@@ -40,6 +42,7 @@ struct ServeCommand: AsyncParsableCommand {
         ServeRoutes(serving: serving, lookup: RatingsLookup(ingest: ingest, counters: counters), counters: counters)
             .add(to: router)
         try await host.run(router, services: [serving], drain: .milliseconds(drain))
+        await store.close()
     }
 }
 
@@ -84,7 +87,9 @@ struct ServeRoutes: Sendable {
         }
         router.get("/v1/model") { _, _ in
             let loaded = try current()
-            return Response.json(loaded.model.info.json(name: loaded.name, loaded.model))
+            var info = loaded.model.info.json(loaded.model)
+            info["name"] = .string(loaded.name)
+            return Response.json(info)
         }
     }
 
@@ -120,21 +125,4 @@ struct ServeRoutes: Sendable {
 extension ALSModel.Scored {
     /// The item and its score as JSON.
     var json: JSONValue { ["movie": .int(item), "score": .double((Double(score) * 10_000).rounded() / 10_000)] }
-}
-
-extension ALSModel.Info {
-    /// What the model is, for people.
-    func json(name: String, _ model: ALSModel) -> JSONValue {
-        var value: JSONValue = [
-            "name": .string(name), "dataset": .string(datasetVersion),
-            "trainedAt": .string(Timestamp(seconds: trainedAt).rfc3339), "users": JSONValue(model.users.count),
-            "items": JSONValue(model.items.count), "factors": JSONValue(configuration.factors),
-            "iterations": JSONValue(configuration.iterations), "seed": .string(String(configuration.seed)),
-            "lambda": .double((Double(configuration.regularization) * 1e6).rounded() / 1e6),
-            "feedback": configuration.feedback == .explicit ? "explicit" : "implicit",
-        ]
-        if let rmse { value["rmse"] = JSONValue(rmse) }
-        if let recallAt10 { value["recallAt10"] = JSONValue(recallAt10) }
-        return value
-    }
 }

@@ -5,7 +5,7 @@ import FoundationEssentials
 import KafkaClient
 import ModelKit
 
-/// The topic that carries events from `ingest` to `features`, in the embedded broker or any Kafka.
+/// The topic that carries events from `ingest` to `tables`, in the embedded broker or any Kafka.
 struct EventTopic: Sendable {
     /// Where it is read and written.
     let configuration: KafkaConfiguration
@@ -41,7 +41,7 @@ struct EventTopic: Sendable {
         return (1...65535).contains(port)
     }
 
-    /// Makes the topic unless it is there. Nothing in it ever expires: it is what `features` is built from.
+    /// Makes the topic unless it is there. Nothing in it ever expires: it is what the tables are made from.
     /// - Returns: the cluster's name, and whether the topic is new and empty.
     func prepare(_ admin: KafkaAdmin) async throws -> (cluster: String, isNew: Bool) {
         let before = try await admin.metadata()
@@ -58,10 +58,13 @@ struct EventTopic: Sendable {
         }
     }
 
-    /// The cluster's name, once the topic is there; nil while it is not.
-    func find(_ admin: KafkaAdmin) async throws -> String? {
+    /// The cluster's name and the topic's partitions, once it is there; nil while it is not.
+    func find(_ admin: KafkaAdmin) async throws -> (cluster: String, partitions: [TopicPartition])? {
         let metadata = try await admin.metadata()
-        return metadata.topics.contains { $0.name == name } ? metadata.clusterID ?? "" : nil
+        guard let topic = metadata.topics.first(where: { $0.name == name }), !topic.partitions.isEmpty else {
+            return nil
+        }
+        return (metadata.clusterID ?? "", topic.topicPartitions.sorted())
     }
 
     /// An event as a record. The user is its key, so that all of a user's events are in one partition, in order.
@@ -70,7 +73,7 @@ struct EventTopic: Sendable {
     }
 }
 
-/// Where events go and come from; shared by `ingest` and `features`.
+/// Where events go and come from; shared by `ingest` and `tables`.
 struct EventTopicOptions: ParsableArguments {
     @Option(
         name: .customLong("bootstrap-servers"),

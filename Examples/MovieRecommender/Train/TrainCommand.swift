@@ -23,8 +23,9 @@ struct TrainCommand: AsyncParsableCommand {
     @Option(help: "Base address of features.")
     var features = ServiceURL(localPort: 7002)
 
-    @Option(help: "Folder that models are published in.", transform: VolumeFolder.resolve)
-    var models = "./models"
+    @Option(
+        help: "Folder that models are published in, or s3://BUCKET[/PREFIX].", transform: { try StoragePlace($0) })
+    var models = StoragePlace.folder("./models")
 
     @Option(help: "Seconds to wait for features to be ready.")
     var wait = 120
@@ -86,22 +87,24 @@ struct TrainCommand: AsyncParsableCommand {
             throw CommandFailure("\(features) did not name a data set")
         }
         let base = "/v1/datasets/\(PercentEncoding.encode(version))"
-        let train = try Dataset.parse(try await client.get("\(base)/train.csv", limit: 1 << 32))
-        let test = try Dataset.parse(try await client.get("\(base)/test.csv", limit: 1 << 32))
+        let train = try DatasetCSV.parse(try await client.get("\(base)/train.csv", limit: 1 << 32))
+        let test = try DatasetCSV.parse(try await client.get("\(base)/test.csv", limit: 1 << 32))
         let reporter = TrainingReporter(isJSON: json, isTerminal: StandardOutput.isTerminal)
         reporter.start(version: version, train: train.count, test: test.count, training)
         let configuration = training
-        let folder = ModelFolder(path: models)
-        let (name, info) = try await DedicatedThreads.run {
+        let store = try ModelPlace.open(models, logger: ServiceHost.logger("train"))
+        let model = try await DedicatedThreads.run {
             var model = try ALSModel.train(on: train, test: test, configuration: configuration) { progress in
                 reporter.report(progress)
                 return true
             }
             model.info.datasetVersion = version
             model.info.trainedAt = Timestamp.now().seconds
-            return (try folder.publish(model), model.info)
+            return model
         }
-        reporter.finish(name: name, folder: models, info)
+        let number = try await store.publish(model)
+        await store.close()
+        reporter.finish(name: "\(models)/\(store.name(number))", model.info)
     }
 
     private func waitForDataset(_ client: ServiceClient) async throws -> JSONValue {
@@ -115,7 +118,7 @@ struct TrainCommand: AsyncParsableCommand {
                 guard clock.now < deadline else {
                     throw CommandFailure("no data set within \(wait) s: \(error)")
                 }
-                try await Task.sleep(for: .milliseconds(500))
+                try await Task.sleep(for: .milliseconds(100))
             }
         }
     }
@@ -159,7 +162,7 @@ struct TrainingReporter: Sendable {
         }
     }
 
-    func finish(name: String, folder: String, _ info: ALSModel.Info) {
+    func finish(name: String, _ info: ALSModel.Info) {
         if isJSON {
             printJSON([
                 "model": .string(name), "rmse": info.rmse.map { JSONValue($0) } ?? .null,
@@ -168,7 +171,7 @@ struct TrainingReporter: Sendable {
         } else {
             if let rmse = info.rmse { StandardOutput.print("rmse \(Self.decimals(rmse, 4))") }
             if let recall = info.recallAt10 { StandardOutput.print("recall@10 \(Self.decimals(recall, 4))") }
-            StandardOutput.print("published \(folder)/\(name)")
+            StandardOutput.print("published \(name)")
         }
     }
 
