@@ -39,7 +39,7 @@ package struct EventBatch<Instant: InstantProtocol & Sendable>: Sendable where I
     private var bytes = 0
     private var began: Instant?
 
-    /// - Parameter seen: the events that the table has.
+    /// An empty batch; the events that the table has are not taken in again.
     package init(_ limits: Limits = Limits(), seen: SequenceSet = SequenceSet()) {
         self.limits = limits
         self.seen = seen

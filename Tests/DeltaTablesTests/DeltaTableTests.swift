@@ -98,6 +98,56 @@ struct DeltaTableTests {
             "files of losers stay")
     }
 
+    @Test("Rows of a source with parts go in with how far each part came, and only where the table goes on from there")
+    func progress() async throws {
+        let folder = try TestFolder()
+        let table = table(folder)
+        try await table.create(Self.schema)
+        let first = DeltaProgress(start: [:], next: ["t-0": 5, "t-1": 2])
+        #expect(try await table.append(.query("rows(7)"), progress: first).rowsAdded == 7)
+        // Again, as after an answer that got lost: nothing happens.
+        #expect(try await !self.table(folder).append(.query("rows(7)"), progress: first).isCommitted)
+        // Rows that begin before what is there, or after it.
+        for start in [[:], ["t-0": 4], ["t-0": 6]] as [[String: Int64]] {
+            #expect(
+                await code {
+                    try await self.table(folder).append(
+                        .query("rows(9)"), progress: DeltaProgress(start: start, next: ["t-0": 9]))
+                } == .conflict)
+        }
+        // One of several parts only, and no rows at all.
+        let second = DeltaProgress(start: ["t-0": 5, "t-1": 2], next: ["t-1": 3])
+        #expect(try await table.append(.query("rows(1)"), progress: second).isCommitted)
+        let third = DeltaProgress(start: ["t-0": 5], next: ["t-0": 6, "t-2": 1])
+        #expect(try await table.append(nil, progress: third).isCommitted)
+        let snapshot = try await self.table(folder).snapshot()
+        #expect(snapshot.rowCount == 8 && snapshot.version == 3)
+        #expect(snapshot.transactions.mapValues(\.version) == ["t-0": 6, "t-1": 3, "t-2": 1])
+        #expect(folder.files().filter { $0.hasSuffix(".parquet") }.count == 2, "files of refused rows stay")
+    }
+
+    @Test("Of writers that read the same part at once one at a time gets its rows in")
+    func progressOfMany() async throws {
+        let folder = try TestFolder()
+        try await table(folder).create(Self.schema)
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    let table = self.table(folder)
+                    for _ in 0..<200 {
+                        let from = (try? await table.snapshot().transactions["t-0"]?.version) ?? 0
+                        guard from < 20 else { return }
+                        _ = try? await table.append(
+                            .query("rows(2)"),
+                            progress: DeltaProgress(start: from == 0 ? [:] : ["t-0": from], next: ["t-0": from + 2]))
+                    }
+                }
+            }
+        }
+        let snapshot = try await table(folder).snapshot()
+        #expect(snapshot.transactions["t-0"]?.version == 20 && snapshot.rowCount == 20 && snapshot.version == 10)
+    }
+
     @Test("Many writers at once lose and double nothing; checkpoints are made on the way")
     func concurrency() async throws {
         let folder = try TestFolder()

@@ -37,7 +37,8 @@ import Testing
 
     @Test func ratingsReadBackFromCSV() throws {
         let ratings = [
-            Interaction(user: 1, item: 2, value: 4.5, timestamp: 7), Interaction(user: 3, item: 4, value: 0.5, timestamp: 0),
+            Interaction(user: 1, item: 2, value: 4.5, timestamp: 7),
+            Interaction(user: 3, item: 4, value: 0.5, timestamp: 0),
         ]
         #expect(try DatasetCSV.parse(DatasetCSV.encode(ratings)) == ratings)
         #expect(try DatasetCSV.parse(DatasetCSV.encode([])).isEmpty)

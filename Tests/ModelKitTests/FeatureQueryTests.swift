@@ -22,10 +22,11 @@ import Testing
         #expect(try query.sql(with: ["holdout": .double(0.1), "seed": .bigint(42)]) == query.sql)
     }
 
-    @Test(arguments: [
-        ("late", .bigint(1)), ("hold", .double(1)), ("", .double(1)), ("holdout", .bigint(1)), ("seed", .double(1)),
-        ("holdout", .double(.nan)), ("holdout", .double(.infinity)),
-    ] as [(String, FeatureQuery.Value)])
+    @Test(
+        arguments: [
+            ("late", .bigint(1)), ("hold", .double(1)), ("", .double(1)), ("holdout", .bigint(1)), ("seed", .double(1)),
+            ("holdout", .double(.nan)), ("holdout", .double(.infinity)),
+        ] as [(String, FeatureQuery.Value)])
     func whatIsNoParameterIsRefused(_ name: String, _ value: FeatureQuery.Value) {
         #expect(throws: FeatureQueryError.self) { try query.sql(with: [name: value]) }
         #expect(throws: FeatureQueryError.self) {

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The movie recommender on MovieLens 100K, end to end (must hold 2), and what it survives (must hold 3 and 4)."""
+"""The movie recommender on MovieLens 100K, end to end (must hold 2), and what it survives (must hold 3 and 4): events in a
+topic, tables and models in buckets, features by SQL."""
+import base64
+import csv
+import datetime
+import io
 import json
 import os
 import pathlib
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import threading
-import time
 
+import boto3
+import deltalake
 import pytest
 import requests
 
@@ -56,9 +63,48 @@ class Movies:
                               capture_output=True, timeout=30).stdout
 
     def committed(self):
-        """How many records the features' group has committed."""
-        rows = [line.split() for line in self.events("groups", "describe", "movie-features").splitlines()]
+        """How many records the tables' group has committed."""
+        rows = [line.split() for line in self.events("groups", "describe", "movie-tables").splitlines()]
         return sum(int(row[2]) for row in rows if row[0] == "movie-events" and row[2] != "-")
+
+    def keys(self):
+        """The environment that S3's clients understand, for the object server."""
+        spec = self.cluster.get("service", "objects", *N)["spec"]
+        secret = {name: base64.b64decode(value).decode()
+                  for name, value in self.cluster.get("secret", "objects", *N)["data"].items()}
+        return {"AWS_ENDPOINT_URL": f"http://{spec['clusterIP']}:{spec['ports'][0]['port']}", "AWS_REGION": "us-east-1",
+                "AWS_ACCESS_KEY_ID": secret["access-key"], "AWS_SECRET_ACCESS_KEY": secret["secret-key"]}
+
+    def s3(self):
+        keys = self.keys()
+        return boto3.client("s3", endpoint_url=keys["AWS_ENDPOINT_URL"], region_name=keys["AWS_REGION"],
+                            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+                            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"])
+
+    def table(self, name, version=None):
+        """A table as PyPI's deltalake reads it."""
+        options = {**self.keys(), "AWS_ALLOW_HTTP": "true"}
+        return deltalake.DeltaTable(f"s3://lake/{name}", version=version, storage_options=options)
+
+    def rows(self, name):
+        return self.table(name).to_pyarrow_table().to_pylist()
+
+    def all_events(self):
+        """Every event that ingest has acknowledged, from its own log."""
+        events, last = [], 0
+        while True:
+            text = requests.get(self.url("ingest") + f"/v1/events?after={last}&limit=10000", timeout=30).text
+            page = [json.loads(line) for line in text.splitlines()]
+            if not page:
+                return events
+            events += page
+            last = page[-1]["sequence"]
+
+    def query(self, name):
+        """A query's rows as the features service gives them."""
+        answer = requests.get(self.url("features") + f"/v1/queries/{name}.csv", timeout=60)
+        answer.raise_for_status()
+        return list(csv.DictReader(io.StringIO(answer.text)))
 
     def metric(self, service, name):
         text = requests.get(self.url(service) + "/metrics", timeout=10).text
@@ -158,11 +204,11 @@ def test_quality_and_output_of_the_demo(movies, cluster):
     assert "http://127.0.0.1:" in cluster.demo
 
 
-def test_five_services_of_their_own(movies, cluster):
+def test_services_of_their_own(movies, cluster):
     deployments = {d["metadata"]["name"] for d in cluster.get("deployments", *N)["items"]}
     jobs = {j["metadata"]["name"] for j in cluster.get("jobs", *N)["items"]}
-    assert deployments == {"ingest", "features", "serving", "web"} and jobs == {"train"}
-    assert {s["metadata"]["name"] for s in cluster.get("statefulsets", *N)["items"]} == {"events"}
+    assert deployments == {"ingest", "tables", "features", "serving", "web"} and jobs == {"train"}
+    assert {s["metadata"]["name"] for s in cluster.get("statefulsets", *N)["items"]} == {"events", "objects"}
     assert len(movies.pods("serving")) == 3
 
 
@@ -308,10 +354,28 @@ def read_topic(movies):
     return [(int(p), k, json.loads(v)) for p, k, v in (line.split("\t", 2) for line in out.splitlines())]
 
 
-def all_in_features(movies):
-    """Waits until the features have every event, and their group has committed what it read."""
+def all_in_features(movies, seconds=60):
+    """Waits until the tables, and with them the features, have every event."""
     last = movies.last_event()
-    wait_for(lambda: movies.metric("features", "events") == last, what=f"the features to have {last} events")
+    wait_for(lambda: movies.metric("features", "events") == last, seconds, f"the features to have {last} events")
+
+
+def place(event):
+    """What an event and its row have in common."""
+    return (event["sequence"], event["user"], event["movie"], event.get("rating"), event["timestamp"])
+
+
+def rows_are_events(movies):
+    """The rows of the tables are the events that were acknowledged: none is missing, none is there twice."""
+    all_in_features(movies)
+    events = movies.all_events()
+    rated, viewed = movies.rows("ratings"), movies.rows("views")
+    found = [(row["sequence"], row["user_id"], row["movie_id"], row.get("rating"),
+              int((row.get("rated_at") or row["viewed_at"]).timestamp())) for row in rated + viewed]
+    assert sorted(found) == sorted(place(event) for event in events)
+    places = [(row["topic_partition"], row["topic_offset"]) for row in rated + viewed]
+    assert len(places) == len(set(places))
+    return rated
 
 
 def test_events_go_through_a_topic_keyed_by_user(movies):
@@ -339,23 +403,21 @@ def test_killed_broker_loses_and_doubles_nothing(movies):
     all_in_features(movies)
     rated = [event["movie"] for _, key, event in read_topic(movies) if key == str(user)]
     assert rated == acknowledged, "each event once and in order: the producer is idempotent"
+    rows = rows_are_events(movies)
     dataset = movies.get("features", "/v1/datasets/latest?split=random")
-    assert dataset["train"] + dataset["test"] == movies.metric("features", "ratings")
-    # Consuming goes on from what is committed: at once, or when the session of the member that was is over.
+    assert dataset["train"] + dataset["test"] == len({(row["user_id"], row["movie_id"]) for row in rows})
     wait_for(lambda: movies.committed() == movies.last_event(), 10, what="all offsets to be committed")
 
 
-def test_killed_features_resume_where_they_were(movies):
+def test_killed_features_come_back_with_everything(movies):
     user, ratings = 900_003, movies.metric("features", "ratings")
     victim = movies.pids("features")[0]
-    committed = movies.committed()
     os.kill(victim, signal.SIGKILL)
     assert len(posted(movies, user, range(1, 31))) == 30
     wait_for(lambda: movies.pids("features") not in ([], [victim]) and movies.answers("features"),
              what="the features to be back")
     all_in_features(movies)
     assert movies.metric("features", "ratings") == ratings + 30
-    wait_for(lambda: movies.committed() == committed + 30, what="the offsets to be committed")
 
 
 def test_killed_ingest_sends_what_the_topic_lacks(movies):
@@ -368,3 +430,180 @@ def test_killed_ingest_sends_what_the_topic_lacks(movies):
     assert movies.last_event() >= before + len(acknowledged)
     sent = {event["movie"] for _, key, event in read_topic(movies) if key == "900004"}
     assert sent == set(acknowledged)
+    rows_are_events(movies)
+
+
+def kill(movies, app):
+    """kill -9 of a service; the process that was."""
+    victims = movies.pids(app, b"apus" if app in ("events", "objects") else b"movie-recommender")
+    for victim in victims:
+        os.kill(victim, signal.SIGKILL)
+    return victims
+
+
+def test_rows_are_the_acknowledged_events_whoever_is_killed(movies):
+    """Ratings come in while the writer of the tables, the broker and the bucket's server are killed over and over."""
+    stop, acknowledged = threading.Event(), []
+
+    def rate():
+        number = 0
+        while not stop.is_set():
+            number += 1
+            if posted(movies, 900_100 + number % 7, [1 + number % 1600]):
+                acknowledged.append(number)
+
+    rater = threading.Thread(target=rate)
+    rater.start()
+    try:
+        for app in ["tables", "objects", "tables", "events", "tables", "objects", "tables"]:
+            before, counted = kill(movies, app), len(acknowledged)
+            program = b"apus" if app in ("events", "objects") else b"movie-recommender"
+            wait_for(lambda: movies.pids(app, program) not in ([], before), what=f"{app} to be back")
+            wait_for(lambda: len(acknowledged) >= counted + 20, what="ratings to be taken in")
+    finally:
+        stop.set()
+        rater.join()
+    assert len(acknowledged) >= 140
+    assert len(acknowledged) <= len([row for row in rows_are_events(movies) if 900_100 <= row["user_id"] < 900_107])
+    commits = [entry for entry in movies.table("ratings").history() if entry.get("operation") == "WRITE"]
+    assert len(commits) >= 7, "rows came in batches, between the kills"
+
+
+def test_views_and_the_catalogue_are_tables(movies):
+    before = len(movies.rows("views"))
+    answer = requests.post(movies.url("ingest") + "/v1/views", timeout=10,
+                           json=[{"user": 900_200, "movie": 50}, {"user": 900_200, "movie": 51}])
+    assert answer.status_code == 201
+    rows_are_events(movies)
+    assert len(movies.rows("views")) == before + 2
+    catalogue = movies.get("ingest", "/v1/movies?limit=100000")["movies"]
+    assert sorted((m["id"], m["title"], "|".join(m["genres"])) for m in catalogue) == sorted(
+        (row["movie_id"], row["title"], row["genres"]) for row in movies.rows("movies"))
+
+
+def test_tables_are_of_the_plain_kind(movies):
+    """Other clients need no feature of Delta to read and write them, times are in UTC, and there are checkpoints."""
+    table = movies.table("ratings")
+    versions = table.protocol()
+    assert (versions.min_reader_version, versions.min_writer_version) == (1, 2)
+    fields = {field.name: (field.type.type, field.nullable) for field in table.schema().fields}
+    assert fields == {
+        "user_id": ("long", False), "movie_id": ("long", False), "rating": ("double", False),
+        "rated_at": ("timestamp", False), "sequence": ("long", False), "topic_partition": ("integer", False),
+        "topic_offset": ("long", False)}
+    keys = [entry["Key"] for entry in movies.s3().list_objects_v2(Bucket="lake", Prefix="ratings/_delta_log/")["Contents"]]
+    assert any(key.endswith(".checkpoint.parquet") for key in keys)
+    assert movies.table("ratings", version=1).to_pyarrow_table().num_rows > 0
+
+
+def test_features_by_sql_are_what_python_computes(movies):
+    rows = rows_are_events(movies)
+    latest = {}
+    for row in sorted(rows, key=lambda row: row["sequence"]):
+        latest[row["user_id"], row["movie_id"]] = row
+    newest = max(row["rated_at"] for row in rows)
+    week = newest - datetime.timedelta(days=7)
+    by_user, by_movie, likes = {}, {}, {}
+    for (user, movie), row in latest.items():
+        by_user.setdefault(user, []).append(row)
+        by_movie.setdefault(movie, []).append(row)
+        if row["rating"] >= 4:
+            likes.setdefault(movie, set()).add(user)
+    users = {int(row["user_id"]): row for row in movies.query("user_features")}
+    assert set(users) == set(by_user)
+    for user in [1, 196, 405, 943, 900_001]:
+        stars = [row["rating"] for row in by_user[user]]
+        assert int(users[user]["ratings"]) == len(stars)
+        assert float(users[user]["mean_rating"]) == pytest.approx(statistics.fmean(stars), abs=1e-12)
+        if len(stars) > 1:
+            assert float(users[user]["deviation"]) == pytest.approx(statistics.stdev(stars), abs=1e-9)
+        assert int(users[user]["ratings_7_days"]) == sum(row["rated_at"] > week for row in by_user[user])
+    features = {int(row["movie_id"]): row for row in movies.query("movie_features")}
+    average = statistics.fmean(row["rating"] for row in latest.values())
+    for movie in [1, 50, 258, 1682]:
+        stars = [row["rating"] for row in by_movie[movie]]
+        damped = (sum(stars) + 5 * average) / (len(stars) + 5)
+        assert float(features[movie]["damped_mean"]) == pytest.approx(damped, abs=1e-9)
+        assert float(features[movie]["popularity"]) == pytest.approx(
+            sum(len(other) < len(stars) for other in by_movie.values()) / (len(by_movie) - 1), abs=1e-9)
+    together = [row for row in movies.query("liked_together") if int(row["movie_id"]) == 50]
+    assert [int(row["place"]) for row in together] == list(range(1, 11))
+    for row in together:
+        other = likes[int(row["other_id"])]
+        assert int(row["together"]) == len(likes[50] & other)
+        assert float(row["share"]) == pytest.approx(len(likes[50] & other) / len(likes[50] | other), abs=1e-12)
+    before = movies.query("point_in_time")
+    assert len(before) == len(rows)
+    for found, row in list(zip(before, sorted(rows, key=lambda row: row["sequence"])))[::1999]:
+        past = [other["rating"] for other in rows
+                if other["user_id"] == row["user_id"] and other["rated_at"] < row["rated_at"]]
+        assert int(found["user_ratings_before"]) == len(past)
+        assert (found["user_mean_before"] == "") == (not past)
+        if past:
+            assert float(found["user_mean_before"]) == pytest.approx(statistics.fmean(past), abs=1e-12)
+
+
+def test_data_sets_are_versions_of_the_table(movies):
+    def parts(version):
+        texts = [requests.get(movies.url("features") + f"/v1/datasets/{version}/{part}.csv", timeout=60).text
+                 for part in ("train", "test")]
+        return [[tuple(row.values()) for row in csv.DictReader(io.StringIO(text))] for text in texts]
+
+    for split in ("random&seed=7", "time"):
+        dataset = movies.get("features", f"/v1/datasets/latest?split={split}&holdout=0.2")
+        train, test = parts(dataset["version"])
+        assert (len(train), len(test)) == (dataset["train"], dataset["test"])
+        assert len(test) == round((len(train) + len(test)) * 0.2)
+        assert not {row[:2] for row in train} & {row[:2] for row in test}
+        if split == "time":
+            assert max(int(row[3]) for row in train) <= min(int(row[3]) for row in test)
+        # The same after more has come, and from another process.
+        posted(movies, 900_300, [60])
+        all_in_features(movies)
+        assert movies.get("features", f"/v1/datasets/latest?split={split}&holdout=0.2")["version"] != dataset["version"]
+        assert parts(dataset["version"]) == [train, test]
+    for path, status in [("v9999999-time-0.1/train.csv", 404), ("v1-time-0.1/other.csv", 404), ("x/train.csv", 404),
+                         ("latest?split=other", 400), ("latest?holdout=1", 400)]:
+        answer = requests.get(movies.url("features") + "/v1/datasets/" + path, timeout=10)
+        assert answer.status_code == status and "error" in answer.json()
+
+
+def test_features_are_looked_up(movies):
+    rows_are_events(movies)
+    version = movies.metric("features", "ratings_version")
+    wait_for(lambda: movies.metric("features", "lookup_version") >= version, what="the features to be made anew")
+    user = movies.get("features", "/v1/users/196")
+    listed = next(row for row in movies.query("user_features") if row["user_id"] == "196")
+    assert user["features"]["ratings"] == int(listed["ratings"])
+    assert {entry["genre"] for entry in user["genres"]} >= {"Drama", "Comedy"}
+    movie = movies.get("features", "/v1/movies/50")
+    assert movie["features"]["title"] == "Star Wars (1977)" and len(movie["likedTogether"]) == 10
+    assert len(movies.get("features", "/v1/popular?n=5")["movies"]) == 5
+    assert requests.get(movies.url("features") + "/v1/users/5000000", timeout=10).status_code == 404
+    assert requests.get(movies.url("features") + "/v1/queries/other.csv", timeout=10).status_code == 404
+
+
+def test_models_are_objects_and_a_damaged_one_is_not_taken(movies):
+    s3 = movies.s3()
+    names = {entry["Key"]: entry["Size"] for entry in s3.list_objects_v2(Bucket="models")["Contents"]}
+    newest = movies.get("serving", "/v1/model")["name"]
+    assert max(key.split("/")[0] for key in names) == newest
+    manifest = json.loads(s3.get_object(Bucket="models", Key=f"{newest}/manifest.json")["Body"].read())
+    for file in manifest["files"]:
+        assert names[f"{newest}/{file['name']}"] == file["size"]
+    assert {file["role"] for file in manifest["files"]} == {"model", "info"}
+    # A model that is cut short, and one whose manifest has not come yet.
+    model = next(file for file in manifest["files"] if file["role"] == "model")
+    whole = s3.get_object(Bucket="models", Key=f"{newest}/{model['name']}")["Body"].read()
+    s3.put_object(Bucket="models", Key="als-000077/a.model", Body=whole)
+    s3.put_object(Bucket="models", Key="als-000076/a.model", Body=whole[:-1000])
+    s3.put_object(Bucket="models", Key="als-000076/manifest.json",
+                  Body=json.dumps({"files": [{**model, "name": "a.model"}]}))
+    failures = lambda: sum(float(line.split()[-1]) for line in  # noqa: E731
+                           requests.get(movies.url("serving") + "/metrics", timeout=10).text.splitlines()
+                           if line.startswith("movies_serve_model_load_failures_total "))
+    wait_for(lambda: failures() > 0, what="the damaged model to be looked at")
+    assert movies.get("serving", "/v1/model")["name"] == newest
+    s3.put_object(Bucket="models", Key="als-000077/manifest.json",
+                  Body=json.dumps({"files": [{**model, "name": "a.model"}]}))
+    wait_for(lambda: movies.get("serving", "/v1/model")["name"] == "als-000077", what="the newest model")

@@ -16,7 +16,9 @@ struct QueryLibrary: Sendable {
         let names = try FileManager.default.contentsOfDirectory(atPath: path).filter { $0.hasSuffix(".sql") }
         guard !names.isEmpty else { throw CommandFailure("there are no .sql files in \(path)") }
         var texts: [String: [UInt8]] = [:]
-        for name in names { texts[String(name.dropLast(4))] = try BinaryFile.read("\(path)/\(name)", limit: Self.limit) }
+        for name in names {
+            texts[String(name.dropLast(4))] = try BinaryFile.read("\(path)/\(name)", limit: Self.limit)
+        }
         self.init(texts)
     }
 

@@ -91,11 +91,9 @@ struct EventTables: Sendable {
 
     // MARK: Writing
 
-    /// Puts a batch into the tables.
-    /// - Parameters:
-    ///   - application: names a partition in the tables.
-    ///   - state: what the tables say; changed to what they say afterwards.
-    /// - Throws: `DeltaError` with code `conflict` where somebody else wrote; whatever it throws, the state has to be read
+    /// Puts a batch into the tables. The application names a partition in them; the state is what they say, and what they
+    /// say afterwards.
+    /// - Throws: `DeltaError` with code `conflict` where somebody else wrote. Whatever it throws, the state has to be read
     ///   anew, as the commit may have been made.
     func commit(_ batch: Batch, _ application: (Int32) -> String, _ state: inout State) async throws {
         var next: [String: Int64] = [:]
@@ -127,7 +125,8 @@ struct EventTables: Sendable {
             lines +=
                 event.kind == .rating
                 ? "\"rating\":\(Double(event.rating)),\"rated_at\":\"\(time)\"," : "\"viewed_at\":\"\(time)\","
-            lines += "\"sequence\":\(event.sequence),\"topic_partition\":\(row.partition),\"topic_offset\":\(row.offset)}\n"
+            lines +=
+                "\"sequence\":\(event.sequence),\"topic_partition\":\(row.partition),\"topic_offset\":\(row.offset)}\n"
         }
         return Array(lines.utf8)
     }

@@ -62,7 +62,8 @@ struct TopicReader: Service {
         let consumer = try KafkaConsumer(topic.configuration, group: Self.group, bufferedRecords: Self.pieceSize)
         let result: Result<Void, any Error>
         do {
-            let source = Source(admin: admin, consumer: consumer, topic: topic, cluster: cluster, partitions: partitions)
+            let source = Source(
+                admin: admin, consumer: consumer, topic: topic, cluster: cluster, partitions: partitions)
             result = .success(try await read(source, onSuccess: onSuccess))
         } catch {
             result = .failure(error)
@@ -90,7 +91,8 @@ struct TopicReader: Service {
             Dictionary(
                 source.partitions.map { place in
                     (place, known.ratings[source.application(place.partition)].map { .at($0) } ?? .beginning)
-                }) { $1 })
+                }
+            ) { $1 })
         try await report(state)
         let clock = ContinuousClock()
         var nextLook = clock.now + Self.partitionInterval
