@@ -38,6 +38,19 @@ package struct S3ClientConfiguration: Sendable {
         self.credentials = credentials
         self.addressing = addressing
     }
+
+    /// As the variables say that other tools have, too: `AWS_ENDPOINT_URL`, `AWS_REGION` or `AWS_DEFAULT_REGION`,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`. Without a key requests are anonymous.
+    package init(environment: [String: String]) {
+        let region = environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1"
+        self.init(
+            endpoint: environment["AWS_ENDPOINT_URL"] ?? "https://s3.\(region).amazonaws.com", region: region,
+            credentials: environment["AWS_ACCESS_KEY_ID"].map {
+                SigV4.Credentials(
+                    accessKey: $0, secret: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
+                    sessionToken: environment["AWS_SESSION_TOKEN"])
+            })
+    }
 }
 
 /// How often and how soon a request is sent again.

@@ -75,10 +75,10 @@ import Testing
             Interaction(user: 1, item: 2, value: 3.5, timestamp: 4),
             Interaction(user: 9, item: 8, value: 1, timestamp: 0),
         ]
-        #expect(try Dataset.parse(Dataset.csv(interactions)) == interactions)
-        #expect(throws: CSVError.self) { try Dataset.parse(Array("user,item\n1,2\n".utf8)) }
+        #expect(try DatasetCSV.parse(DatasetCSV.encode(interactions)) == interactions)
+        #expect(throws: CSVError.self) { try DatasetCSV.parse(Array("user,item\n1,2\n".utf8)) }
         #expect(throws: CSVError.self) {
-            try Dataset.parse(Array("userId,movieId,rating,timestamp\n1,2,9,0\n".utf8))
+            try DatasetCSV.parse(Array("userId,movieId,rating,timestamp\n1,2,9,0\n".utf8))
         }
     }
 }

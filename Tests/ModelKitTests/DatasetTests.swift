@@ -35,15 +35,6 @@ import Testing
         #expect(make([0, 0, 1], [-1]) == nil)
     }
 
-    @Test func ratingsReadBackFromCSV() throws {
-        let ratings = [
-            Interaction(user: 1, item: 2, value: 4.5, timestamp: 7),
-            Interaction(user: 3, item: 4, value: 0.5, timestamp: 0),
-        ]
-        #expect(try DatasetCSV.parse(DatasetCSV.encode(ratings)) == ratings)
-        #expect(try DatasetCSV.parse(DatasetCSV.encode([])).isEmpty)
-    }
-
     @Test func eventsReadBack() {
         let event = UserEvent(kind: .rating, user: 1, movie: 50, rating: 4.5, timestamp: 99, sequence: 3)
         #expect(UserEvent(line: event.json.encoded) == event)

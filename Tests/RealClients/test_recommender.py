@@ -583,6 +583,21 @@ def test_features_are_looked_up(movies):
     assert requests.get(movies.url("features") + "/v1/queries/other.csv", timeout=10).status_code == 404
 
 
+def test_the_demo_says_how_to_ask_the_tables(movies, cluster):
+    """The printed command, as it is pasted into a shell, and other questions by the same keys."""
+    command = next(line.strip() for line in cluster.demo.splitlines() if " sql --lake s3://lake -c " in line)
+    answer = subprocess.run(["bash", "-c", command], text=True, capture_output=True, timeout=60)
+    assert answer.returncode == 0, answer.stderr
+    assert "Star Wars (1977)" in answer.stdout and "(5 rows" in answer.stdout
+    rows_are_events(movies)
+    sql = "SELECT COUNT(*) AS n, MIN(rated_at) AS first FROM ratings"
+    asked = subprocess.run([APUS, "sql", "--lake", "s3://lake", "--format", "json", "-c", sql], text=True, timeout=60,
+                           capture_output=True, env={**os.environ, **movies.keys()}, check=True)
+    found, rows = json.loads(asked.stdout), movies.rows("ratings")
+    assert found["n"] == len(rows)
+    assert datetime.datetime.fromisoformat(found["first"]) == min(row["rated_at"] for row in rows)
+
+
 def test_models_are_objects_and_a_damaged_one_is_not_taken(movies):
     s3 = movies.s3()
     names = {entry["Key"]: entry["Size"] for entry in s3.list_objects_v2(Bucket="models")["Contents"]}

@@ -116,7 +116,6 @@ actor FeatureStore: Service {
         if made.version > lookup?.version ?? -1 { lookup = made }
         counters.add("lookups_built_total")
         counters.set("lookup_version", Double(made.version))
-        try await reader.dropCopies(notIn: versions)
         return made
     }
 

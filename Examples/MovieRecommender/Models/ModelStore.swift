@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Logging
 import ModelKit
+import S3Client
 
 /// Numbered models, of which the newest is used: als-000001, als-000002, …
 protocol ModelStore: Sendable {
@@ -22,7 +23,7 @@ enum ModelPlace {
         switch place {
         case .folder(let path): FolderModels(path: path)
         case .bucket(let bucket, let prefix):
-            BucketModels(try ObjectStoreEnvironment.client(logger), bucket: bucket, prefix: prefix)
+            BucketModels(try S3Client.ofEnvironment(logger), bucket: bucket, prefix: prefix)
         }
     }
 

@@ -17,7 +17,7 @@ struct LakeOptions: ParsableArguments {
     var lake = StoragePlace.folder("./lake")
 
     @Option(
-        help: "Folder for copies of a bucket's files. (default: one of the system's for this run)",
+        help: "Folder for copies of a bucket's files. (default: the system's for what is temporary)",
         transform: VolumeFolder.resolve)
     var cache: String?
 
@@ -31,56 +31,54 @@ struct LakeOptions: ParsableArguments {
 }
 
 /// The tables of events, in a folder or a bucket, and the engine that reads and writes their rows.
-struct Lake: Sendable {
-    static let ratings = "ratings"
-    static let views = "views"
-    static let movies = "movies"
-
+final class Lake: Sendable {
+    /// The tables' names.
+    let ratings, views, movies: LakeTableName
     let place: StoragePlace
+    let tables: DeltaLake
     /// DuckDB, which reaches the tables' files and nothing else.
     let database: LakeDatabase
-    private let engine: DuckDBParquet
     private let client: S3Client?
-    /// Where copies of a bucket's files are, and whether the folder is only of this run.
-    private let cache: (path: String, isOwn: Bool)?
+    /// Where the writer of a bucket's tables has its files on their way.
+    private let work: FolderStorage?
 
-    /// Copies that no version in use needs are deleted when they are older than this.
-    private static let copyAge: Int64 = 600_000
+    /// Bytes of copies of a bucket's files.
+    private static let copies: Int64 = 4 << 30
+    /// Files that were on their way are deleted when they are older than this, in milliseconds.
+    private static let workAge: Int64 = 60_000
 
     init(_ place: StoragePlace, cache: String?, memory: Int, logger: Logger) async throws {
+        guard let ratings = LakeTableName(schema: nil, name: "ratings"),
+            let views = LakeTableName(schema: nil, name: "views"),
+            let movies = LakeTableName(schema: nil, name: "movies")
+        else { throw CommandFailure("the tables have no names") }
+        (self.ratings, self.views, self.movies) = (ratings, views, movies)
         self.place = place
-        let folder: String
-        switch place {
-        case .folder(let path):
-            folder = path
-            self.cache = nil
-            client = nil
-        case .bucket:
-            folder = cache ?? "\(FileManager.default.temporaryDirectory.path)/movies-lake-\(UUID().uuidString)"
-            self.cache = (folder, cache == nil)
-            client = try ObjectStoreEnvironment.client(logger)
-        }
         do {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            var configuration = DuckDBConfiguration(directories: [folder.hasSuffix("/") ? folder : folder + "/"])
+            var configuration = DuckDBConfiguration()
             configuration.memoryLimit = memory
             configuration.threads = 2
-            database = try await LakeDatabase.open(.duckdb, duckdb: configuration)
+            switch place {
+            case .folder(let path):
+                try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+                configuration.directories = [path.hasSuffix("/") ? path : path + "/"]
+                database = try await LakeDatabase.open(.duckdb, duckdb: configuration)
+                tables = DeltaLake(folder: path, engine: DuckDBParquet(database))
+                (client, work) = (nil, nil)
+            case .bucket(let bucket, let prefix):
+                let files = try FileCache(
+                    in: cache ?? FileManager.default.temporaryDirectory.path, capacity: Self.copies)
+                configuration.directories = [files.folder + "/"]
+                database = try await LakeDatabase.open(.duckdb, duckdb: configuration)
+                let client = try S3Client.ofEnvironment(logger)
+                tables = DeltaLake(
+                    client, bucket: bucket, prefix: prefix, cache: files, engine: DuckDBParquet(database))
+                self.client = client
+                work = FolderStorage(files.folder + "/work")
+            }
         } catch {
             throw CommandFailure("the tables of \(place) cannot be opened: \(error)")
         }
-        engine = DuckDBParquet(database)
-    }
-
-    /// A table; it need not be there.
-    func table(_ name: String) -> DeltaTable {
-        let storage: any DeltaStorage =
-            switch (place.appending(name), client, cache) {
-            case (.bucket(let bucket, let prefix), let client?, let cache?):
-                S3Storage(client, bucket: bucket, prefix: prefix, cache: "\(cache.path)/\(name)")
-            case (let place, _, _): FolderStorage("\(place)")
-            }
-        return DeltaTable(storage: storage, engine: engine)
     }
 
     /// Makes the bucket where it is not there; a folder is there already.
@@ -88,19 +86,13 @@ struct Lake: Sendable {
         if case .bucket(let bucket, _) = place { try await client?.ensureBucket(bucket) }
     }
 
-    /// Deletes copies of files that have left a table.
-    func dropCopies(of name: String, notIn snapshot: DeltaSnapshot) async throws {
-        guard let cache else { return }
-        let copies = FolderStorage("\(cache.path)/\(name)")
-        let used = Set(snapshot.files.values.map(\.location))
-        let oldest = Int64(Date().timeIntervalSince1970 * 1000) - Self.copyAge
-        let unused = try await copies.list("", after: nil).filter { !used.contains($0.path) && $0.modified < oldest }
-        try await copies.delete(unused.map(\.path))
+    /// Deletes what writing has left behind on this machine: it is in the bucket.
+    func sweep() async throws(DeltaError) {
+        guard let work else { return }
+        let oldest = Int64(Date().timeIntervalSince1970 * 1000) - Self.workAge
+        try await work.delete(try await work.list("", after: nil).filter { $0.modified < oldest }.map(\.path))
     }
 
     /// Lets the connections go.
-    func close() async {
-        try? await client?.shutdown()
-        if let cache, cache.isOwn { try? FileManager.default.removeItem(atPath: cache.path) }
-    }
+    func close() async { try? await client?.shutdown() }
 }

@@ -3,7 +3,6 @@ import ArgumentParser
 import FoundationEssentials
 import Logging
 import S3Client
-import S3Protocol
 
 /// A folder, or a bucket and a prefix in it: `./lake`, `s3://lake`, `s3://bucket/some/prefix`.
 enum StoragePlace: Sendable, Hashable, CustomStringConvertible {
@@ -26,14 +25,6 @@ enum StoragePlace: Sendable, Hashable, CustomStringConvertible {
         self = .bucket(String(name), prefix: prefix)
     }
 
-    /// A place below this one.
-    func appending(_ name: String) -> StoragePlace {
-        switch self {
-        case .folder(let path): .folder("\(path)/\(name)")
-        case .bucket(let bucket, let prefix): .bucket(bucket, prefix: "\(prefix)\(name)/")
-        }
-    }
-
     var description: String {
         switch self {
         case .folder(let path): path
@@ -42,22 +33,12 @@ enum StoragePlace: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// The S3 that the environment names, as other tools understand it, too.
-enum ObjectStoreEnvironment {
-    /// A client by `AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
-    static func client(_ logger: Logger) throws(CommandFailure) -> S3Client {
-        let environment = ProcessInfo.processInfo.environment
-        let region = environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1"
-        let credentials = environment["AWS_ACCESS_KEY_ID"].map {
-            SigV4.Credentials(
-                accessKey: $0, secret: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
-                sessionToken: environment["AWS_SESSION_TOKEN"])
-        }
+extension S3Client {
+    /// A client of the S3 that the environment names, as other tools understand it, too.
+    static func ofEnvironment(_ logger: Logger) throws(CommandFailure) -> S3Client {
         do {
             return try S3Client(
-                S3ClientConfiguration(
-                    endpoint: environment["AWS_ENDPOINT_URL"] ?? "https://s3.\(region).amazonaws.com", region: region,
-                    credentials: credentials), logger: logger)
+                S3ClientConfiguration(environment: ProcessInfo.processInfo.environment), logger: logger)
         } catch {
             throw CommandFailure("AWS_ENDPOINT_URL: \(error)")
         }

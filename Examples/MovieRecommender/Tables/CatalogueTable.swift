@@ -48,7 +48,7 @@ struct CatalogueTable: Service {
         }
         guard !lines.isEmpty else { throw CommandFailure("ingest has no movies") }
         try await lake.prepare()
-        let table = lake.table(Lake.movies)
+        let table = lake.tables.table(lake.movies)
         do throws(DeltaError) {
             try await table.create(Self.schema)
         } catch {

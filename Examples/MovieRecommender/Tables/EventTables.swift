@@ -35,8 +35,8 @@ struct EventTables: Sendable {
 
     init(_ lake: Lake) {
         self.lake = lake
-        ratings = lake.table(Lake.ratings)
-        views = lake.table(Lake.views)
+        ratings = lake.tables.table(lake.ratings)
+        views = lake.tables.table(lake.views)
     }
 
     private static func schema(_ own: [DeltaField]) -> DeltaSchema {
@@ -133,17 +133,17 @@ struct EventTables: Sendable {
 
     // MARK: Looking after the tables
 
-    /// Puts small files together where there are many; drops copies that are no longer needed.
+    /// Puts small files together where there are many.
     /// - Returns: how many files were put together.
     func compact() async throws -> Int {
         var count = 0
-        for (name, table) in [(Lake.ratings, ratings), (Lake.views, views)] {
+        for table in [ratings, views] {
             let snapshot = try await table.snapshot()
             let limit = snapshot.properties.targetFileSize() / 4 * 3
             guard snapshot.files.values.count(where: { $0.size < limit }) >= Self.compactedFiles else { continue }
             count += try await table.optimize().filesRemoved
-            try await lake.dropCopies(of: name, notIn: try await table.snapshot())
         }
+        try await lake.sweep()
         return count
     }
 
