@@ -229,8 +229,8 @@ let package = Package(
         .executableTarget(
             name: "apus-bench",
             dependencies: [
-                "ApusCore", "KubeAPI", "KubeClient", "KubeStore", .argumentParser, .hummingbird, .hummingbirdTLS,
-                .logging, .nioSSL,
+                "ApusCore", "ArrowFormat", "DeltaProtocol", "DeltaTables", "KubeAPI", "KubeClient", "KubeStore",
+                "LakeEngine", "S3Protocol", .argumentParser, .crypto, .hummingbird, .hummingbirdTLS, .logging, .nioSSL,
             ],
             path: "Benchmarks/apus-bench", swiftSettings: strict),
         .executableTarget(

@@ -9,7 +9,10 @@ import Synchronization
 struct ApusBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apus-bench", abstract: "Load generators for Apus's benchmarks.",
-        subcommands: [APIBench.self, SchedulerBench.self, CeilingBench.self])
+        subcommands: [
+            APIBench.self, SchedulerBench.self, CeilingBench.self, ObjectsBench.self, ResponderBench.self,
+            DeltaBench.self, SQLBench.self,
+        ])
 }
 
 /// Which server to load.
