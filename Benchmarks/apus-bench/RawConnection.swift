@@ -100,8 +100,7 @@ final class RawConnection {
 
     // MARK: Receiving
 
-    /// Reads an answer to its end.
-    /// - Parameter take: is given the bytes of the body.
+    /// Reads an answer to its end; `take` is given the bytes of the body.
     func answer(_ take: ((UnsafeRawBufferPointer) -> Void)? = nil) throws -> Answer {
         guard let head = try head() else { throw BenchError("the server closed the connection") }
         let words = head.prefix { $0 != 13 }.split(separator: 32)
