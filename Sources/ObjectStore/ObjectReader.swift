@@ -29,6 +29,8 @@ package final class ObjectReader: Sendable {
         /// The block of it that was read last.
         var block: Int64 = -1
         var bytes: [UInt8] = []
+        /// The block that is read ahead, once a thread gets to it; -1 for none.
+        var ahead: Int64 = -1
     }
 
     /// Bytes of the object.
@@ -87,11 +89,32 @@ package final class ObjectReader: Sendable {
         case .memory(let bytes):
             return from == 0 && to == Int64(bytes.count) ? bytes : Array(bytes[Int(from)..<Int(to)])
         case .file(let id):
-            if let bytes = state.withLockIfAvailable({ Self.cached(&$0, index, from, to) }) ?? nil { return bytes }
             guard let files else { throw ObjectStore.closed }
-            let answer = await files.readPool.run { self.readFile(index, id, from, to, files) }
+            let answer: Result<[UInt8], ObjectStoreError>?
+            if let bytes = state.withLockIfAvailable({ Self.cached(&$0, index, from, to) }) ?? nil {
+                answer = .success(bytes)
+            } else {
+                answer = await files.readPool.run { self.readFile(index, id, from, to, files) }
+            }
             guard let answer else { throw ObjectStore.closed }
-            return try answer.get()
+            let bytes = try answer.get()
+            let next = from + Int64(bytes.count)
+            if next % Int64(BodyFile.blockBytes) == 0, next < min(range.upperBound, piece.end) - piece.offset {
+                readAhead(index, id, next / Int64(BodyFile.blockBytes), files)
+            }
+            return bytes
+        }
+    }
+
+    /// Reads the next block of a file while the caller is at the one before it. Whoever asks for it meanwhile waits for
+    /// the lock; what goes wrong is said to who asks, for then it goes wrong again.
+    private func readAhead(_ index: Int, _ id: Int64, _ block: Int64, _ files: BodyFiles) {
+        guard state.withLockIfAvailable({ $0.ahead = block }) != nil else { return }
+        files.readPool.submit {
+            self.state.withLock { state in
+                guard state.ahead == block, state.piece == index else { return }
+                do throws(ObjectStoreError) { try self.load(block, of: index, id, &state, files) } catch {}
+            }
         }
     }
 
@@ -125,31 +148,39 @@ package final class ObjectReader: Sendable {
     ) -> Result<[UInt8], ObjectStoreError> {
         state.withLock { state in
             do throws(ObjectStoreError) {
-                let size = pieces[index].size
-                if state.piece != index || state.file == nil {
-                    let (file, sums) = try Self.open(id, size: size, files: files, name: name)
-                    state = State(piece: index, file: file, sums: sums)
-                }
-                guard let file = state.file else { throw ObjectStore.closed }
-                let block = from / Int64(BodyFile.blockBytes)
-                let start = block * Int64(BodyFile.blockBytes)
-                let count = Int(min(Int64(BodyFile.blockBytes), size - start))
-                let bytes = try file.read(at: start, count: count)
-                let sum = bytes.withUnsafeBytes { CRC32C.checksum($0) }
-                guard bytes.count == count, Int(block) < state.sums.sums.count, state.sums.sums[Int(block)] == sum
-                else {
-                    throw Self.damage(name, "its bytes from \(pieces[index].offset + start) on in \(file.path)")
-                }
-                state.block = block
-                state.bytes = bytes
+                // It may have been read ahead since.
+                if let bytes = Self.cached(&state, index, from, to) { return .success(bytes) }
+                try load(from / Int64(BodyFile.blockBytes), of: index, id, &state, files)
                 guard let answer = Self.cached(&state, index, from, to) else {
-                    throw Self.damage(name, "its bytes from \(from) on in \(file.path)")
+                    throw Self.damage(name, "its bytes from \(from) on in \(state.file?.path ?? name)")
                 }
                 return .success(answer)
             } catch {
                 return .failure(error)
             }
         }
+    }
+
+    /// Reads a block and checks it.
+    private func load(
+        _ block: Int64, of index: Int, _ id: Int64, _ state: inout State, _ files: BodyFiles
+    ) throws(ObjectStoreError) {
+        let size = pieces[index].size
+        state.ahead = -1
+        if state.piece != index || state.file == nil {
+            let (file, sums) = try Self.open(id, size: size, files: files, name: name)
+            state = State(piece: index, file: file, sums: sums)
+        }
+        guard let file = state.file else { throw ObjectStore.closed }
+        let start = block * Int64(BodyFile.blockBytes)
+        let count = Int(min(Int64(BodyFile.blockBytes), size - start))
+        let bytes = try file.read(at: start, count: count)
+        let sum = bytes.withUnsafeBytes { CRC32C.checksum($0) }
+        guard bytes.count == count, Int(block) < state.sums.sums.count, state.sums.sums[Int(block)] == sum else {
+            throw Self.damage(name, "its bytes from \(pieces[index].offset + start) on in \(file.path)")
+        }
+        state.block = block
+        state.bytes = bytes
     }
 
     static func damage(_ name: String, _ what: String) -> ObjectStoreError {

@@ -45,12 +45,14 @@ final class WorkPool: Sendable {
     /// Runs a job some time later; false when the pool is closed.
     @discardableResult
     func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
-        state.withLock { state in
-            guard !state.isClosed else { return false }
+        let (isAccepted, idle) = state.withLock { state -> (Bool, Int?) in
+            guard !state.isClosed else { return (false, nil) }
             state.jobs.append(job)
-            if let index = state.idle.popLast() { queues[index].async { self.drain(index) } }
-            return true
+            return (true, state.idle.popLast())
         }
+        // Not under the lock: waking a thread is a system call, and the first that it does is to take the lock.
+        if let idle { queues[idle].async { self.drain(idle) } }
+        return isAccepted
     }
 
     /// Runs a job and returns what it returns; nil when the pool is closed.

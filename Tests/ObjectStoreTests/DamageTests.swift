@@ -47,6 +47,41 @@ import Testing
         await store.close()
     }
 
+    /// The next block is read while the caller is at one: in pieces, by two readers at a time, and given up half way.
+    @Test func whatIsReadAheadIsCheckedAndIsTheSame() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.open()
+        try await store.createBucket("b", owner: "me")
+        let bytes = pattern(5_300_000)
+        try await store.put(bytes, to: "k")
+        try await withThrowingTaskGroup(of: [UInt8].self) { group in
+            for step in [1 << 20, 300_000, 1_048_575, 2 << 20] {
+                group.addTask {
+                    let (info, reader) = try await store.get(bucket: "b", key: "k")
+                    var found: [UInt8] = []
+                    while Int64(found.count) < info.size {
+                        found += try await reader.read(Int64(found.count)..<info.size, maximum: step)
+                    }
+                    return found
+                }
+            }
+            for try await found in group { #expect(found == bytes) }
+        }
+        let path = try #require(fixture.bodyFiles().first)
+        try flip(path, at: 3_200_000)
+        let (info, reader) = try await store.get(bucket: "b", key: "k")
+        var served: Int64 = 0
+        let error = await code {
+            while served < info.size { served += Int64(try await reader.read(served..<info.size).count) }
+        }
+        #expect(error == .corrupt && served == 3 << 20)
+        try flip(path, at: 3_200_000)
+        // Whoever reads no further holds nothing up.
+        let (_, given) = try await store.get(bucket: "b", key: "k")
+        #expect(try await given.read(0..<info.size).count == 1 << 20)
+        await store.close()
+    }
+
     /// Bits of the database turned at many places: what is read is what was written, or an error.
     @Test func flippedBytesOfTheDatabaseAreNeverServed() async throws {
         let fixture = try StoreFixture()

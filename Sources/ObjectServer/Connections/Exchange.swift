@@ -145,10 +145,10 @@ final class Exchange {
     var wantsBody: Bool { head.method != .HEAD }
 
     /// Sends more of the answer's body. Returns when there is room for more.
-    func send(_ bytes: ArraySlice<UInt8>) async throws {
-        owed -= Int64(bytes.count)
-        sent += Int64(bytes.count)
-        try await connection.write(ByteBuffer(bytes: bytes))
+    func send(_ bytes: ByteBuffer) async throws {
+        owed -= Int64(bytes.readableBytes)
+        sent += Int64(bytes.readableBytes)
+        try await connection.write(bytes)
     }
 
     /// The answer is complete. One that is not can only be cut off.

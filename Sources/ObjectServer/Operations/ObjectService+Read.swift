@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import NIOCore
 import ObjectStore
 import S3Protocol
 
@@ -24,25 +25,31 @@ extension ObjectService {
         guard let (head, range) = try await readable(call, info) else { return }
         guard !range.isEmpty else { return try await call.exchange.send(head) }
         let size = range.upperBound - range.lowerBound
-        let share = size <= Self.freeBytes ? nil : try await budget.take(Self.block)
+        // The block that is sent, and the one that is read meanwhile.
+        let share = size <= Self.freeBytes ? nil : try await budget.take(2 * Self.block)
         defer { withExtendedLifetime(share) {} }
         var position = range.lowerBound
         // Damage at the beginning is still an error with a document.
-        var bytes = try await reader.read(position..<range.upperBound, maximum: Self.block)
-        position += Int64(bytes.count)
-        try await call.exchange.send(head, length: size, first: bytes[...])
+        let first = try await reader.read(position..<range.upperBound, maximum: Self.block)
+        position += Int64(first.count)
+        try await call.exchange.send(head, length: size, first: first[...])
         do {
             while position < range.upperBound {
-                bytes = try await reader.read(position..<range.upperBound, maximum: Self.block)
-                guard !bytes.isEmpty else { break }
-                position += Int64(bytes.count)
-                try await call.exchange.send(bytes[...])
+                let bytes = try await Self.buffer(reader, position..<range.upperBound)
+                guard bytes.readableBytes > 0 else { break }
+                position += Int64(bytes.readableBytes)
+                try await call.exchange.send(bytes)
             }
         } catch let error as ObjectStoreError {
             note(error, call.request.resource, call.exchange.id)
             return call.exchange.cutOff()
         }
         try await call.exchange.end()
+    }
+
+    /// The next block as it is sent; the reader's array is let go of before the client is waited for.
+    private static func buffer(_ reader: ObjectReader, _ range: Range<Int64>) async throws -> ByteBuffer {
+        ByteBuffer(bytes: try await reader.read(range, maximum: block))
     }
 
     /// HeadObject.
