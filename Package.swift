@@ -211,8 +211,9 @@ let package = Package(
         module(
             "ApusApp",
             [
-                "ApusCore", "KubeAPI", "AccessControl", "KubeStore", "KubeServer", "KubeClient", "ControllerRuntime",
-                "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy", "EventBroker",
+                "ApusCore", "CMalloc", "KubeAPI", "AccessControl", "KubeStore", "KubeServer", "KubeClient",
+                "ControllerRuntime", "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy",
+                "EventBroker",
                 "EventOperators", "KafkaClient", "Listening", "ObjectServer", "ObjectStore", "ServiceHTTP",
                 "YAMLFormat", .logging, .nioSSL,
                 .serviceLifecycle, .unixSignals,

@@ -60,6 +60,7 @@ package struct ObjectsRole: Sendable {
     /// - Throws: when the folder, the keys, the certificate or the address cannot be used; the description says what
     ///   to do.
     package func run(onReady: @escaping @Sendable (String) async -> Void) async throws {
+        ProgramMemory.prepareForBuffers()
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         do {
             try FileManager.default.createDirectory(
@@ -88,9 +89,11 @@ package struct ObjectsRole: Sendable {
                             try? await Task.sleep(for: Self.maintenance)
                             guard !Task.isCancelled else { return }
                             await ObjectMaintenance.run(store, now: clock(), logger: logger)
+                            ProgramMemory.giveBackFree()
                         }
                     }
                     try await server.run(until: stop.stream) { [host] port in
+                        ProgramMemory.giveBackCode()
                         await onReady(ListenAddress.text(host: host, port: port))
                     }
                     group.cancelAll()

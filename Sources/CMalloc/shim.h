@@ -4,3 +4,4 @@
 
 // Of <malloc.h>, which Swift's own module of the C library leaves out.
 int malloc_trim(size_t pad);
+int mallopt(int parameter, int value);
