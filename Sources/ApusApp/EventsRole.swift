@@ -82,6 +82,7 @@ package struct EventsRole: Sendable {
                     }
                     group.addTask { [host] in
                         try await server.run { port in
+                            ProgramMemory.giveBackCode()
                             await onReady(ListenAddress.text(host: host, port: port))
                         }
                     }
