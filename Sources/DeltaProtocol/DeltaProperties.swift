@@ -39,6 +39,13 @@ package struct DeltaProperties: Sendable {
             }
         }
         let properties = DeltaProperties(configuration)
+        // Every change here is serialisable, which is as strict as any level that a table can ask for.
+        let levels = ["Serializable", "WriteSerializable", "SnapshotIsolation"]
+        if let level = configuration["delta.isolationLevel"], !levels.contains(level) {
+            throw DeltaError(
+                .unsupportedWriterFeature,
+                "the table's property delta.isolationLevel = \(level.prefix(64)) is not known here: nothing is written")
+        }
         _ = try properties.checkpointInterval()
         _ = try properties.deletedFileRetention()
         _ = try properties.logRetention()

@@ -3,9 +3,11 @@
 /// Which tables can be read and written here; all others are refused by the feature's name (protocol, "Table
 /// Features").
 package enum DeltaFeatures {
-    /// Features of readers that are known.
+    /// Features of readers that are known. Types that were widened ask only that older files' values are converted,
+    /// which every read does.
     package static let readable: Set<String> = [
-        "columnMapping", "deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck",
+        "columnMapping", "deletionVectors", "timestampNtz", "typeWidening", "typeWidening-preview", "v2Checkpoint",
+        "vacuumProtocolCheck",
     ]
     /// Features of writers that are kept when they are listed; some only until they are in use, see `checkWrite`.
     package static let writable: Set<String> = [

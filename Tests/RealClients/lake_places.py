@@ -57,8 +57,8 @@ class Table:
 
     # Sail: each call is a session of its own that knows the table as `t`.
 
-    def sail(self, *statements, columns=""):
-        statements = [f"CREATE TABLE t {columns} USING delta LOCATION '{self.location}'", *statements]
+    def sail(self, *statements, columns="", more=""):
+        statements = [f"CREATE TABLE t {columns} USING delta LOCATION '{self.location}' {more}", *statements]
         done = subprocess.run(
             [APUS, "sql", "--engine", "profile://sail", "--format", "arrow",
              *(part for statement in statements for part in ("-c", statement))],

@@ -2,7 +2,9 @@
 """`apus lake`, Sail, deltalake and DuckDB write one table at once, in a folder and in a bucket, while all of them read:
 no row is lost or doubled, and each state that a reader sees is one that was committed. APUS_LAKE_ROUNDS for more."""
 import collections
+import json
 import os
+import pathlib
 import threading
 import time
 
@@ -199,3 +201,102 @@ def test_overwriting_at_once(place):  # noqa: F811
     states = [tuple(sorted({(row["who"], row["round"]) for row in table.deltalake_rows(version)})) for version in range(1, versions + 1)]
     assert sorted(states) == sorted(((who, number),) for who in bodies for number in range(ROUNDS))
     assert sorted(row["line"] for row in table.sail_rows()) == list(range(5))
+
+
+def test_deletion_vectors_and_rewrites_at_once(places):  # noqa: F811
+    """Sail marks rows as deleted in files that we rewrite at the same time: no deleted row comes back, no update is lost."""
+    table = places["folder"].table()
+    table.sail("INSERT INTO t SELECT id, CAST(0 AS BIGINT) FROM range(100)", columns="(id BIGINT, hits BIGINT)",
+               more="TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    failures = []
+
+    def deletes():
+        for number in range(min(ROUNDS * 2, 30)):
+            until_done(lambda: table.sail(f"DELETE FROM t WHERE id % 50 = {number}"))
+
+    def updates():
+        for _ in range(ROUNDS):
+            table.apus("update", "--set", "hits=hits + 1", "--where", "id >= 30")
+
+    def rewrites():
+        for _ in range(ROUNDS):
+            table.apus("append", "--query", "SELECT 1049::BIGINT AS id, 0::BIGINT AS hits")
+            table.apus("optimize")
+
+    def guarded(body):
+        try:
+            body()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(body,)) for body in (deletes, updates, rewrites)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+    gone = {number + 50 * half for number in range(min(ROUNDS * 2, 30)) for half in (0, 1)}
+    for rows in (table.apus_rows(), table.sail_rows(), table.duckdb_rows(table.duckdb())):
+        assert sorted(row["id"] for row in rows) == [id for id in range(100) if id not in gone] + [1049] * ROUNDS
+        assert all(row["hits"] == (ROUNDS if row["id"] >= 30 else 0) for row in rows if row["id"] < 1000)
+    assert any("deletionVector" in line for line in log_lines(table))
+
+
+def log_lines(table):
+    return [line for file in sorted(pathlib.Path(table.location, "_delta_log").glob("*.json"))
+            for line in file.read_text().splitlines()]
+
+
+def test_checkpoints_and_vacuum_while_others_read(places):  # noqa: F811
+    """Old files go while the table is written, checkpointed and read; no reader misses one that it needs."""
+    table = places["folder"].table()
+    folder = pathlib.Path(table.location)
+    table.apus("create", "--like", "SELECT 1::BIGINT AS round, 1::BIGINT AS line", "--property", "delta.checkpointInterval=3")
+    for number in range(6):
+        table.apus("append", "--overwrite", "--query", f"SELECT {-number}::BIGINT AS round, range AS line FROM range(20)")
+    # As if it had all been two weeks ago.
+    age = 14 * 86_400
+    for file in sorted((folder / "_delta_log").glob("*.json")):
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        for line in lines:
+            if "remove" in line:
+                line["remove"]["deletionTimestamp"] -= age * 1000
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for file in (folder / "_delta_log").glob("*checkpoint*"):
+        file.unlink()
+    for file in folder.glob("*.parquet"):
+        os.utime(file, (time.time() - age,) * 2)
+    old = {file.name for file in folder.glob("*.parquet")}
+    failures, done = [], threading.Event()
+
+    def looping(body):
+        def loop():
+            try:
+                while not done.is_set():
+                    body()
+            except BaseException as error:
+                failures.append(error)
+        return threading.Thread(target=loop)
+
+    def read(rows):
+        def once():
+            seen = rows()
+            assert len({row["round"] for row in seen}) == 1 and sorted(row["line"] for row in seen) == list(range(20)), seen
+        return once
+
+    duck = table.duckdb()
+    threads = [looping(body) for body in (
+        read(table.apus_rows), read(table.deltalake_rows), read(lambda: table.duckdb_rows(duck)), read(table.sail_rows),
+        lambda: table.apus("vacuum"), lambda: table.apus("checkpoint"))]
+    for thread in threads:
+        thread.start()
+    for number in range(1, ROUNDS * 3):
+        table.apus("append", "--overwrite", "--query", f"SELECT {number}::BIGINT AS round, range AS line FROM range(20)")
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+    table.apus("vacuum")
+    left = {file.name for file in folder.glob("*.parquet")}
+    # The one that was in the table when the rounds began went only then.
+    assert len(old & left) == 1 and len(left) == ROUNDS * 3

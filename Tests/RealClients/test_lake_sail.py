@@ -102,3 +102,51 @@ def test_a_schema_that_grows(place):  # noqa: F811
     assert [(row["id"], row["score"]) for row in by("id", table.sail_rows())] == [(1, None), (2, 0.5)]
     table.sail("INSERT INTO t VALUES (3, 'c', CAST(1 AS DOUBLE))")
     assert [row["score"] for row in by("id", table.apus_rows())] == [None, 0.5, 1]
+
+
+FEATURES = {
+    "columns mapped by name": "'delta.columnMapping.mode' = 'name'",
+    "columns mapped by number": "'delta.columnMapping.mode' = 'id'",
+    "deletion vectors": "'delta.enableDeletionVectors' = 'true'",
+    "checkpoints of the second kind": "'delta.checkpointPolicy' = 'v2', 'delta.checkpointInterval' = '2'",
+    "times of commits": "'delta.enableInCommitTimestamps' = 'true'",
+    "all of them": "'delta.columnMapping.mode' = 'name', 'delta.enableDeletionVectors' = 'true', "
+                   "'delta.checkpointPolicy' = 'v2', 'delta.checkpointInterval' = '2', 'delta.enableInCommitTimestamps' = 'true'",
+}
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_features_that_sail_writes(places, name):  # noqa: F811
+    """Sail is a writer of what deltalake and we only read; DuckDB reads beside us."""
+    table = places["folder"].table()
+    table.sail(
+        """INSERT INTO t SELECT id, CONCAT('w', CAST(id AS STRING)), NAMED_STRUCT('a', CAST(id AS INT), 'B', 'x'),
+           CASE WHEN id % 2 = 0 THEN 'even' END FROM range(1000)""",
+        "DELETE FROM t WHERE id % 10 = 3",
+        "INSERT INTO t SELECT id + 2000, 'z', NULL, 'odd' FROM range(3)",
+        "DELETE FROM t WHERE id = 2001 OR id = 4",
+        columns="(id BIGINT, `a who` STRING, st STRUCT<a: INT, B: STRING>, p STRING)",
+        more=f"PARTITIONED BY (p) TBLPROPERTIES ({FEATURES[name]})")
+    ours = by("id", table.apus_rows())
+    assert ours == by("id", table.sail_rows())
+    # DuckDB 1.5.5 reads no values of partitions in these tables where columns are mapped.
+    left_out = {"p"} if "columnMapping" in FEATURES[name] else set()
+    theirs = by("id", table.duckdb_rows(table.duckdb()))
+    assert all({**row, **{column: None for column in left_out}} == other for row, other in zip(ours, theirs, strict=True))
+    assert [row["id"] for row in ours] == [id for id in range(1000) if id % 10 != 3 and id != 4] + [2000, 2002]
+    assert ours[4] == {"id": 6, "a who": "w6", "st": {"a": 6, "B": "x"}, "p": "even"}
+    # What was there before deletions, by version and by time.
+    assert len(table.apus_rows("--version", "1")) == 1000
+    times = {int(line.split()[0]): line.split()[1] for line in table.apus("history").splitlines()[1:]}
+    assert len(table.apus_rows("--time", times[2])) == 900
+    changed = table.apus("update", "--set", "a who='changed'", "--where", "id = 7", check=False)
+    if "columnMapping" in FEATURES[name]:
+        assert changed.returncode == 1 and "columnMapping" in changed.stderr
+        return
+    assert changed.returncode == 0, changed.stderr
+    table.apus("append", "--query", "SELECT 5000::BIGINT AS id, 'new' AS \"a who\"")
+    table.sail("DELETE FROM t WHERE id = 8")
+    table.apus("optimize")
+    ours = by("id", table.apus_rows())
+    assert ours == by("id", table.sail_rows()) == by("id", table.duckdb_rows(table.duckdb()))
+    assert {row["id"]: row["a who"] for row in ours if row["id"] in (7, 8, 5000)} == {7: "changed", 5000: "new"}
