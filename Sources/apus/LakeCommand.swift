@@ -174,8 +174,8 @@ struct LakeRowsCommand: AsyncParsableCommand {
             let rows = try await table.query(try await version.snapshot(table))
             let printed = try await table.texts(
                 """
-                SELECT CAST(to_json(t) AS VARCHAR) FROM (SELECT * FROM (\(rows)) \
-                WHERE \(`where` ?? "true") LIMIT \(max(limit, 0))) t
+                SELECT CAST(to_json(__apus_row) AS VARCHAR) FROM (SELECT * FROM (\(rows)) \
+                WHERE (\(`where` ?? "true")) LIMIT \(max(limit, 0))) __apus_row
                 """)
             for row in printed { print((row.first ?? nil) ?? "") }
         }
