@@ -6,7 +6,7 @@ SHELL := /bin/bash
 RELEASE_FLAGS := -c release --static-swift-stdlib
 RELEASE := .build/release
 
-.PHONY: demo test test-spark bench build release clean lint unit clients
+.PHONY: demo test test-spark delta-golden bench build release clean lint unit clients
 
 demo:
 	scripts/bootstrap build
@@ -57,6 +57,10 @@ bench:
 	$(MAKE) release
 	swift build $(RELEASE_FLAGS) --product apus-bench
 	.venv/bin/python Benchmarks/run.py
+
+# The public acceptance tables of Delta Lake (delta-io/delta-kernel-rs, from GitHub or from DELTA_GOLDEN), read and compared.
+delta-golden: build
+	.venv/bin/python scripts/delta-golden
 
 clean:
 	rm -rf .build .venv .cache

@@ -126,11 +126,11 @@ struct FeatureTests {
                     == nil)
         }
         let unknown = DeltaProtocolVersions(
-            minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ["deletionVectors", "typeWidening", "zzz"],
-            writerFeatures: ["deletionVectors", "typeWidening", "zzz"])
+            minReaderVersion: 3, minWriterVersion: 7, readerFeatures: ["deletionVectors", "variantType", "zzz"],
+            writerFeatures: ["deletionVectors", "variantType", "zzz"])
         let error = refusal { () throws(DeltaError) in try DeltaFeatures.checkRead(unknown) }
         #expect(error?.code == .unsupportedReaderFeature)
-        #expect(error?.message.hasSuffix("typeWidening, zzz") == true)
+        #expect(error?.message.hasSuffix("variantType, zzz") == true)
         #expect(
             refusal { () throws(DeltaError) in try DeltaFeatures.checkRead(.init(minReaderVersion: 4)) }?.code
                 == .unsupportedReaderFeature)

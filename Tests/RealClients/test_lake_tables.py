@@ -210,7 +210,7 @@ def test_optimize_and_vacuum(lake):
 
 
 @pytest.mark.parametrize("protocol, named", [
-    ({"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["typeWidening"], "writerFeatures": ["typeWidening"]}, "typeWidening"),
+    ({"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["variantType"], "writerFeatures": ["variantType"]}, "variantType"),
     ({"minReaderVersion": 9, "minWriterVersion": 2}, "version 9"),
     ({"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["rowTracking"]}, "rowTracking"),
 ])
