@@ -155,10 +155,8 @@ let package = Package(
         module(
             "ObjectServer",
             [
-                "ApusCore", "ByteCodes", "DataFolders", "Listening", "S3Protocol", "ObjectStore", .crypto, .logging,
-                .nioCore,
-                .nioHTTP1, .nioPosix,
-                .nioSSL,
+                "ApusCore", "ByteCodes", "DataFolders", "Listening", "S3Protocol", "ObjectStore", "ServiceHTTP", .crypto,
+                .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
             ]),
         module(
             "S3Client",
@@ -205,7 +203,12 @@ let package = Package(
                 .logging,
             ]),
 
-        module("ObjectOperators", ["ApusCore", "S3Client", "KubeAPI", "KubeClient", "ControllerRuntime"]),
+        module(
+            "ObjectOperators",
+            [
+                "ApusCore", "ByteCodes", "S3Client", "S3Protocol", "KubeAPI", "KubeClient", "ControllerRuntime",
+                .logging,
+            ]),
 
         // 6 App
         module(
@@ -213,9 +216,8 @@ let package = Package(
             [
                 "ApusCore", "CMalloc", "KubeAPI", "AccessControl", "KubeStore", "KubeServer", "KubeClient",
                 "ControllerRuntime", "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy",
-                "EventBroker",
-                "EventOperators", "KafkaClient", "Listening", "ObjectServer", "ObjectStore", "ServiceHTTP",
-                "YAMLFormat", .logging, .nioSSL,
+                "EventBroker", "DataFolders", "EventOperators", "KafkaClient", "Listening", "ObjectOperators",
+                "ObjectServer", "ObjectStore", "S3Client", "ServiceHTTP", "YAMLFormat", .logging, .nioSSL,
                 .serviceLifecycle, .unixSignals,
             ]),
         .executableTarget(
@@ -300,7 +302,7 @@ let package = Package(
         tests("SQLServer", ["ApusCore"]),
         tests("IcebergProtocol", ["ApusCore"]),
         tests("IcebergCatalog", ["ApusCore"]),
-        tests("ObjectOperators", ["ApusCore", "KubeAPI"]),
+        tests("ObjectOperators", ["ApusCore", "ByteCodes", "KubeAPI", "S3Protocol"]),
         tests("ServiceProxy", ["ApusCore", "KubeAPI", .nioCore, .nioPosix]),
     ],
     cxxLanguageStandard: .cxx17

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+package import KubeClient
 import Listening
 package import Logging
 package import ObjectServer
 import ObjectStore
+import ServiceHTTP
 import UnixSignals
 
 /// The server of objects, alone in the foreground.
 package struct ObjectsRole: Sendable {
-    /// How often expired objects and abandoned uploads are looked for.
-    private static let maintenance: Duration = .seconds(60)
-
     /// Who may do everything.
     package struct Root: Sendable {
         /// The access key.
@@ -24,35 +23,61 @@ package struct ObjectsRole: Sendable {
         }
     }
 
+    /// Where Secrets are that are access keys.
+    package struct KeySecrets: Sendable {
+        /// The API server.
+        package var kubeconfig: Kubeconfig
+        /// Their namespace; empty for all.
+        package var namespace: String
+
+        package init(kubeconfig: Kubeconfig, namespace: String) {
+            self.kubeconfig = kubeconfig
+            self.namespace = namespace
+        }
+    }
+
+    /// What is beside the server itself.
+    package struct Options: Sendable {
+        /// More access keys, in JSON; nil for none.
+        package var keysFile: String?
+        /// Secrets that are access keys; nil for none.
+        package var keySecrets: KeySecrets?
+        /// Files of TLS; nil for connections without it.
+        package var certificate: ServerCertificate?
+        /// Where to show metrics over HTTP; nil for nowhere.
+        package var metrics: (host: String, port: Int)?
+        /// How often expired objects and abandoned uploads are looked for.
+        package var maintenanceInterval: Duration = .seconds(60)
+
+        package init() {}
+    }
+
     private let folder: String
     private let root: Root?
-    private let keysFile: String?
     private let configuration: ObjectServerConfiguration
     private let host: String
     private let port: Int
-    private let certificate: ServerCertificate?
+    private let options: Options
     private let logger: Logger
 
     /// - Parameters:
     ///   - folder: where the objects are kept.
     ///   - root: who may do everything; nil for a key that is made at the first start and kept in the folder.
-    ///   - keysFile: more access keys, in JSON.
     ///   - configuration: limits of the server.
     ///   - host: where to listen.
     ///   - port: where to listen.
-    ///   - certificate: files of TLS; nil for connections without it.
+    ///   - options: what is beside the server.
     ///   - logger: for what happens.
     package init(
-        folder: String, root: Root?, keysFile: String?, configuration: ObjectServerConfiguration, host: String,
-        port: Int, certificate: ServerCertificate?, logger: Logger
+        folder: String, root: Root?, configuration: ObjectServerConfiguration, host: String, port: Int,
+        options: Options = Options(), logger: Logger
     ) {
         self.folder = folder
         self.root = root
-        self.keysFile = keysFile
         self.configuration = configuration
         self.host = host
         self.port = port
-        self.certificate = certificate
+        self.options = options
         self.logger = logger
     }
 
@@ -68,13 +93,18 @@ package struct ObjectsRole: Sendable {
         } catch {
             throw PlatformError("the folder \(folder) cannot be made: \(error); choose another --data-dir")
         }
-        let keys = try AccessKeys(root: try rootKey(), file: keysFile)
-        let tls = try certificate.map { try $0.context() }
+        let keys = try AccessKeys(root: try rootKey(), file: options.keysFile)
+        let tls = try options.certificate.map { try $0.context() }
         let clock: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
         let store = try await ObjectStore.open(folder: folder, logger: logger, clock: clock)
         let server = ObjectServer(
             store: store, keys: keys, configuration: configuration, host: host, port: port, tls: tls, clock: clock,
             logger: logger)
+        let follower = options.keySecrets.map {
+            KeySecretsFollower(
+                kubeconfig: $0.kubeconfig, namespace: $0.namespace, keys: keys, folder: folder, logger: logger)
+        }
+        follower?.restore()
         let stop = AsyncStream.makeStream(of: Void.self)
         let result: Result<Void, any Error>
         do {
@@ -86,11 +116,15 @@ package struct ObjectsRole: Sendable {
                     }
                     group.addTask {
                         while !Task.isCancelled {
-                            try? await Task.sleep(for: Self.maintenance)
+                            try? await Task.sleep(for: options.maintenanceInterval)
                             guard !Task.isCancelled else { return }
                             await ObjectMaintenance.run(store, now: clock(), logger: logger)
                             ProgramMemory.giveBackFree()
                         }
+                    }
+                    if let follower { group.addTask { try await follower.run() } }
+                    if let metrics = options.metrics {
+                        try await show(metrics, in: &group) { await server.metricsText() }
                     }
                     try await server.run(until: stop.stream) { [host] port in
                         ProgramMemory.giveBackCode()
@@ -103,6 +137,25 @@ package struct ObjectsRole: Sendable {
         }
         await store.close()
         try result.get()
+    }
+
+    /// Returns once metrics are shown.
+    private func show(
+        _ metrics: (host: String, port: Int), in group: inout ThrowingTaskGroup<Void, any Error>,
+        _ text: @escaping @Sendable () async -> String
+    ) async throws {
+        let shown = MetricsEndpoint(host: metrics.host, port: metrics.port, logger: logger, text: text)
+        let bound = AsyncStream.makeStream(of: Int.self)
+        group.addTask {
+            defer { bound.continuation.finish() }
+            try await shown.run { bound.continuation.yield($0) }
+        }
+        for await port in bound.stream {
+            logger.notice("metrics", metadata: ["at": "http://\(metrics.host):\(port)/metrics"])
+            return
+        }
+        // It ended before it listened, and says why.
+        try await group.next()
     }
 
     private func rootKey() throws -> AccessKey {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package import KubeAPI
 package import Logging
+import Synchronization
 
 /// What a reconciler wants next.
 package struct ReconcileResult: Sendable {
@@ -54,6 +55,7 @@ package struct Controller: Sendable {
     private let workers: Int
     private let logger: Logger
     private let queue = WorkQueue<ObjectKey>()
+    private let turns = Turns()
 
     /// - Parameters:
     ///   - name: appears in logs.
@@ -95,6 +97,7 @@ package struct Controller: Sendable {
     private func work() async {
         await withDiscardingTaskGroup { delays in
             while let key = await queue.next() {
+                let turn = turns.begin(key)
                 var delay: Duration?
                 do {
                     delay = try await reconciler.reconcile(key).requeueAfter
@@ -110,13 +113,42 @@ package struct Controller: Sendable {
                 queue.done(key)
                 if let delay {
                     queue.retried()
-                    delays.addTask { [queue] in
-                        guard (try? await Task.sleep(for: delay)) != nil else { return }
+                    delays.addTask { [queue, turns] in
+                        guard (try? await Task.sleep(for: delay)) != nil, turns.isLast(turn, of: key) else { return }
                         queue.add(key)
                     }
+                } else {
+                    turns.end(turn, of: key)
                 }
             }
             delays.cancelAll()
+        }
+    }
+}
+
+/// Which turn of an object was its last: only that one brings it again later, however often it changed meanwhile.
+private final class Turns: Sendable {
+    private struct State {
+        var next: UInt64 = 0
+        var last: [ObjectKey: UInt64] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    func begin(_ key: ObjectKey) -> UInt64 {
+        state.withLock { state in
+            state.next += 1
+            state.last[key] = state.next
+            return state.next
+        }
+    }
+
+    func isLast(_ turn: UInt64, of key: ObjectKey) -> Bool { state.withLock { $0.last[key] == turn } }
+
+    /// Nothing will come of the turn.
+    func end(_ turn: UInt64, of key: ObjectKey) {
+        state.withLock { state in
+            if state.last[key] == turn { state.last[key] = nil }
         }
     }
 }

@@ -59,6 +59,11 @@ package struct Kubeconfig: Sendable {
         var config = Kubeconfig(server: "https://\(host.contains(":") ? "[\(host)]" : host):\(port)")
         config.certificateAuthority = FileManager.default.contents(atPath: "\(folder)/ca.crt").map { [UInt8]($0) }
         config.tokenFile = "\(folder)/token"
+        if let data = FileManager.default.contents(atPath: "\(folder)/namespace"),
+            let namespace = String(validating: data, as: UTF8.self), !namespace.isEmpty
+        {
+            config.namespace = namespace
+        }
         return config
     }
 

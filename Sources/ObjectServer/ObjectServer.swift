@@ -17,7 +17,9 @@ package struct ObjectServer: Sendable {
 
     private let configuration: ObjectServerConfiguration
     private let keys: AccessKeys
-    private let service: ObjectService
+    let service: ObjectService
+    /// The connections that are open.
+    let open = OpenConnections()
     private let host: String
     private let port: Int
     private let tls: NIOSSLContext?
@@ -57,7 +59,6 @@ package struct ObjectServer: Sendable {
         until stop: AsyncStream<Void>, onBound: @escaping @Sendable (Int) async -> Void
     ) async throws {
         let listener = try await listen()
-        let open = OpenConnections()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await open.watch(every: configuration.watchInterval) }
             group.addTask { await keys.watch(logger: logger) }

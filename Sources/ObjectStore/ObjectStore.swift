@@ -9,6 +9,7 @@ package import Logging
 /// `data`. Every change is durable when the call that makes it returns, and every read sees all of those. See
 /// docs/formats/objects.md.
 package final class ObjectStore: Sendable {
+    let folder: String
     let configuration: ObjectStoreConfiguration
     let clock: @Sendable () -> Int64
     let files: BodyFiles
@@ -41,6 +42,7 @@ package final class ObjectStore: Sendable {
         } catch {
             throw ObjectStoreError(.storage, "\(folder) cannot be opened: \(error)")
         }
+        self.folder = folder
         self.configuration = configuration
         self.clock = clock
     }

@@ -22,6 +22,7 @@ final class StoreWriter: Sendable {
     }
 
     private let inbox = Mutex(Inbox())
+    private let sizes = Mutex(CommitSizes())
     private let thread = DispatchQueue(label: "apus.objectstore.writer", qos: .userInitiated)
     private let connection: SQLConnection
     private let files: BodyFiles
@@ -41,6 +42,9 @@ final class StoreWriter: Sendable {
         self.folder = folder
         self.logger = logger
     }
+
+    /// How many changes commits had.
+    var commitSizes: CommitSizes { sizes.withLock { $0 } }
 
     /// Returns once the mutation is durable and visible, or refused. Not cancellable.
     ///
@@ -150,6 +154,7 @@ final class StoreWriter: Sendable {
             for pending in batch { pending.answer(failure) }
             return
         }
+        sizes.withLock { $0.add(batch.count) }
         buckets.publish(transaction.buckets)
         for body in transaction.kept { body.keep() }
         files.remove(transaction.removedFiles)

@@ -3,11 +3,15 @@ import ByteCodes
 package import S3Protocol
 
 extension S3Client {
+    /// - Parameters:
+    ///   - name: of the bucket.
+    ///   - location: where it is to be made; nil for the client's region.
     /// - Throws: `BucketAlreadyOwnedByYou`, `BucketAlreadyExists`, `InvalidBucketName`, and what S3 answers.
-    package func createBucket(_ name: String) async throws(S3Error) {
+    package func createBucket(_ name: String, location: String? = nil) async throws(S3Error) {
         var call = S3Call("PUT", bucket: name)
-        if configuration.region != "us-east-1" {
-            call.setBody(S3Documents.CreateBucketConfiguration(location: configuration.region).xml())
+        // That one is where buckets are made that say nothing (CreateBucket), and is not said.
+        if let location = location ?? (configuration.region == "us-east-1" ? nil : configuration.region) {
+            call.setBody(S3Documents.CreateBucketConfiguration(location: location).xml())
         }
         _ = try await send(call).bytes(64 << 10)
     }

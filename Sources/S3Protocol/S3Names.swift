@@ -39,6 +39,23 @@ package enum S3Names {
         return nil
     }
 
+    /// Why an access key of this server cannot be one; nil for one that can.
+    ///
+    /// - `secret`: what its requests are signed with.
+    package static func accessKeyProblem(_ id: String, secret: String) -> String? {
+        let isWord = id.utf8.allSatisfy {
+            (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 45 || $0 == 46
+                || $0 == 95
+        }
+        guard (3...128).contains(id.utf8.count), isWord else {
+            return "the access key '\(id.prefix(140))' is not 3 to 128 letters, digits, '-', '.' and '_'"
+        }
+        guard (8...256).contains(secret.utf8.count), secret.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            return "the secret of access key '\(id)' is not 8 to 256 characters of ASCII without spaces"
+        }
+        return nil
+    }
+
     /// - Throws: `KeyTooLongError`; `InvalidURI` where `..` segments lead out of the bucket, and for NUL.
     package static func checkKey(_ key: String) throws(S3Error) {
         guard key.utf8.count <= maximumKey else {

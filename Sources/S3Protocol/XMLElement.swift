@@ -37,6 +37,13 @@ package struct XMLElement: Sendable, Equatable {
 
     package func children(_ name: String) -> [XMLElement] { children.filter { $0.name == name } }
 
+    /// The element as a document.
+    package func document(namespace: String? = nil) -> [UInt8] {
+        var writer = XMLWriter()
+        writer.tree(self, namespace: namespace)
+        return writer.bytes
+    }
+
     /// Reads a document.
     ///
     /// - Throws: `MalformedXML` for what is not well formed, has a document type (so no entities of its own), or is more

@@ -81,6 +81,23 @@ package struct XMLWriter: Sendable {
         close(element)
     }
 
+    /// An element with all that is in it, of names that are not known at compile time.
+    package mutating func tree(_ element: XMLElement, namespace: String? = nil) {
+        raw("<")
+        bytes.append(contentsOf: element.name.utf8)
+        if let namespace {
+            raw(" xmlns=\"")
+            bytes.append(contentsOf: namespace.utf8)
+            raw("\"")
+        }
+        raw(">")
+        escape(element.text)
+        for child in element.children { tree(child) }
+        raw("</")
+        bytes.append(contentsOf: element.name.utf8)
+        raw(">")
+    }
+
     /// Bytes that are XML already.
     package mutating func verbatim(_ xml: some Sequence<UInt8>) { bytes.append(contentsOf: xml) }
 

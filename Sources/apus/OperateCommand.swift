@@ -9,7 +9,7 @@ import KubeClient
 struct OperateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "operate", abstract: "Run one operator of custom resources alone in the foreground.",
-        subcommands: [OperateEventsCommand.self])
+        subcommands: [OperateEventsCommand.self, OperateObjectsCommand.self])
 }
 
 /// `apus operate events`.
@@ -39,7 +39,7 @@ struct OperateEventsCommand: AsyncParsableCommand {
         let namespace = settings.value("namespace", namespace) ?? ""
         try await reporting {
             let role = EventOperatorRole(
-                kubeconfig: try Self.kubeconfig(file), kafka: kafka, cluster: cluster, namespace: namespace,
+                kubeconfig: try .ofOperator(file), kafka: kafka, cluster: cluster, namespace: namespace,
                 logger: logger)
             try await role.run { address in
                 print("ready events-operator \(address)")
@@ -48,7 +48,11 @@ struct OperateEventsCommand: AsyncParsableCommand {
         }
     }
 
-    private static func kubeconfig(_ file: String?) throws -> Kubeconfig {
+}
+
+extension Kubeconfig {
+    /// That of a file where one is given, else the pod's own, else as kubectl.
+    static func ofOperator(_ file: String?) throws -> Kubeconfig {
         let environment = ProcessInfo.processInfo.environment
         if file == nil, environment["KUBECONFIG"] == nil, environment["KUBERNETES_SERVICE_HOST"] != nil {
             return try Kubeconfig.inPod()

@@ -3,6 +3,7 @@ import ApusApp
 import ApusCore
 import ArgumentParser
 import Foundation
+import KubeClient
 import ObjectServer
 
 /// `apus serve objects`.
@@ -16,7 +17,8 @@ struct ServeObjectsCommand: AsyncParsableCommand {
             Requests are signed. The root key is --access-key with the secret in APUS_SECRET_KEY or in \
             --secret-key-file; without them one is made at the first start and kept in DATA-DIR/credentials.json. \
             --keys-file has more keys, with policies in IAM's language: {"keys": [{"accessKey": "…", "secretKey": "…", \
-            "name": "…", "policy": {"Version": "2012-10-17", "Statement": […]}}]}; it is read again when it changes.
+            "name": "…", "policy": {"Version": "2012-10-17", "Statement": […]}}]}; it is read again when it changes. \
+            --key-secrets has them as Secrets of Kubernetes, which 'apus operate objects' completes.
             """)
 
     @Option(help: "Folder of the objects. (default: ~/.apus/objects)")
@@ -41,6 +43,20 @@ struct ServeObjectsCommand: AsyncParsableCommand {
     var tlsCertificate: String?
     @Option(help: "PEM file of the certificate's key.")
     var tlsKey: String?
+    @Option(help: "Address at which metrics are shown over HTTP, HOST:PORT. (default: none)")
+    var metricsListen: String?
+    @Option(
+        help: ArgumentHelp(
+            "How often expired objects and unfinished uploads are looked for, in seconds. (default: 60)",
+            valueName: "seconds"))
+    var maintenanceInterval: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Namespace whose Secrets with the label apus.dev/s3-access-key=true are access keys; '*' for all.",
+            valueName: "namespace"))
+    var keySecrets: String?
+    @Option(help: "The kubeconfig for --key-secrets. (default: the pod's service account, else as kubectl)")
+    var kubeconfig: String?
     @OptionGroup var log: LogOptions
 
     private static let address = "127.0.0.1:9000"
@@ -77,14 +93,31 @@ struct ServeObjectsCommand: AsyncParsableCommand {
         guard (chain == nil) == (key == nil) else {
             throw ValidationError("--tls-certificate and --tls-key go together: give both, or neither")
         }
-        let certificate = chain.flatMap { chain in key.map { ServerCertificate(chain: chain, key: $0) } }
+        var options = ObjectsRole.Options()
+        options.certificate = chain.flatMap { chain in key.map { ServerCertificate(chain: chain, key: $0) } }
+        options.keysFile = settings.value("keys-file", keysFile).map(absolute)
+        options.metrics = try settings.value("metrics-listen", metricsListen).map {
+            try hostAndPort("metrics-listen", $0, example: "127.0.0.1:9309", least: 0)
+        }
+        if let seconds = try settings.integer("maintenance-interval", maintenanceInterval) {
+            guard (1...86_400).contains(seconds) else {
+                throw ValidationError("--maintenance-interval must be 1 to 86400 seconds, not \(seconds)")
+            }
+            options.maintenanceInterval = .seconds(seconds)
+        }
+        let secrets = settings.value("key-secrets", keySecrets)
+        let file = settings.value("kubeconfig", kubeconfig).map(absolute)
         let root = try root(settings)
-        let keys = settings.value("keys-file", keysFile).map(absolute)
         let logger = try log.logger(settings)
-        try await reporting { [configuration] in
+        try await reporting { [configuration, options] in
+            var options = options
+            options.keySecrets = try secrets.map { namespace in
+                ObjectsRole.KeySecrets(
+                    kubeconfig: try .ofOperator(file), namespace: namespace == "*" ? "" : namespace)
+            }
             let role = ObjectsRole(
-                folder: folder, root: root, keysFile: keys, configuration: configuration, host: host, port: port,
-                certificate: certificate, logger: logger)
+                folder: folder, root: root, configuration: configuration, host: host, port: port, options: options,
+                logger: logger)
             try await role.run { address in
                 print("ready objects \(address)")
                 fflush(nil)

@@ -1,23 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import ServiceHTTP
 import Synchronization
 
 /// What a broker counts. All of it is bounded: topics by the partitions that there may be, clients by a number.
 final class BrokerMetrics: Sendable {
-    /// How long something took: how often at most so many seconds.
-    struct Histogram: Sendable {
-        /// Upper bounds, seconds.
-        static let bounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-
-        /// By bound, each without those below; the last has what is above all.
-        private(set) var buckets = [UInt64](repeating: 0, count: bounds.count + 1)
-        private(set) var sum = 0.0
-
-        mutating func add(_ seconds: Double) {
-            buckets[Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count] += 1
-            sum += seconds
-        }
-    }
-
     /// Bytes and records of a topic.
     struct Traffic: Sendable {
         var bytesIn: UInt64 = 0
@@ -52,7 +38,7 @@ final class BrokerMetrics: Sendable {
     func answered(_ key: Int16, client: String, bytesIn: Int, bytesOut: Int, _ time: Duration) {
         let name = String(client.prefix(Self.maximumName))
         state.withLock { state in
-            state.requests[key, default: Histogram()].add(time / .seconds(1))
+            state.requests[key, default: Histogram()].add(time)
             func count(_ exchange: inout Exchange) {
                 exchange.bytesIn += UInt64(bytesIn)
                 exchange.bytesOut += UInt64(bytesOut)

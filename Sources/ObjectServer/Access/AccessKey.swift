@@ -21,17 +21,7 @@ package struct AccessKey: Sendable {
     ///   - policies: what it may do, in IAM's language; nil for everything.
     /// - Throws: ``AccessKeyError`` when id, secret or a policy cannot be used.
     package init(id: String, secret: String, name: String, policies: [[UInt8]]?) throws(AccessKeyError) {
-        let isWord = id.utf8.allSatisfy {
-            (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 45 || $0 == 46
-                || $0 == 95
-        }
-        guard (3...128).contains(id.utf8.count), isWord else {
-            throw AccessKeyError(
-                "the access key '\(id.prefix(140))' is not 3 to 128 letters, digits, '-', '.' and '_'")
-        }
-        guard (8...256).contains(secret.utf8.count), secret.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            throw AccessKeyError("the secret of access key '\(id)' is not 8 to 256 characters of ASCII without spaces")
-        }
+        if let problem = S3Names.accessKeyProblem(id, secret: secret) { throw AccessKeyError(problem) }
         self.id = id
         self.secret = secret
         self.name = name

@@ -5,7 +5,8 @@ package import Logging
 import S3Protocol
 import Synchronization
 
-/// The access keys that there are: the root key, and those of a file that is read again when it changes.
+/// The access keys that there are: the root key, those of a file that is read again when it changes, and those that
+/// somebody else follows and hands over.
 package final class AccessKeys: Sendable {
     /// What tells whether a file was changed.
     private struct Stamp: Equatable {
@@ -17,6 +18,7 @@ package final class AccessKeys: Sendable {
 
     private struct State {
         var more: [String: AccessKey] = [:]
+        var followed: [String: AccessKey] = [:]
         var stamp: Stamp?
     }
 
@@ -44,7 +46,23 @@ package final class AccessKeys: Sendable {
     }
 
     /// The key of that id.
-    package func find(_ id: String) -> AccessKey? { id == root.id ? root : state.withLock { $0.more[id] } }
+    package func find(_ id: String) -> AccessKey? {
+        id == root.id ? root : state.withLock { $0.more[id] ?? $0.followed[id] }
+    }
+
+    /// Keys beside the root key.
+    package var count: Int {
+        state.withLock { state in
+            state.more.count + state.followed.keys.count { state.more[$0] == nil }
+        }
+    }
+
+    /// Takes other keys in the place of those that were handed over before. Where the file has a key of the same id,
+    /// the file's counts.
+    package func replaceFollowed(_ keys: [AccessKey]) {
+        let keys = Dictionary(keys.prefix(Self.maximumKeys).map { ($0.id, $0) }) { first, _ in first }
+        state.withLock { $0.followed = keys }
+    }
 
     /// Reads the file again whenever it changed, until the task is cancelled. One that is wrong changes nothing.
     package func watch(every interval: Duration = .seconds(1), logger: Logger) async {
@@ -96,7 +114,7 @@ package final class AccessKeys: Sendable {
 
     /// The keys of a file: `{"keys": [{"accessKey": …, "secretKey": …, "name": …, "policy": {…}}]}`.
     /// - Throws: ``AccessKeyError`` that says which key is wrong.
-    static func parse(_ bytes: [UInt8], _ path: String) throws(AccessKeyError) -> [String: AccessKey] {
+    package static func parse(_ bytes: [UInt8], _ path: String) throws(AccessKeyError) -> [String: AccessKey] {
         let document: JSONValue
         do {
             document = try JSONParser.parse(bytes, maxDepth: 32)

@@ -28,6 +28,8 @@ final class Exchange {
     private(set) var status = 0
     /// Bytes of the answer's body.
     private(set) var sent: Int64 = 0
+    /// Bytes of the request's body that were read.
+    private(set) var received: Int64 = 0
     /// Headers that every answer to this request has, beside its own.
     var common: [(name: String, value: String)] = []
 
@@ -76,6 +78,7 @@ final class Exchange {
         while true {
             switch try await connection.next(within: configuration.progressPatience) {
             case .body(let bytes):
+                received += Int64(bytes.readableBytes)
                 if bytes.readableBytes > 0 { return bytes }
             case .end:
                 bodyIsOver = true

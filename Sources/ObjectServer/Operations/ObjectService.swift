@@ -14,6 +14,7 @@ struct ObjectService: Sendable {
     let budget: MemoryBudget
     let policies = PolicyCache()
     let signingKeys = SigV4.SigningKeys()
+    let metrics = ObjectMetrics()
     let logger: Logger
     private let clock: @Sendable () -> Int64
 
@@ -39,10 +40,18 @@ struct ObjectService: Sendable {
     ///   - client: the address of who asks.
     func answer(_ exchange: Exchange, client: String) async {
         var resource = ""
+        var operation: S3Operation?
+        let start = ContinuousClock.now
+        defer {
+            metrics.answered(
+                operation, status: exchange.status, bytesIn: exchange.received, bytesOut: exchange.sent,
+                ContinuousClock.now - start)
+        }
         do {
             let head = try Self.head(exchange)
             let request = try S3Request(head, domain: configuration.domain)
             resource = request.resource
+            operation = request.operation
             let call = try await admit(request, head, exchange, client)
             guard let call else { return }
             try await perform(call)
@@ -69,6 +78,7 @@ struct ObjectService: Sendable {
 
     /// What is damaged or fails is said in the log, too.
     func note(_ error: ObjectStoreError, _ resource: String, _ id: String) {
+        if error.code == .corrupt { metrics.damaged() }
         switch error.code {
         case .corrupt, .full, .storage:
             logger.error(
@@ -79,6 +89,7 @@ struct ObjectService: Sendable {
 
     /// Answers with an error; cuts the answer off where one was begun.
     private func refuse(_ error: S3Error, _ exchange: Exchange, _ resource: String) async {
+        if error.code == .badDigest || error.code == .contentSHA256Mismatch { metrics.mismatched() }
         guard !exchange.headIsSent else { return exchange.cutOff() }
         var error = error
         if error.resource.isEmpty { error.resource = resource }
