@@ -155,7 +155,8 @@ let package = Package(
         module(
             "ObjectServer",
             [
-                "ApusCore", "ByteCodes", "DataFolders", "Listening", "S3Protocol", "ObjectStore", "ServiceHTTP", .crypto,
+                "ApusCore", "ByteCodes", "DataFolders", "Listening", "S3Protocol", "ObjectStore", "ServiceHTTP",
+                .crypto,
                 .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
             ]),
         module(
@@ -264,7 +265,7 @@ let package = Package(
         tests("S3Protocol", ["ByteCodes", .crypto]),
         tests("ObjectStore", ["ByteCodes", "ApusCore", "DataFolders", .grdb, .logging]),
         tests("ObjectServer", ["ApusCore", "S3Protocol", "ObjectStore", "S3Client", .logging, .nioCore, .nioPosix]),
-        tests("S3Client", ["ApusCore", "S3Protocol", .crypto, .nioCore, .nioHTTP1, .nioPosix]),
+        tests("S3Client", ["ApusCore", "ByteCodes", "S3Protocol", .crypto, .nioCore, .nioHTTP1, .nioPosix]),
         tests("LakeEngine", ["ApusCore", "ArrowFormat", .logging]),
         tests("DeltaTables", ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", .logging]),
         tests("KafkaProtocol"),

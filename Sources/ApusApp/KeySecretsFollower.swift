@@ -46,8 +46,14 @@ struct KeySecretsFollower: Sendable {
     }
 
     /// Follows the Secrets until cancelled.
-    func run() async throws {
-        let transport = try HTTPTransport(kubeconfig)
+    func run() async {
+        let transport: HTTPTransport
+        do {
+            transport = try HTTPTransport(kubeconfig)
+        } catch {
+            logger.error("Secrets of access keys cannot be followed", metadata: ["why": "\(error)"])
+            return
+        }
         let client = KubeClient(transport: transport, userAgent: "apus-objects")
         let secrets = Informer(
             .secrets, client: client, namespace: namespace, selection: .init(labels: KeySecret.selector),
@@ -61,7 +67,7 @@ struct KeySecretsFollower: Sendable {
                 logger.warning("Secrets of access keys cannot be listed yet: \(advice)")
             }
         }
-        try await transport.shutdown()
+        try? await transport.shutdown()
     }
 
     private func follow(_ secrets: Informer) async {

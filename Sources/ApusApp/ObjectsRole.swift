@@ -122,7 +122,7 @@ package struct ObjectsRole: Sendable {
                             ProgramMemory.giveBackFree()
                         }
                     }
-                    if let follower { group.addTask { try await follower.run() } }
+                    if let follower { group.addTask { await follower.run() } }
                     if let metrics = options.metrics {
                         try await show(metrics, in: &group) { await server.metricsText() }
                     }

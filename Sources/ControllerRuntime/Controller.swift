@@ -127,7 +127,7 @@ package struct Controller: Sendable {
 }
 
 /// Which turn of an object was its last: only that one brings it again later, however often it changed meanwhile.
-private final class Turns: Sendable {
+final class Turns: Sendable {
     private struct State {
         var next: UInt64 = 0
         var last: [ObjectKey: UInt64] = [:]

@@ -25,6 +25,11 @@ package enum ObjectMaintenance {
         }
         do {
             let report = try await store.maintain(rules: rules, now: now)
+            if report.damaged > 0 {
+                logger.error(
+                    "objects cannot expire, as what is known of them is damaged: restore the store from a backup",
+                    metadata: ["objects": "\(report.damaged)"])
+            }
             guard report.expired + report.uploads + report.files > 0 else { return }
             logger.info(
                 "objects were removed that were due",

@@ -65,6 +65,8 @@ package struct ObjectInfo: Sendable, Equatable {
     /// The parts of an upload in parts; nil for objects that were put at once.
     package var partCount: Int?
     package var attributes: ObjectAttributes
+    /// Only its key is known: its row is not what was written, and reading it fails.
+    package var isDamaged = false
 }
 
 /// A part of an object that was uploaded in parts.

@@ -11,7 +11,9 @@ extension ObjectStore {
                 connection.prepared(.listVersions), bucket: info.id, from: scan.start(after: query.after),
                 newestOnly: true
             ) { key, age, data in
-                let record = try VersionReading.decode(data, info, key: key, age: age)
+                guard let record = try VersionReading.ifIntact(data, info, key: key, age: age) else {
+                    return .damaged(key, age: age, isLatest: true)
+                }
                 if record.isDeleteMarker { return nil }
                 return record.info(key: String(decoding: key, as: UTF8.self), isLatest: true)
             }
@@ -41,9 +43,11 @@ extension ObjectStore {
                 connection.prepared(.listVersions), bucket: info.id,
                 from: scan.start(after: query.afterKey, number: age), newestOnly: false
             ) { key, age, data in
-                let record = try VersionReading.decode(data, info, key: key, age: age)
                 let isLatest = last.map { !key.elementsEqual($0) } ?? true
                 if isLatest { last = Array(key) }
+                guard let record = try VersionReading.ifIntact(data, info, key: key, age: age) else {
+                    return .damaged(key, age: age, isLatest: isLatest)
+                }
                 return record.info(key: String(decoding: key, as: UTF8.self), isLatest: isLatest)
             }
             var page = VersionPage(versions: scan.elements, prefixes: scan.prefixes)
@@ -66,12 +70,9 @@ extension ObjectStore {
                 connection.prepared(.listUploads), bucket: info.id,
                 from: scan.start(after: query.afterKey, number: number), newestOnly: false
             ) { key, id, data in
-                do throws(RecordDamage) {
-                    return try UploadRecord(data, bucket: info.id, key: key, id: id)
-                        .info(key: String(decoding: key, as: UTF8.self))
-                } catch {
-                    throw UploadReading.damage(bucket, String(decoding: key, as: UTF8.self))
-                }
+                // One that is damaged cannot be gone on with.
+                try? UploadRecord(data, bucket: info.id, key: key, id: id)
+                    .info(key: String(decoding: key, as: UTF8.self))
             }
             var page = UploadPage(uploads: scan.elements, prefixes: scan.prefixes)
             if scan.isTruncated {
@@ -80,5 +81,15 @@ extension ObjectStore {
             }
             return page
         }
+    }
+}
+
+extension ObjectInfo {
+    /// What is known of a version whose row is damaged: a list does not leave it out, as if it had never been.
+    fileprivate static func damaged(_ key: UnsafeRawBufferPointer, age: Int64, isLatest: Bool) -> ObjectInfo {
+        ObjectInfo(
+            key: String(decoding: key, as: UTF8.self), size: 0, etag: "", modified: 0,
+            versionID: VersionID.encode(-age), isLatest: isLatest, isDeleteMarker: false, partCount: nil,
+            attributes: ObjectAttributes(), isDamaged: true)
     }
 }

@@ -8,6 +8,8 @@ package struct MaintenanceReport: Sendable, Equatable {
     package var uploads = 0
     /// Files that no row named.
     package var files = 0
+    /// Versions that were left alone, as their rows are damaged.
+    package var damaged = 0
 }
 
 extension ObjectStore {
@@ -25,7 +27,7 @@ extension ObjectStore {
         for bucket in await buckets() {
             let rules = rules[bucket.name] ?? []
             do throws(ObjectStoreError) {
-                if !rules.isEmpty { report.expired += try await expire(bucket, rules, now: now) }
+                if !rules.isEmpty { try await expire(bucket, rules, now: now, &report) }
                 report.uploads += try await abandon(bucket, rules, now: now)
             } catch {
                 // It was removed meanwhile.
@@ -56,31 +58,35 @@ extension ObjectStore {
     }
 
     private func expire(
-        _ bucket: BucketInfo, _ rules: [LifecycleRule], now: Int64
-    ) async throws(ObjectStoreError) -> Int {
+        _ bucket: BucketInfo, _ rules: [LifecycleRule], now: Int64, _ report: inout MaintenanceReport
+    ) async throws(ObjectStoreError) {
         var finder = ExpiryFinder(rules: rules, now: now)
         var place = KeyScan<Seen>.Place.before([])
-        var expired = 0
         while true {
             let from = place
-            let (page, isTruncated) = try await readers.read { connection in
+            let (page, isTruncated, skipped) = try await readers.read { connection in
+                var damaged = 0
                 var scan = KeyScan<Seen>(prefix: "", delimiter: "", maximum: Self.maintenancePage)
                 try scan.run(connection.prepared(.listVersions), bucket: bucket.id, from: from, newestOnly: false) {
                     key, age, data in
-                    let record = try VersionReading.decode(data, bucket, key: key, age: age)
+                    guard let record = try VersionReading.ifIntact(data, bucket, key: key, age: age) else {
+                        damaged += 1
+                        return nil
+                    }
                     return Seen(
                         info: record.info(key: String(decoding: key, as: UTF8.self), isLatest: false),
                         sequence: record.sequence)
                 }
-                return (scan.elements, scan.isTruncated)
+                return (scan.elements, scan.isTruncated, damaged)
             }
+            report.damaged += skipped
             var due: [Due] = []
             for seen in page {
                 due += finder.next(seen.info, sequence: seen.sequence).map { Due($0, bucket) }
             }
             if !isTruncated { due += finder.end().map { Due($0, bucket) } }
-            if !due.isEmpty { expired += try await remove(due, bucket, now: now) }
-            guard isTruncated, let last = page.last else { return expired }
+            if !due.isEmpty { report.expired += try await remove(due, bucket, now: now) }
+            guard isTruncated, let last = page.last else { return }
             place = .init(key: Array(last.info.key.utf8), number: -last.sequence)
         }
     }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import Foundation
-import Synchronization
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
 
 /// How many changes commits had.
 package struct CommitSizes: Sendable, Equatable {

@@ -184,6 +184,17 @@ enum VersionReading {
         }
     }
 
+    /// A version, or nil where its row is damaged.
+    static func ifIntact(
+        _ data: UnsafeRawBufferPointer, _ bucket: BucketInfo, key: UnsafeRawBufferPointer, age: Int64
+    ) throws -> VersionRecord? {
+        do throws(RecordDamage) {
+            return try VersionRecord(data, bucket: bucket.id, key: key, age: age)
+        } catch {
+            return nil
+        }
+    }
+
     static func segments(_ connection: SQLConnection, _ id: Int64) throws -> [Segment] {
         let statement = try connection.prepared(.segments).bind(1, id)
         defer { statement.reset() }

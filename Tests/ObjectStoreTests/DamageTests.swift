@@ -159,4 +159,36 @@ import Testing
         #expect(try await store.bytes("k") == bytes)
         await store.close()
     }
+
+    /// A row that is damaged takes neither a list nor the expiry of others with it, and is not left out.
+    @Test func aDamagedRowIsListedByItsKeyAndLeftAlone() async throws {
+        let fixture = try StoreFixture()
+        var store = try await fixture.open()
+        try await store.createBucket("b", owner: "me")
+        var attributes = ObjectAttributes(contentType: "text/plain", owner: "me")
+        for key in ["k", "l", "m"] {
+            attributes.metadata = [ObjectField("which", "the-metadata-of-\(key)")]
+            try await store.put(pattern(10), to: key, attributes)
+        }
+        await store.close()
+        let path = fixture.folder + "/store/objects.sqlite"
+        let file = try contents(path)
+        let mark = Array("the-metadata-of-l".utf8)
+        let place = try #require(
+            (0..<(file.count - mark.count)).first { file[$0..<($0 + mark.count)].elementsEqual(mark) })
+        try flip(path, at: place)
+
+        store = try await fixture.open()
+        let list = try await store.list(bucket: "b", ListQuery()).objects
+        #expect(list.map(\.key) == ["k", "l", "m"] && list.map(\.isDamaged) == [false, true, false])
+        let versions = try await store.versions(bucket: "b", VersionQuery()).versions
+        #expect(versions.map(\.isDamaged) == [false, true, false])
+        #expect(await code { _ = try await store.head(bucket: "b", key: "l") } == .corrupt)
+        var rule = LifecycleRule()
+        rule.expirationDate = 1
+        let report = try await store.maintain(rules: ["b": [rule]], now: 2)
+        #expect(report.expired == 2 && report.damaged == 1)
+        #expect(try await store.keys() == ["l"])
+        await store.close()
+    }
 }

@@ -51,6 +51,20 @@ def test_an_upload_in_parts(s3, bucket):
     assert refused(s3.list_parts, **upload) == ("NoSuchUpload", 404)
 
 
+def test_an_upload_that_is_completed_again(s3, bucket):
+    """As with S3: a client that lost the answer asks again, and gets it; other parts, or another object, are not it."""
+    upload = begin(s3, bucket)
+    parts = [put(s3, upload, 1, b"x" * PART), put(s3, upload, 2, b"y")]
+    done = s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    again = s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
+    assert again["ETag"] == done["ETag"] and again["Location"] == done["Location"]
+    missing = ("NoSuchUpload", 404)
+    assert refused(s3.complete_multipart_upload, **upload, MultipartUpload={"Parts": parts[:1]}) == missing
+    s3.put_object(Bucket=bucket, Key="k", Body=b"another")
+    assert refused(s3.complete_multipart_upload, **upload, MultipartUpload={"Parts": parts}) == missing
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"another"
+
+
 def test_parts_that_are_wrong(s3, bucket):
     upload = begin(s3, bucket)
     first, second = put(s3, upload, 1, b"x" * PART), put(s3, upload, 5, b"y")

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 import NIOCore
 import S3Protocol
 import Synchronization
@@ -211,6 +212,41 @@ struct UploadTests {
             try await client.delete(bucket: "bucket", key: "k")
             #expect(try await client.document("policy", of: "bucket") == nil)
             #expect(server.requests.count == 5)
+        }
+    }
+
+    /// Documents are put with their type and checksum, read, and deleted; a bucket is made where it is wanted.
+    @Test func documentsOfBuckets() async throws {
+        let cors = Array("<CORSConfiguration/>".utf8)
+        let script: ScriptedServer.Script = { request, _ in
+            guard let parsed = try? S3Request(request.head) else { return .close }
+            switch parsed.operation {
+            case .createBucket:
+                let wanted = try? S3Documents.CreateBucketConfiguration(xml: request.body)
+                return wanted?.location == "eu-west-1" ? .answer(200) : .close
+            case .putBucketCORS:
+                let isRight =
+                    request.body == cors && parsed.headers["content-type"] == "application/xml"
+                    && parsed.headers["x-amz-checksum-crc32"] == Base64Text.encode(S3Checksum.crc32.of(cors))
+                return isRight ? .answer(200) : .close
+            case .putBucketPolicy:
+                return parsed.headers["content-type"] == "application/json" ? .answer(204) : .close
+            case .getBucketCORS: return .answer(200, [], cors)
+            case .getBucketTagging: return S3ClientTests.error(.noSuchBucket)
+            case .getBucketLifecycle: return S3ClientTests.error(.noSuchLifecycleConfiguration)
+            case .deletePublicAccessBlock: return .answer(204)
+            default: return .close
+            }
+        }
+        try await S3ClientTests.with({ $0.retries.attempts = 1 }, script: script) { client, server in
+            try await client.createBucket("bucket", location: "eu-west-1")
+            try await client.setDocument("cors", cors, of: "bucket")
+            try await client.setDocument("policy", Array("{}".utf8), of: "bucket")
+            #expect(try await client.document("cors", of: "bucket") == cors)
+            #expect(try await client.document("lifecycle", of: "bucket") == nil)
+            await #expect(throws: S3Error.self) { try await client.document("tagging", of: "bucket") }
+            try await client.deleteDocument("publicAccessBlock", of: "bucket")
+            #expect(server.requests.count == 7)
         }
     }
 }

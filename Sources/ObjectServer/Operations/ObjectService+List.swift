@@ -44,6 +44,7 @@ extension ObjectService {
             prefix: call.request.query["prefix"] ?? "", delimiter: call.request.query["delimiter"] ?? "",
             after: after, maximum: maximum)
         var page = try await store.list(bucket: call.bucket(), query)
+        note(page.objects, call)
         // Who asks for nothing is not told that there is more.
         if maximum == 0 { page.next = nil }
         return (page, maximum)
@@ -87,6 +88,7 @@ extension ObjectService {
             VersionQuery(
                 prefix: query["prefix"] ?? "", delimiter: query["delimiter"] ?? "",
                 afterKey: keyMarker.isEmpty ? nil : keyMarker, afterVersion: versionMarker, maximum: maximum))
+        note(page.versions, call)
         if maximum == 0 { page.nextKey = nil }
         let result = S3Documents.ListVersionsResult(
             bucket: try call.bucket(), prefix: query["prefix"] ?? "", delimiter: call.delimiter, maximum: maximum,

@@ -128,6 +128,7 @@ extension ObjectService {
         }
         if let parts { head.add("x-amz-mp-parts-count", String(parts)) }
         try describe(info, call, &head, isWhole: range == 0..<info.size)
+        expiry(info, call, &head)
         return (head, range)
     }
 

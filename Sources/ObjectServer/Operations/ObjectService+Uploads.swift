@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Crypto
 import ObjectStore
 import S3Protocol
 
@@ -99,22 +100,48 @@ extension ObjectService {
     func completeUpload(_ call: Call) async throws {
         let id = call.request.query["uploadId"] ?? ""
         let condition = try RequestAttributes.condition(call.request.headers)
+        let wanted: UploadInfo?
+        do {
+            wanted = try await store.upload(id, bucket: call.bucket(), key: call.object())
+        } catch let error as ObjectStoreError where error.code == .noSuchUpload {
+            wanted = nil
+        }
         // The headers' checksum is that of the object, not of the document.
-        let wanted = try await store.upload(id, bucket: call.bucket(), key: call.object())
         let request = try S3Documents.CompleteUpload(xml: try await document(call, checksums: false))
         guard !request.parts.isEmpty else {
             throw S3Error(.malformedXML, "You must specify at least one part", resource: call.request.resource)
         }
-        let checksum = try await checksum(call, request, wanted)
         let parts = request.parts.map { CompletedPart(number: $0.number, etag: RequestAttributes.bare($0.etag)) }
-        let info = try await store.completeUpload(
-            id, bucket: call.bucket(), key: call.object(), parts: parts, checksum: checksum, condition: condition)
+        let info: ObjectInfo
+        if let wanted {
+            let checksum = try await checksum(call, request, wanted)
+            info = try await store.completeUpload(
+                id, bucket: call.bucket(), key: call.object(), parts: parts, checksum: checksum, condition: condition)
+        } else {
+            info = try await completed(call, parts)
+        }
         var head = AnswerHead(200)
         version(info, call, &head)
+        expiry(info, call, &head)
         let result = S3Documents.CompleteUploadResult(
             location: location(call), bucket: try call.bucket(), key: info.key, etag: info.etag,
             checksum: Checksums.of(info.attributes.checksum))
         try await send(result.xml(), call, head: head)
+    }
+
+    /// The object that an upload was completed to before: a client whose answer got lost asks again, and S3 answers it
+    /// again as long as the object is of those parts.
+    /// - Throws: `NoSuchUpload` where it is not.
+    private func completed(_ call: Call, _ parts: [CompletedPart]) async throws -> ObjectInfo {
+        let found = try? await store.head(bucket: call.bucket(), key: call.object())
+        var md5 = Insecure.MD5()
+        for part in parts { md5.update(data: Hex.bytes(part.etag) ?? []) }
+        let etag = Hex.text(Array(md5.finalize())) + "-\(parts.count)"
+        guard let found, found.partCount == parts.count, found.etag == etag else {
+            throw S3Error(
+                ObjectStoreError(.noSuchUpload, "there is no such upload"), resource: call.request.resource)
+        }
+        return found
     }
 
     /// The checksum of the object from its parts', as the upload was created with; compared with what the client says.

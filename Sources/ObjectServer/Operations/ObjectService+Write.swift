@@ -14,6 +14,7 @@ extension ObjectService {
         var head = AnswerHead(200)
         head.add("ETag", "\"\(info.etag)\"")
         version(info, call, &head)
+        expiry(info, call, &head)
         head.add(info.attributes.checksum)
         try await call.exchange.send(head)
     }

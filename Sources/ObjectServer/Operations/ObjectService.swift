@@ -13,6 +13,7 @@ struct ObjectService: Sendable {
     let isEncrypted: Bool
     let budget: MemoryBudget
     let policies = PolicyCache()
+    let lifecycles = LifecycleCache()
     let signingKeys = SigV4.SigningKeys()
     let metrics = ObjectMetrics()
     let logger: Logger
@@ -84,6 +85,16 @@ struct ObjectService: Sendable {
             logger.error(
                 "the store failed", metadata: ["resource": "\(resource)", "why": "\(error)", "id": "\(id)"])
         default: break
+        }
+    }
+
+    /// Objects of a list of which only the keys are known are said in the log, too.
+    func note(_ objects: [ObjectInfo], _ call: Call) {
+        for info in objects where info.isDamaged {
+            metrics.damaged()
+            logger.error(
+                "an object is damaged: what is known of it is not what was written; restore the store from a backup",
+                metadata: ["bucket": "\(call.request.bucket ?? "")", "key": "\(info.key)", "id": "\(call.exchange.id)"])
         }
     }
 
