@@ -167,7 +167,12 @@ let package = Package(
             "DeltaTables",
             ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", "S3Protocol", .nioCore]),
         module("SQLServer", ["ApusCore", "LakeEngine", "ServiceHTTP"]),
-        module("IcebergCatalog", ["ApusCore", "IcebergProtocol", "S3Client", "ServiceHTTP"]),
+        module(
+            "IcebergCatalog",
+            [
+                "ApusCore", "DataFolders", "IcebergProtocol", "S3Client", "S3Protocol", "ServiceHTTP", .grdb,
+                .httpTypes, .hummingbird, .logging, .serviceLifecycle,
+            ]),
         .systemLibrary(name: "CRDKafka"),
         module(
             "KafkaClient",
@@ -217,7 +222,8 @@ let package = Package(
             [
                 "ApusCore", "CMalloc", "KubeAPI", "AccessControl", "KubeStore", "KubeServer", "KubeClient",
                 "ControllerRuntime", "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy",
-                "EventBroker", "DataFolders", "EventOperators", "KafkaClient", "Listening", "ObjectOperators",
+                "EventBroker", "DataFolders", "EventOperators", "IcebergCatalog", "IcebergProtocol", "KafkaClient",
+                "Listening", "ObjectOperators",
                 "ObjectServer", "ObjectStore", "S3Client", "ServiceHTTP", "YAMLFormat", .logging, .nioSSL,
                 .serviceLifecycle, .unixSignals,
             ]),
@@ -225,7 +231,8 @@ let package = Package(
             name: "apus",
             dependencies: [
                 "ApusApp", "ApusCore", "ArrowFormat", "DeltaProtocol", "DeltaTables", "EventBroker", "EventLog",
-                "KafkaClient", "KubeAPI", "KubeClient", "LakeEngine", "ObjectServer", "S3Client", "S3Protocol",
+                "IcebergCatalog", "IcebergProtocol", "KafkaClient", "KubeAPI", "KubeClient", "LakeEngine",
+                "ObjectServer", "S3Client", "S3Protocol",
                 "YAMLFormat", "CProcessShim",
                 .argumentParser, .logging,
             ],
@@ -302,7 +309,7 @@ let package = Package(
         tests("ServiceHTTP", ["Listening", .httpTypes, .hummingbird, .logging]),
         tests("SQLServer", ["ApusCore"]),
         tests("IcebergProtocol", ["ApusCore"]),
-        tests("IcebergCatalog", ["ApusCore"]),
+        tests("IcebergCatalog", ["ApusCore", "IcebergProtocol", "ServiceHTTP", .httpTypes, .hummingbird, .logging]),
         tests("ObjectOperators", ["ApusCore", "ByteCodes", "KubeAPI", "S3Protocol"]),
         tests("ServiceProxy", ["ApusCore", "KubeAPI", .nioCore, .nioPosix]),
     ],

@@ -8,12 +8,16 @@
 
 /// What stores do with folders and small files. All of it blocks.
 package enum Folder {
-    /// Creates a folder (mode 0700) and those above it, where they are missing, durably.
-    package static func create(_ folder: String) throws(FileError) {
+    /// Creates a folder and those above it, where they are missing, durably.
+    /// - Parameters:
+    ///   - folder: absolute, or below the current one.
+    ///   - mode: of the new ones.
+    /// - Throws: where one cannot be made.
+    package static func create(_ folder: String, mode: UInt32 = 0o700) throws(FileError) {
         var path = folder.hasPrefix("/") ? "/" : ""
         for part in folder.split(separator: "/") {
             path += (path.isEmpty || path.hasSuffix("/") ? "" : "/") + part
-            if mkdir(path, 0o700) == 0 {
+            if mkdir(path, mode) == 0 {
                 try sync(path + "/..")
                 continue
             }
@@ -76,6 +80,10 @@ package enum Folder {
         guard rmdir(folder) == 0 else { throw FileError("remove", folder) }
     }
 
+    /// Removes a folder in which there is nothing.
+    /// - Returns: whether it is gone.
+    package static func removeEmpty(_ folder: String) -> Bool { rmdir(folder) == 0 }
+
     /// Makes an empty file (mode 0600), where it is missing.
     package static func touch(_ path: String) throws(FileError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -109,11 +117,16 @@ package enum Folder {
         return bytes
     }
 
-    /// Replaces a file (mode 0600) as a whole, durably: after a crash there is the old one or the new one.
-    package static func replace(_ path: String, with bytes: [UInt8]) throws(FileError) {
+    /// Replaces a file as a whole, durably: after a crash there is the old one or the new one.
+    /// - Parameters:
+    ///   - path: of the file.
+    ///   - bytes: all of the new one.
+    ///   - mode: of the new one.
+    /// - Throws: where it cannot be written; the old one is there then.
+    package static func replace(_ path: String, with bytes: [UInt8], mode: UInt32 = 0o600) throws(FileError) {
         let fresh = path + ".tmp"
         do throws(FileError) {
-            try write(bytes, to: fresh)
+            try write(bytes, to: fresh, mode)
             try rename(fresh, to: path)
             try sync(folder(of: path))
         } catch {
@@ -127,8 +140,8 @@ package enum Folder {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    private static func write(_ bytes: [UInt8], to path: String) throws(FileError) {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    private static func write(_ bytes: [UInt8], to path: String, _ mode: UInt32) throws(FileError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw FileError("create", path) }
         defer { close(descriptor) }
         var done = 0
