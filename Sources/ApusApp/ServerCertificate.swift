@@ -16,6 +16,17 @@ package struct ServerCertificate: Sendable {
     /// TLS 1.2 and later with it.
     /// - Throws: ``PlatformError`` when the files cannot be used.
     func context() throws -> NIOSSLContext {
+        let configuration = try configuration()
+        do {
+            return try NIOSSLContext(configuration: configuration)
+        } catch {
+            throw unusable(error)
+        }
+    }
+
+    /// TLS 1.2 and later with it, for HTTP/1.1.
+    /// - Throws: ``PlatformError`` when the files cannot be used.
+    func configuration() throws -> TLSConfiguration {
         do {
             let certificates = try NIOSSLCertificate.fromPEMFile(chain).map { NIOSSLCertificateSource.certificate($0) }
             let key = try NIOSSLPrivateKey(file: key, format: .pem)
@@ -23,9 +34,13 @@ package struct ServerCertificate: Sendable {
                 certificateChain: certificates, privateKey: .privateKey(key))
             configuration.minimumTLSVersion = .tlsv12
             configuration.applicationProtocols = ["http/1.1"]
-            return try NIOSSLContext(configuration: configuration)
+            return configuration
         } catch {
-            throw PlatformError("the certificate \(chain) with the key \(key) cannot be used: \(error)")
+            throw unusable(error)
         }
+    }
+
+    private func unusable(_ error: any Error) -> PlatformError {
+        PlatformError("the certificate \(chain) with the key \(key) cannot be used: \(error)")
     }
 }

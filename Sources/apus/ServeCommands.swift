@@ -12,9 +12,12 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve", abstract: "Run one role alone in the foreground.",
         discussion: """
             Roles of the platform: \(roles). apiserver needs nothing else; the others are clients of the API server in \
-            --kubeconfig, which may be any Kubernetes. Services: events, objects. Prints 'ready ROLE ADDRESS' when it \
+            --kubeconfig, which may be any Kubernetes. Services: events, objects, catalog. Prints 'ready ROLE ADDRESS' when it \
             works.
-            """, subcommands: [ServeEventsCommand.self, ServeObjectsCommand.self, ServePlatformCommand.self],
+            """,
+        subcommands: [
+            ServeEventsCommand.self, ServeObjectsCommand.self, ServeCatalogCommand.self, ServePlatformCommand.self,
+        ],
         defaultSubcommand: ServePlatformCommand.self)
 }
 
@@ -34,7 +37,7 @@ struct ServePlatformCommand: AsyncParsableCommand {
     func run() async throws {
         guard let role = PlatformRole(rawValue: role) else {
             throw ValidationError(
-                "there is no role '\(role)': use \(ServeCommand.roles), events, objects")
+                "there is no role '\(role)': use \(ServeCommand.roles), events, objects, catalog")
         }
         let settings = try Settings()
         let dataDir = platform.resolvedDataDir(settings)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts `apus serve catalog` for the tests over a bucket of `apus serve objects` or over a folder, on free ports."""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import pytest
+import requests
+
+from conftest import APUS, wait_for
+from objects_fixture import REGION, Objects, new_bucket
+
+
+class CatalogServer:
+    """One `apus serve catalog`. A restart keeps folder and port."""
+
+    def __init__(self, *arguments, objects=None, environment=None):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="apus-catalog-"))
+        self.objects = objects
+        self.environment = {**os.environ, **(environment or {})}
+        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+            self.environment.pop(name, None)
+        if objects:
+            self.bucket = new_bucket(objects.client())
+            self.warehouse = f"s3://{self.bucket}/lake"
+            self.environment |= {"AWS_ENDPOINT_URL": objects.url, "AWS_ACCESS_KEY_ID": objects.access,
+                                 "AWS_SECRET_ACCESS_KEY": objects.secret, "AWS_REGION": REGION}
+        else:
+            self.bucket, self.warehouse = None, f"file://{self.folder}/warehouse"
+        self.arguments = list(arguments)
+        self.address, self.process = "127.0.0.1:0", None
+
+    def start(self, timeout=30):
+        said = self.folder / "catalog.out"
+        with open(said, "w") as output, open(self.folder / "catalog.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [APUS, "serve", "catalog", "--data-dir", str(self.folder / "data"), "--listen", self.address,
+                 "--warehouse", self.warehouse, *self.arguments], stdout=output, stderr=log, env=self.environment)
+
+        def ready():
+            if self.process.poll() is not None:
+                pytest.fail(f"apus serve catalog ended with {self.process.returncode}: {self.logged()[-2000:]}")
+            return next((line for line in said.read_text().splitlines() if line.startswith("ready catalog ")), None)
+
+        self.address = wait_for(ready, timeout, "apus serve catalog to be ready").split()[-1]
+        return self
+
+    @property
+    def url(self):
+        return ("https" if "--tls-key" in self.arguments else "http") + "://" + self.address
+
+    def logged(self):
+        return (self.folder / "catalog.log").read_text(errors="replace")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            assert self.process.wait(40) == 0, self.logged()[-2000:]
+        except subprocess.TimeoutExpired:
+            self.kill()
+            pytest.fail("apus serve catalog did not stop within 40 s of SIGTERM")
+
+    def clean(self, keep):
+        if self.process and self.process.poll() is None:
+            self.kill()
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def properties(self, **more):
+        """pyiceberg's settings of this catalog."""
+        settings = {"type": "rest", "uri": self.url}
+        if self.objects:
+            settings |= {"s3.access-key-id": self.objects.access, "s3.secret-access-key": self.objects.secret}
+        return settings | {name.replace("_", "-"): value for name, value in more.items()}
+
+    def pyiceberg(self, **more):
+        from pyiceberg.catalog import load_catalog
+        return load_catalog("apus", **self.properties(**more))
+
+    def call(self, method, path, body=None, **settings):
+        """A request as it is: the status and the JSON of the answer."""
+        answer = requests.request(method, self.url + path, json=body, timeout=30, **settings)
+        return answer.status_code, (answer.json() if answer.content else None)
+
+    def files(self, location):
+        """All files below a location, by their locations."""
+        if self.bucket is None:
+            root = pathlib.Path(location.removeprefix("file://"))
+            return sorted(f"file://{file}" for file in root.rglob("*") if file.is_file())
+        prefix = location.removeprefix(f"s3://{self.bucket}/")
+        pages = self.objects.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return sorted(f"s3://{self.bucket}/{entry['Key']}" for page in pages for entry in page.get("Contents", [])
+                      if not entry["Key"].endswith("/"))
+
+
+def running(request, server):
+    failed = request.session.testsfailed
+    try:
+        yield server.start()
+        server.stop()
+    finally:
+        server.clean(keep=request.session.testsfailed > failed)
+
+
+def running_over_bucket(request, *arguments, **settings):
+    objects = Objects()
+    failed = request.session.testsfailed
+    try:
+        objects.start()
+        yield from running(request, CatalogServer(*arguments, objects=objects, **settings))
+        objects.stop()
+    finally:
+        objects.clean(keep=request.session.testsfailed > failed)
+
+
+@pytest.fixture(scope="module")
+def catalog(request):
+    """A catalog over a bucket, for the tests of one file."""
+    yield from running_over_bucket(request)
+
+
+@pytest.fixture
+def own_catalog(request):
+    """A catalog over a bucket that the test kills and restarts."""
+    yield from running_over_bucket(request, "--orphan-age", "0", "--orphan-interval", "1")
+
+
+@pytest.fixture
+def folder_catalog(request):
+    """A catalog over a folder."""
+    yield from running(request, CatalogServer())
+
+
+def error_of(answer):
+    """The status and the type of an error in the specification's form."""
+    status, body = answer
+    assert body["error"]["code"] == status and body["error"]["message"], body
+    return status, body["error"]["type"]
