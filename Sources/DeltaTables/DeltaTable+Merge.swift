@@ -79,7 +79,7 @@ extension DeltaTable {
         _ merge: DeltaMerge, _ source: String, _ columns: DeltaSchema, _ snapshot: DeltaSnapshot, keepsEmpty: Bool
     ) async throws(DeltaError) -> Draft? {
         let relation = try DeltaRelation(snapshot)
-        let all = try await sources(snapshot.sortedFiles)
+        let all = try await sources(await files(snapshot, matching: merge.condition, source, columns))
         let target = try relation.sql(all, withPlaces: true)
         let file = DeltaRelation.fileColumn
         let row = DeltaRelation.rowColumn

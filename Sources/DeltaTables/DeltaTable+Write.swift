@@ -282,9 +282,10 @@ extension DeltaTable {
     func rewrite(
         _ snapshot: DeltaSnapshot, where predicate: String, keepsWholeFiles: Bool = false
     ) async throws(DeltaError) -> Rewrite {
-        guard !snapshot.files.isEmpty else { return Rewrite() }
+        let candidates = await files(snapshot, where: predicate)
+        guard !candidates.isEmpty else { return Rewrite() }
         let relation = try DeltaRelation(snapshot)
-        let all = try await sources(snapshot.sortedFiles)
+        let all = try await sources(candidates)
         let file = DeltaRelation.fileColumn
         let hits = try await engine.texts(
             """

@@ -171,11 +171,15 @@ struct LakeRowsCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await options.run { table in
-            let rows = try await table.query(try await version.snapshot(table))
+            let snapshot = try await version.snapshot(table)
+            let rows =
+                if let condition = `where` {
+                    try await table.query(snapshot, where: condition)
+                } else { try await table.query(snapshot) }
             let printed = try await table.texts(
                 """
                 SELECT CAST(to_json(__apus_row) AS VARCHAR) FROM (SELECT * FROM (\(rows)) \
-                WHERE (\(`where` ?? "true")) LIMIT \(max(limit, 0))) __apus_row
+                LIMIT \(max(limit, 0))) __apus_row
                 """)
             for row in printed { print((row.first ?? nil) ?? "") }
         }
