@@ -161,7 +161,10 @@ let package = Package(
             ]),
         module(
             "S3Client",
-            ["ApusCore", "ByteCodes", "S3Protocol", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioHTTP1]),
+            [
+                "ApusCore", "ByteCodes", "S3Protocol", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioHTTP1,
+                .nioSSL,
+            ]),
         module("LakeEngine", ["ApusCore", "ArrowFormat", "CADBC"]),
         module(
             "DeltaTables",

@@ -55,7 +55,7 @@ package struct Controller: Sendable {
     private let workers: Int
     private let logger: Logger
     private let queue = WorkQueue<ObjectKey>()
-    private let turns = Turns()
+    private let returns = DelayedReturns()
 
     /// - Parameters:
     ///   - name: appears in logs.
@@ -97,7 +97,6 @@ package struct Controller: Sendable {
     private func work() async {
         await withDiscardingTaskGroup { delays in
             while let key = await queue.next() {
-                let turn = turns.begin(key)
                 var delay: Duration?
                 do {
                     delay = try await reconciler.reconcile(key).requeueAfter
@@ -113,12 +112,11 @@ package struct Controller: Sendable {
                 queue.done(key)
                 if let delay {
                     queue.retried()
-                    delays.addTask { [queue, turns] in
-                        guard (try? await Task.sleep(for: delay)) != nil, turns.isLast(turn, of: key) else { return }
+                    let number = returns.set(key)
+                    delays.addTask { [queue, returns] in
+                        guard (try? await Task.sleep(for: delay)) != nil, returns.take(number, of: key) else { return }
                         queue.add(key)
                     }
-                } else {
-                    turns.end(turn, of: key)
                 }
             }
             delays.cancelAll()
@@ -126,8 +124,9 @@ package struct Controller: Sendable {
     }
 }
 
-/// Which turn of an object was its last: only that one brings it again later, however often it changed meanwhile.
-final class Turns: Sendable {
+/// When objects come again: only the delay that was set last counts, so that the changes of an object do not multiply the
+/// times that it is looked at.
+final class DelayedReturns: Sendable {
     private struct State {
         var next: UInt64 = 0
         var last: [ObjectKey: UInt64] = [:]
@@ -135,7 +134,8 @@ final class Turns: Sendable {
 
     private let state = Mutex(State())
 
-    func begin(_ key: ObjectKey) -> UInt64 {
+    /// A delay was set, in the place of those before.
+    func set(_ key: ObjectKey) -> UInt64 {
         state.withLock { state in
             state.next += 1
             state.last[key] = state.next
@@ -143,12 +143,12 @@ final class Turns: Sendable {
         }
     }
 
-    func isLast(_ turn: UInt64, of key: ObjectKey) -> Bool { state.withLock { $0.last[key] == turn } }
-
-    /// Nothing will come of the turn.
-    func end(_ turn: UInt64, of key: ObjectKey) {
+    /// A delay is over: whether it is the one that was set last.
+    func take(_ number: UInt64, of key: ObjectKey) -> Bool {
         state.withLock { state in
-            if state.last[key] == turn { state.last[key] = nil }
+            guard state.last[key] == number else { return false }
+            state.last[key] = nil
+            return true
         }
     }
 }

@@ -17,6 +17,8 @@ package struct S3ClientConfiguration: Sendable {
     /// Nil sends anonymous requests.
     package var credentials: SigV4.Credentials?
     package var addressing: Addressing
+    /// PEM file of the authorities that the server's certificate may be of; nil for the system's.
+    package var certificateAuthorities: String?
     /// Bodies of more bytes than this are uploaded in parts.
     package var multipartThreshold: Int = 32 << 20
     /// Bytes of a part, 5 MiB at least; larger ones are taken where a body would have more than 10,000.
@@ -40,7 +42,7 @@ package struct S3ClientConfiguration: Sendable {
     }
 
     /// As the variables say that other tools have, too: `AWS_ENDPOINT_URL`, `AWS_REGION` or `AWS_DEFAULT_REGION`,
-    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`. Without a key requests are anonymous.
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_CA_BUNDLE`. Without a key requests are anonymous.
     package init(environment: [String: String]) {
         let region = environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1"
         self.init(
@@ -50,6 +52,7 @@ package struct S3ClientConfiguration: Sendable {
                     accessKey: $0, secret: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
                     sessionToken: environment["AWS_SESSION_TOKEN"])
             })
+        certificateAuthorities = environment["AWS_CA_BUNDLE"]
     }
 }
 

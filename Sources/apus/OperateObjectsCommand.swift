@@ -4,7 +4,6 @@ import ArgumentParser
 import Foundation
 import KubeClient
 import S3Client
-import S3Protocol
 
 /// `apus operate objects`.
 struct OperateObjectsCommand: AsyncParsableCommand {
@@ -23,6 +22,8 @@ struct OperateObjectsCommand: AsyncParsableCommand {
     var endpoint: String?
     @Option(help: "Region that requests are signed for. (default: AWS_REGION, AWS_DEFAULT_REGION, else us-east-1)")
     var region: String?
+    @Option(help: "PEM file of the authorities of an https endpoint. (default: AWS_CA_BUNDLE, else the system's)")
+    var caFile: String?
     @Option(help: "Secret of the key for S3, NAME or NAMESPACE/NAME; it is made where it is not there.")
     var rootSecret: String?
     @Option(
@@ -52,19 +53,18 @@ struct OperateObjectsCommand: AsyncParsableCommand {
             throw ValidationError("--interval must be 1 to 86400 seconds, not \(seconds)")
         }
         let secret = settings.value("root-secret", rootSecret)
-        var s3 = S3ClientConfiguration(
-            endpoint: settings.value("endpoint", endpoint) ?? environment["AWS_ENDPOINT_URL"]
-                ?? "http://127.0.0.1:9000",
-            region: settings.value("region", region) ?? environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"]
-                ?? "us-east-1", credentials: nil)
+        var s3 = S3ClientConfiguration(environment: environment)
+        s3.endpoint =
+            settings.value("endpoint", endpoint) ?? environment["AWS_ENDPOINT_URL"] ?? "http://127.0.0.1:9000"
+        if let region = settings.value("region", region) { s3.region = region }
         s3.retries.attempts = 3
-        if secret == nil {
-            guard let key = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"] else {
-                throw ValidationError(
-                    "a key for S3 is needed: --root-secret, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-            }
-            s3.credentials = SigV4.Credentials(
-                accessKey: key, secret: secret, sessionToken: environment["AWS_SESSION_TOKEN"])
+        if let file = settings.value("ca-file", caFile) { s3.certificateAuthorities = absolute(file) }
+        if let file = s3.certificateAuthorities, !FileManager.default.isReadableFile(atPath: file) {
+            throw ValidationError("the authorities' file \(file) cannot be read: is it there?")
+        }
+        guard secret != nil || s3.credentials != nil else {
+            throw ValidationError(
+                "a key for S3 is needed: --root-secret, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
         }
         let keys = settings.value("key-secrets", keySecrets).map { $0 == "*" ? "" : $0 }
         let file = settings.value("kubeconfig", kubeconfig).map(absolute)

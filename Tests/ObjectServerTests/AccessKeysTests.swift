@@ -28,6 +28,26 @@ struct AccessKeysTests {
         #expect(keys["three"]?.policies?.isEmpty == true && keys["three"]?.isRoot == false)
     }
 
+    @Test("Keys that are handed over come and go as a whole; those of the root and of the file stand before them")
+    func followed() throws {
+        func key(_ id: String, _ secret: String) throws -> AccessKey {
+            try AccessKey(id: id, secret: secret, name: id, policies: [])
+        }
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("keys-\(UUID()).json").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try Data(#"{"keys": [{"accessKey": "file", "secretKey": "of-the-file"}]}"#.utf8)
+            .write(to: URL(fileURLWithPath: path))
+        let root = try AccessKey(id: "root", secret: "of-the-root", name: "root", policies: nil)
+        let keys = try AccessKeys(root: root, file: path)
+        keys.replaceFollowed([
+            try key("one", "followed-1"), try key("file", "followed-2"), try key("root", "followed-3"),
+        ])
+        #expect(keys.find("one")?.secret == "followed-1")
+        #expect(keys.find("file")?.secret == "of-the-file" && keys.find("root")?.isRoot == true)
+        keys.replaceFollowed([try key("two", "followed-4")])
+        #expect(keys.find("one") == nil && keys.find("two") != nil && keys.count == 2)
+    }
+
     @Test(
         "A wrong file is refused, and says which key is wrong",
         arguments: [

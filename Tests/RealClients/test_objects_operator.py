@@ -3,8 +3,11 @@
 import base64
 import json
 import os
+import pathlib
+import re
 import signal
 import subprocess
+import time
 import urllib.request
 
 import boto3
@@ -14,7 +17,7 @@ from botocore.exceptions import ClientError
 from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import APUS, ROOT, wait_for
-from objects_fixture import BIN, refused
+from objects_fixture import BIN, Objects, refused
 
 N = ["-n", "objects"]
 SYNCED, TERMINAL, RECOVERABLE = "ACK.ResourceSynced", "ACK.Terminal", "ACK.Recoverable"
@@ -296,6 +299,31 @@ def test_adoption(deployed, cluster, namespace, bucket):
     assert bucket not in deployed.buckets()
 
 
+def test_a_bucket_that_is_only_looked_at(deployed, cluster, namespace, bucket):
+    read_only = {"services.k8s.aws/read-only": "true"}
+    deployed.apply("seen", namespace, name=bucket, annotations=read_only, versioning={"status": "Enabled"})
+    assert deployed.synced("seen", namespace, "False")["reason"] == "NoSuchBucket"
+    deployed.root.create_bucket(Bucket=bucket)
+    deployed.synced("seen", namespace)
+    assert "Status" not in deployed.root.get_bucket_versioning(Bucket=bucket)
+    deployed.delete("seen", namespace)
+    assert bucket in deployed.buckets()
+    deployed.root.delete_bucket(Bucket=bucket)
+
+
+def test_a_server_that_comes_back(deployed, cluster, namespace, bucket):
+    cluster.kubectl("scale", "statefulset/objects", "--replicas=0", *N)
+    cluster.kubectl("wait", "--for=delete", "pod/objects-0", *N, "--timeout=60s")
+    deployed.apply("late", namespace, name=bucket)
+    condition = deployed.synced("late", namespace, "False")
+    assert condition["reason"] == "ConnectionFailed"
+    assert deployed.conditions("late", namespace)[RECOVERABLE]["status"] == "True"
+    cluster.kubectl("scale", "statefulset/objects", "--replicas=1", *N)
+    deployed.synced("late", namespace)
+    assert bucket in deployed.buckets()
+    deployed.delete("late", namespace)
+
+
 class Operator:
     """`apus operate objects` by hand, outside of the cluster, in the place of the deployed one."""
 
@@ -353,6 +381,37 @@ def test_operator_is_killed_in_between(deployed, cluster, namespace):
         cluster.kubectl("wait", "--for=delete", *[f"bucket/{name}" for name in names], "-n", namespace,
                         "--timeout=60s")
         assert not set(names) & deployed.buckets()
+
+
+def test_an_operator_that_keeps_buckets_and_only_sees_its_namespace(deployed, cluster, namespace, bucket):
+    with Operator(deployed, cluster, "--deletion-policy", "retain", "--namespace", namespace):
+        deployed.apply("kept", namespace, name=bucket)
+        deployed.apply("elsewhere", "objects", name=bucket + "-elsewhere")
+        deployed.synced("kept", namespace)
+        deployed.delete("kept", namespace)
+        assert bucket in deployed.buckets() and bucket + "-elsewhere" not in deployed.buckets()
+        assert "status" not in cluster.get("bucket", "elsewhere", *N)
+    deployed.root.delete_bucket(Bucket=bucket)
+    deployed.synced("elsewhere", "objects")
+    deployed.delete("elsewhere", "objects")
+
+
+def test_any_s3_over_tls_with_an_authority_of_its_own(deployed, cluster, namespace, bucket):
+    """One operator a server: the key comes from a Secret, which the operator makes where it is not there."""
+    server = Objects(tls=True).start()
+    key = {"accessKey": server.access, "secretKey": server.secret}
+    cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Secret", "stringData": key,
+                              "metadata": {"name": "root", "namespace": namespace}}))
+    try:
+        with Operator(deployed, cluster, "--endpoint", server.url, "--ca-file", str(server.certificate), "--namespace",
+                      namespace, "--root-secret", f"{namespace}/root"):
+            deployed.apply("tls", namespace, name=bucket, versioning={"status": "Enabled"})
+            deployed.synced("tls", namespace)
+            assert server.client().get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+            deployed.delete("tls", namespace)
+        server.stop()
+    finally:
+        server.clean(keep=False)
 
 
 # Access keys
@@ -419,6 +478,8 @@ def test_rotation_and_deletion_of_a_key(deployed, cluster, namespace):
 
 def test_keys_that_cannot_be(deployed, cluster, namespace):
     key = deployed.key(f"k-{namespace}", [allow("s3:ListAllMyBuckets", "*")])
+    # Creation times have seconds.
+    time.sleep(1.1)
     for name, data, words in [
             ("policy", {"policy": '{"Version": "2012-10-17", "Statement": [{"Effect": "Maybe"}]}'}, "data.policy"),
             ("secret", {"secretKey": "short"}, "8 to 256 characters"),
@@ -439,6 +500,33 @@ def test_keys_that_cannot_be(deployed, cluster, namespace):
     assert code(deployed.client({"accessKey": "INTRUDER", "secretKey": "intruders-secret"}).list_buckets) == \
         "InvalidAccessKeyId"
     cluster.kubectl("delete", "secret", f"k-{namespace}", *N)
+
+
+def test_keys_over_the_network_and_while_the_api_server_is_away(deployed, cluster, namespace, tmp_path):
+    """A server that is no pod follows the same Secrets by a kubeconfig, and knows the last of them without it."""
+    key = deployed.key(f"k-{namespace}", [allow("s3:ListAllMyBuckets", "*")])
+    away = tmp_path / "kubeconfig"
+    away.write_text(re.sub(r"server: https://[^\n]+", "server: https://127.0.0.1:1",
+                           pathlib.Path(cluster.kubeconfig).read_text()))
+    server = Objects("--key-secrets", "objects", "--kubeconfig", cluster.kubeconfig).start()
+    try:
+        s3 = server.client(key["accessKey"], key["secretKey"])
+        wait_for(lambda: isinstance(code(s3.list_buckets), dict), 10, "the key to be let in")
+        kept = server.data / "secret-keys.json"
+        wait_for(kept.exists, 10, "the keys to be kept")
+        assert kept.stat().st_mode & 0o777 == 0o600
+        server.kill()
+        server.arguments[server.arguments.index(cluster.kubeconfig)] = str(away)
+        server.start()
+        assert isinstance(code(s3.list_buckets), dict)
+        cluster.kubectl("delete", "secret", f"k-{namespace}", *N)
+        server.kill()
+        server.arguments[server.arguments.index(str(away))] = cluster.kubeconfig
+        server.start()
+        wait_for(lambda: code(s3.list_buckets) == "InvalidAccessKeyId", 10, "the key to be refused")
+        server.stop()
+    finally:
+        server.clean(keep=False)
 
 
 def test_metrics_of_the_deployed_server(deployed):
