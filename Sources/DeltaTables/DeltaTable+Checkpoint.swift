@@ -45,9 +45,14 @@ extension DeltaTable {
         guard !known.isEmpty else {
             throw DeltaError(.corruptLog, "the checkpoint \(path) has none of the columns that checkpoints have")
         }
-        let members = known.map { "\($0) := t.\(SQLText.name($0))" }.joined(separator: ", ")
+        // Each row is one action (protocol, "Checkpoint Schema"); the columns that it has not are not written out.
+        let members = known.map { name in
+            let column = "t.\(SQLText.name(name))"
+            return "CASE WHEN \(column) IS NOT NULL THEN '\"\(name)\":' || CAST(to_json(\(column)) AS VARCHAR) END"
+        }
         let rows = try await engine.texts(
-            "SELECT CAST(to_json(struct_pack(\(members))) AS VARCHAR) AS action FROM read_parquet(\(local)) t")
+            "SELECT '{' || concat_ws(',', \(members.joined(separator: ", "))) || '}' AS action "
+                + "FROM read_parquet(\(local)) t")
         var actions: [DeltaAction] = []
         actions.reserveCapacity(rows.count)
         for row in rows {

@@ -14,6 +14,13 @@ package final class LakeResult: AsyncSequence, Sendable {
     private struct State {
         var rows = 0
         var isOver = false
+        /// Batches that were read with the one before, the next last.
+        var ready: [ArrowBatch] = []
+        /// What comes after those: the end, or an error.
+        var outcome: Result<Void, LakeError>?
+        /// So many batches are read in one call: more while they come fast, as a change of threads takes longer. Two
+        /// are a small result and its end.
+        var width = 2
         var kept: (any AnyObject & Sendable)?
     }
 
@@ -41,18 +48,8 @@ package final class LakeResult: AsyncSequence, Sendable {
             close()
             throw LakeError(.limit, "the result has over \(limit) rows")
         }
-        let watch = watch
         do throws(LakeError) {
-            let batch = try await connection.call(watch) { session -> Result<ArrowBatch?, LakeError> in
-                if let reason = watch.enter() { return .failure(reason) }
-                return Result { () throws(LakeError) in
-                    while let batch = try session.next() {
-                        if batch.rowCount > 0 { return batch }
-                    }
-                    return nil
-                }
-            }
-            guard let batch else {
+            guard let batch = try await fetch() else {
                 close()
                 return nil
             }
@@ -79,12 +76,70 @@ package final class LakeResult: AsyncSequence, Sendable {
         state.withLock { if !$0.isOver { $0.kept = object } }
     }
 
+    /// What one call brought.
+    private struct Gathered: Sendable {
+        var batches: [ArrowBatch] = []
+        var outcome: Result<Void, LakeError>?
+        var isFast = true
+    }
+
+    private static let mostBatches = 8
+    /// A call that takes longer than that is given no more to do.
+    private static let fast: Duration = .milliseconds(1)
+
+    /// The next batch, of those that were read already or by a call.
+    private func fetch() async throws(LakeError) -> ArrowBatch? {
+        // One that was stopped asks, and is told why.
+        let goesOn = !Task.isCancelled && watch.reason == nil
+        let (width, ready, outcome) = state.withLock { state in
+            let batch = goesOn ? state.ready.popLast() : nil
+            return (state.width, batch, goesOn && batch == nil ? state.outcome : nil)
+        }
+        if let ready { return ready }
+        if let outcome {
+            try outcome.get()
+            return nil
+        }
+        let watch = watch
+        let gathered = try await connection.call(watch) { session -> Result<Gathered, LakeError> in
+            if let reason = watch.enter() { return .failure(reason) }
+            return Self.gather(session, width)
+        }
+        return state.withLock { state in
+            state.width = gathered.isFast ? Swift.min(width * 2, Self.mostBatches) : 1
+            state.outcome = gathered.outcome
+            state.ready = gathered.batches.reversed()
+            return state.ready.popLast()
+        }
+    }
+
+    /// Reads up to so many batches, one after the other while they come fast. An error comes after what was read.
+    private static func gather(_ session: any LakeSession, _ width: Int) -> Result<Gathered, LakeError> {
+        let start = ContinuousClock.now
+        var gathered = Gathered()
+        do {
+            repeat {
+                guard let batch = try session.next() else {
+                    gathered.outcome = .success(())
+                    break
+                }
+                if batch.rowCount > 0 { gathered.batches.append(batch) }
+                gathered.isFast = ContinuousClock.now - start < fast
+            } while gathered.batches.isEmpty || (gathered.batches.count < width && gathered.isFast)
+        } catch {
+            guard !gathered.batches.isEmpty else { return .failure(error) }
+            gathered.outcome = .failure(error)
+        }
+        return .success(gathered)
+    }
+
     /// Lets the rest of the rows go.
     package func close() {
         let isFirst = state.withLock { state in
             defer {
                 state.isOver = true
                 state.kept = nil
+                state.ready = []
             }
             return !state.isOver
         }

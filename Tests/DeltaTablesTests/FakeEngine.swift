@@ -54,7 +54,7 @@ final class FakeEngine: DeltaParquet {
             return sql.contains("read_parquet")
                 ? CheckpointColumns.all.map { [$0.name, "STRUCT"] } : [["a", "BIGINT"]]
         }
-        if sql.contains("to_json(struct_pack") {
+        if sql.contains("concat_ws(',', CASE WHEN t.") {
             return try content(quoted(after("read_parquet(", in: sql))).split(separator: "\n").map { [String($0)] }
         }
         if sql.contains("GROUP BY \(DeltaRelation.fileColumn)") {

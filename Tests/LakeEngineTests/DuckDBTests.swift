@@ -139,6 +139,33 @@ struct DuckDBTests {
         #expect(try await connection.query("SELECT 1", limits: LakeLimits(time: .seconds(100))).rows() == [[.int(1)]])
     }
 
+    /// Batches are read several at a time: an error waits for the rows before it, a cancellation does not.
+    @Test func whatWasReadComesBeforeAnErrorAndNotAfterACancellation() async throws {
+        let connection = try await connect()
+        let late = "SELECT CASE WHEN range = 150000 THEN error('late') ELSE range::VARCHAR END AS n FROM range(200000)"
+        let result = try await connection.query(late)
+        var rows = 0
+        let error = await #expect(throws: LakeError.self) {
+            while let batch = try await result.next() {
+                #expect(batch.column(0).string(0) == "\(rows)")
+                rows += batch.rowCount
+            }
+        }
+        #expect(error?.message.contains("late") == true && rows <= 150_000)
+        let all = try await connection.query("SELECT * FROM range(100000)").collect()
+        #expect(all.reduce(0) { $0 + $1.rowCount } == 100_000)
+
+        let reader = Task {
+            let result = try await connection.query("SELECT * FROM range(100000)")
+            for _ in 0..<4 { _ = try await result.next() }
+            withUnsafeCurrentTask { $0?.cancel() }
+            while try await result.next() != nil {}
+        }
+        let cancelled = await #expect(throws: LakeError.self) { try await reader.value }
+        #expect(cancelled?.code == .cancelled)
+        #expect(try await connection.query("SELECT 1").rows() == [[.int(1)]])
+    }
+
     @Test func resultsAreCutOffAtTheirRows() async throws {
         let connection = try await connect()
         let result = try await connection.query("SELECT * FROM range(50000)", limits: LakeLimits(rows: 20_000))
