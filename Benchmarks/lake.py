@@ -199,6 +199,26 @@ def sql(options):
     return result
 
 
+def table(result):
+    """The tables of docs/benchmarks.md."""
+    lines = ["| | Apus | the other | times as fast | beside it |", "|---|---|---|---|---|"]
+    for name, entry in result.get("commits", {}).items():
+        if "deltalake" not in entry:
+            lines.append(f"| {name} | {entry['p50Ms']:.1f} ms | | | |")
+            continue
+        disk = " and ".join(f"{value:.1f}" for value in entry["diskMs"])
+        lines.append(f"| append, {name} | {entry['apus']['p50Ms']:.1f} ms | {entry['deltalake']['p50Ms']:.1f} ms | "
+                     f"{entry['times']} | a synced small file: {disk} ms |")
+    for name, entry in result.get("open", {}).items():
+        lines.append(f"| open, {name} | {entry['apus']['p50Ms']:.1f} ms | {entry['deltalake']['p50Ms']:.1f} ms | "
+                     f"{entry['times']} | |")
+    for name, entry in result.get("sql", {}).items():
+        values = entry.get("adbcEachValueRead")
+        read = f"each value read: {values['p50Ms']:.1f} ms" if values else ""
+        lines.append(f"| {name} | {entry['adbc']['p50Ms']:.3f} ms | {entry['duckdb']['p50Ms']:.3f} ms | {entry['times']} | {read} |")
+    return "\n".join(lines)
+
+
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     if sys.argv[1:2] == ["--peer"]:
@@ -213,7 +233,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--short", action="store_true", help="about a minute: less of each")
     parser.add_argument("--parts", default="commits,open,sql")
+    parser.add_argument("--table", help="print the table of a result that is in this file, and do nothing else")
     options = parser.parse_args()
+    if options.table:
+        return print(table(json.loads(pathlib.Path(options.table).read_text())))
     options.work = tempfile.mkdtemp(prefix="bench-lake-", dir=options.folder)
     options.commits = 20 if options.short else 50
     options.log = 1000

@@ -334,6 +334,49 @@ def memory(options):
     return result
 
 
+def table(result):
+    """The tables of docs/benchmarks.md."""
+    lines = []
+    if "small" in result:
+        lines += ["| | Apus | p50 / p99 | SeaweedFS | Apus ÷ it | with fsync | Apus ÷ it | load alone | disk, MiB/s |",
+                  "|---|---|---|---|---|---|---|---|---|"]
+        for name, entry in result["small"].items():
+            if "figures" not in entry:
+                continue
+            ours, theirs, synced = (entry["figures"][each] for each in ("apus", "seaweedfs", "seaweedfs-fsync"))
+            disk = " and ".join(f"{value:,.0f}" for value in entry.get("diskMiBPerSecond", []))
+            lines.append(
+                f"| {name} | {ours['perSecond']:,.0f} | {ours['p50Ms']:.2f} / {ours['p99Ms']:.1f} ms | {theirs['perSecond']:,.0f} | "
+                f"{entry['ratios']['apus÷seaweedfs']} | {synced['perSecond']:,.0f} | {entry['ratios']['apus÷seaweedfs-fsync']} | "
+                f"{entry['loopback']['perSecond']:,.0f} | {disk} |")
+    if "large" in result:
+        lines += ["", "| MiB/s | Apus | SeaweedFS | with fsync | loopback | disk | Apus ÷ loopback, or disk |",
+                  "|---|---|---|---|---|---|---|"]
+        for name, entry in result["large"].items():
+            for operation in ("put", "get"):
+                rate = {each: f"{entry[each][operation]['mibPerSecond']:,.0f}" if each in entry else "–"
+                        for each in ("apus", "seaweedfs", "seaweedfs-fsync", "loopback")}
+                ratio = entry["ratios"][operation]
+                disk = " and ".join(f"{value:,.0f}" for value in entry["apus"]["diskMiBPerSecond"]) if operation == "put" else ""
+                lines.append(f"| {operation} {name} | {rate['apus']} | {rate['seaweedfs']} | {rate['seaweedfs-fsync']} | "
+                             f"{rate['loopback']} | {disk} | {ratio.get('apus÷disk', ratio['apus÷loopback'])} |")
+    if "list" in result:
+        figures = result["list"]["figures"]
+        lines += ["", f"List of {result['list']['keys']:,} keys, 1,000 a page: {figures['apus']['seconds']:.2f} s; SeaweedFS "
+                      f"{figures['seaweedfs']['seconds']:.2f} s ({result['list']['ratios']['apus÷seaweedfs']} times as fast)."]
+    if "memory" in result:
+        ours, theirs = result["memory"]["apus"], result["memory"]["seaweedfs"]
+        lines += ["", f"Idle memory (PSS): {ours['idlePssMiB']} MiB ({ours['ownMiB']} its own); SeaweedFS {theirs['idlePssMiB']}. "
+                      f"Ready in {ours['readySeconds'] * 1000:.0f} ms; SeaweedFS {theirs['readySeconds']:.1f} s."]
+    if "small" in result:
+        after = result["small"]["memory"]
+        peak = {name: max(figure["peakRssMiB"] for entry in result["small"].values() if "figures" in entry
+                          for each, figure in entry["figures"].items() if each == name) for name in after}
+        lines += [f"Most under these loads (RSS): {peak['apus']:.0f} MiB; SeaweedFS {peak['seaweedfs']:.0f}. Afterwards (PSS): "
+                  f"{after['apus']['pssAfterLoadMiB']:.0f} MiB; SeaweedFS {after['seaweedfs']['pssAfterLoadMiB']:.0f}."]
+    return "\n".join(lines)
+
+
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     parser = argparse.ArgumentParser(description="Objects: Apus beside SeaweedFS.")
@@ -346,7 +389,10 @@ def main():
     parser.add_argument("--rest", type=float, help="seconds of peace for the disk", default=0.5)
     parser.add_argument("--short", action="store_true", help="2 to 3 minutes: less of each, 20,000 keys, 16 x 256 MiB")
     parser.add_argument("--parts", default="memory,small,large,list")
+    parser.add_argument("--table", help="print the tables of a result that is in this file, and do nothing else")
     options = parser.parse_args()
+    if options.table:
+        return print(table(json.loads(pathlib.Path(options.table).read_text())))
     options.seconds = options.seconds or (1 if options.short else 3)
     options.rounds = options.rounds or (2 if options.short else 3)
     options.small_keys = 2_000 if options.short else 10_000
