@@ -387,7 +387,7 @@ def main():
     parser.add_argument("--seconds", type=float, help="of each measurement")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--rest", type=float, help="seconds of peace for the disk", default=0.5)
-    parser.add_argument("--short", action="store_true", help="2 to 3 minutes: less of each, 20,000 keys, 16 x 256 MiB")
+    parser.add_argument("--short", action="store_true", help="about 3 minutes: less of each, 20,000 keys, 16 x 128 MiB")
     parser.add_argument("--parts", default="memory,small,large,list")
     parser.add_argument("--table", help="print the tables of a result that is in this file, and do nothing else")
     options = parser.parse_args()
@@ -396,7 +396,7 @@ def main():
     options.seconds = options.seconds or (1 if options.short else 3)
     options.rounds = options.rounds or (2 if options.short else 3)
     options.small_keys = 2_000 if options.short else 10_000
-    options.large_mib, options.large_mib_16 = (1024, 256) if options.short else (1024, 1024)
+    options.large_mib, options.large_mib_16 = (1024, 128) if options.short else (1024, 1024)
     options.list_keys = 20_000 if options.short else 100_000
     options.size = 0
     parts = {"memory": memory, "small": small, "large": large, "list": listing}
