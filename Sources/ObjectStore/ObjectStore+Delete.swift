@@ -35,6 +35,26 @@ extension ObjectStore {
 
 extension WriteTransaction {
     func delete(_ request: DeletionRequest, _ bucket: BucketInfo, now: Int64) throws -> Deletion {
+        do {
+            return try deleteIntact(request, bucket, now: now)
+        } catch let error as ObjectStoreError where error.code == .corrupt && request.condition == nil {
+            guard let age = try damagedAge(request, bucket) else { throw error }
+            // Its body stays: nobody knows any longer which it is.
+            try connection.prepared(.removeVersion).bind(1, bucket.id).bind(2, request.key).bind(3, age).run()
+            return Deletion(versionID: request.version, isDeleteMarker: false, removed: true)
+        }
+    }
+
+    /// The number of the damaged row that a deletion is about; nil where that cannot be said.
+    private func damagedAge(_ request: DeletionRequest, _ bucket: BucketInfo) throws -> Int64? {
+        if let name = request.version { return VersionID.decode(name).map { -$0 } }
+        guard bucket.versioning == .off else { return nil }
+        let statement = try connection.prepared(.newest).bind(1, bucket.id).bind(2, request.key)
+        defer { statement.reset() }
+        return try statement.step() ? statement.integer(0) : nil
+    }
+
+    private func deleteIntact(_ request: DeletionRequest, _ bucket: BucketInfo, now: Int64) throws -> Deletion {
         let key = request.key
         if let name = request.version {
             let record = try version(bucket, key, name)

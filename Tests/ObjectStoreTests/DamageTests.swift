@@ -189,6 +189,12 @@ import Testing
         let report = try await store.maintain(rules: ["b": [rule]], now: 2)
         #expect(report.expired == 2 && report.damaged == 1)
         #expect(try await store.keys() == ["l"])
+        // It can be deleted, so that the bucket can be.
+        #expect(
+            await code { _ = try await store.delete(bucket: "b", key: "l", condition: .matches("any")) } == .corrupt)
+        #expect(try await store.delete(bucket: "b", key: "l").removed)
+        #expect(try await store.keys().isEmpty)
+        try await store.deleteBucket("b")
         await store.close()
     }
 }

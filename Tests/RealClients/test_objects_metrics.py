@@ -120,3 +120,8 @@ def test_a_damaged_row_is_seen_in_lists_and_counted(scraped):
     assert s3.get_object(Bucket=bucket, Key="c")["Metadata"] == {"which": "c"}
     assert scraped.samples()["apus_objects_damages_total", ()] >= 3
     assert "damaged" in server.logged()
+    # It can be deleted, and the bucket with it; with versions by the version's name.
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for version in s3.list_object_versions(Bucket=bucket)["Versions"]:
+        s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+    s3.delete_bucket(Bucket=bucket)
