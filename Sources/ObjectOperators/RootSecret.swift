@@ -22,8 +22,9 @@ package struct RootSecret: Sendable {
         self.logger = logger
     }
 
-    /// The key; made and kept where there is none. Tries until the API server answers.
-    /// - Throws: `CancellationError`; ``KeySecret/Problem`` where the Secret has something else in it.
+    /// The key; made and kept where there is none. Tries again while the API server refuses.
+    /// - Throws: `CancellationError`; ``KeySecret/Problem`` where the Secret has something else in it; what keeps the API
+    ///   server from being asked.
     package func credentials() async throws -> SigV4.Credentials {
         while true {
             do {
