@@ -169,7 +169,12 @@ let package = Package(
         module(
             "DeltaTables",
             ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", "S3Protocol", .nioCore]),
-        module("SQLServer", ["ApusCore", "LakeEngine", "ServiceHTTP"]),
+        module(
+            "SQLServer",
+            [
+                "ApusCore", "ArrowFormat", "DeltaTables", "LakeEngine", "ServiceHTTP", .httpTypes, .hummingbird,
+                .logging, .nioCore,
+            ]),
         module(
             "IcebergCatalog",
             [
@@ -235,8 +240,7 @@ let package = Package(
             dependencies: [
                 "ApusApp", "ApusCore", "ArrowFormat", "DeltaProtocol", "DeltaTables", "EventBroker", "EventLog",
                 "IcebergCatalog", "IcebergProtocol", "KafkaClient", "KubeAPI", "KubeClient", "LakeEngine",
-                "ObjectServer", "S3Client", "S3Protocol",
-                "YAMLFormat", "CProcessShim",
+                "ObjectServer", "S3Client", "S3Protocol", "SQLServer", "ServiceHTTP", "YAMLFormat", "CProcessShim",
                 .argumentParser, .logging,
             ],
             swiftSettings: strict),
@@ -310,7 +314,7 @@ let package = Package(
             ]),
         tests("EventOperators", ["ByteCodes", "ApusCore", "KafkaClient", "KubeAPI", "SASLMessages"]),
         tests("ServiceHTTP", ["Listening", .httpTypes, .hummingbird, .logging]),
-        tests("SQLServer", ["ApusCore"]),
+        tests("SQLServer", ["ApusCore", "ArrowFormat", "LakeEngine", .httpTypes]),
         tests("IcebergProtocol", ["ApusCore"]),
         tests("IcebergCatalog", ["ApusCore", "IcebergProtocol", "ServiceHTTP", .httpTypes, .hummingbird, .logging]),
         tests("ObjectOperators", ["ApusCore", "ByteCodes", "KubeAPI", "S3Protocol"]),

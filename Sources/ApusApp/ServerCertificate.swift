@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import NIOSSL
+package import NIOSSL
 
 /// The certificate of a server, in PEM files.
 package struct ServerCertificate: Sendable {
@@ -26,7 +26,7 @@ package struct ServerCertificate: Sendable {
 
     /// TLS 1.2 and later with it, for HTTP/1.1.
     /// - Throws: ``PlatformError`` when the files cannot be used.
-    func configuration() throws -> TLSConfiguration {
+    package func configuration() throws -> TLSConfiguration {
         do {
             let certificates = try NIOSSLCertificate.fromPEMFile(chain).map { NIOSSLCertificateSource.certificate($0) }
             let key = try NIOSSLPrivateKey(file: key, format: .pem)

@@ -47,6 +47,50 @@ package enum IPCEncoder {
     }
 }
 
+/// Arrow's file format (columnar format, "IPC File Format"): a stream between marks, and a footer with the places of
+/// its batches.
+package struct IPCFileEncoder: Sendable {
+    /// The content type of a file (IANA).
+    package static let contentType = "application/vnd.apache.arrow.file"
+    private static let mark = Array("ARROW1".utf8)
+
+    private let schema: ArrowSchemaInfo
+    private var offset = 0
+    /// Offset, length of the head, length of the body, of each batch.
+    private var blocks: [Int64] = []
+
+    package init(_ schema: ArrowSchemaInfo) { self.schema = schema }
+
+    /// The start of the file.
+    package mutating func start() -> [UInt8] {
+        let bytes = Self.mark + [0, 0] + IPCEncoder.schema(schema)
+        offset = bytes.count
+        return bytes
+    }
+
+    /// A message of rows.
+    package mutating func batch(_ batch: ArrowBatch) throws(ArrowError) -> [UInt8] {
+        let bytes = try IPCEncoder.batch(batch)
+        // After the mark and its own length, the head says how long it is.
+        let head = 8 + bytes.withUnsafeBytes { Int($0.loadUnaligned(fromByteOffset: 4, as: UInt32.self)) }
+        blocks += [Int64(offset), Int64(head), Int64(bytes.count - head)]
+        offset += bytes.count
+        return bytes
+    }
+
+    /// The end of the file.
+    package func end() -> [UInt8] {
+        let footer = FlatBuilder.build(
+            .table([
+                .short(4), .reference(.schema(schema.plain)), .reference(.longs([], perElement: 3)),
+                .reference(.longs(blocks, perElement: 3)),
+            ]))
+        var bytes = IPCEncoder.end + footer
+        withUnsafeBytes(of: UInt32(footer.count).littleEndian) { bytes.append(contentsOf: $0) }
+        return bytes + Self.mark
+    }
+}
+
 /// Buffers of columns, one after the other, each at a multiple of 8.
 private struct BodyWriter {
     /// Rows and nulls of each column, depth first.

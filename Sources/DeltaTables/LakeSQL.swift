@@ -26,27 +26,52 @@ package actor LakeSQL {
         _ sql: String, parameters: ArrowBatch? = nil, limits: LakeLimits = .init()
     ) async throws(LakeError) -> LakeResult {
         let start = ContinuousClock.now
-        let hold = try await open(sql, limits: limits)
+        var sql = sql
+        var lease: FileCache.Lease?
+        switch try await parsed(sql) {
+        case .query(let shape) where shape.isTableListing: sql = try await listing()
+        case .query(let shape): lease = try await open(shape, limits: limits).lease
+        case .other: lease = try await open(SQLWords(sql).names, [], limits)
+        // The engine says it better when the text runs.
+        case .malformed: break
+        }
         var limits = limits
         limits.time = limits.time.map { $0 - start.duration(to: .now) }
         let result = try await connection.query(sql, parameters: parameters, limits: limits)
-        if let hold { result.keep(hold) }
+        if let lease { result.keep(lease) }
         return result
     }
 
-    /// Opens the tables that a text names. Whoever runs the text keeps what is given back until its rows are read.
-    package func open(_ sql: String, limits: LakeLimits = .init()) async throws(LakeError) -> FileCache.Lease? {
-        switch try await parsed(sql) {
-        case .query(let shape): return try await open(shape, limits: limits)
-        case .other: return try await open(SQLWords(sql).names, [], limits)
-        // The engine says it better when the text runs.
-        case .malformed: return nil
-        }
+    /// What the tables of a query are.
+    package struct Opened: Sendable {
+        /// Held until the rows are read.
+        package let lease: FileCache.Lease?
+        /// Those of the lake, as the query names them.
+        package let tables: Set<SQLShape.Table>
     }
 
     /// Opens the tables that a query names.
-    package func open(_ shape: SQLShape, limits: LakeLimits = .init()) async throws(LakeError) -> FileCache.Lease? {
-        try await open(shape.tables.map { ($0.schema, $0.name) }, shape.withNames, limits)
+    package func open(_ shape: SQLShape, limits: LakeLimits = .init()) async throws(LakeError) -> Opened {
+        let lease = try await open(shape.tables.map { ($0.schema, $0.name) }, shape.withNames, limits)
+        let tables = shape.tables.filter { table in
+            guard table.catalog.isEmpty else { return false }
+            return LakeTableName(schema: table.schema.isEmpty ? nil : table.schema, name: table.name).map {
+                views[$0] != nil
+            } ?? false
+        }
+        return Opened(lease: lease, tables: Set(tables))
+    }
+
+    /// A query for the names of the lake's tables: what `SHOW TABLES` means here.
+    package func listing() async throws(LakeError) -> String {
+        do throws(DeltaError) {
+            let names = try await lake.tables().map { DuckDB.quoted($0.description) }
+            return names.isEmpty
+                ? "SELECT CAST(NULL AS VARCHAR) AS name WHERE false"
+                : "SELECT name FROM (VALUES \(names.map { "(\($0))" }.joined(separator: ", "))) t(name) ORDER BY name"
+        } catch {
+            throw LakeError(error)
+        }
     }
 
     /// A text with too many parts for a tree is taken by its words.

@@ -9,6 +9,8 @@ package struct DuckDBConfiguration: Sendable {
     /// Folders (and prefixes such as `s3://bucket/`) that SQL may read and write. Links inside a folder are followed:
     /// SQL cannot make any, and whoever else can has the host's files already.
     package var directories: [String] = []
+    /// Single files (and pipes) that SQL may read and write.
+    package var files: [String] = []
     /// Extensions to load, by the path of their file; `httpfs` is one that is beside the library.
     package var extensions: [String] = []
     /// Statements run before the lock-down: secrets, settings, views.
@@ -39,6 +41,9 @@ package struct DuckDBConfiguration: Sendable {
         list += setup
         // Spilling is the engine's own and needs no leave.
         list.append("SET GLOBAL allowed_directories = [\(directories.map(DuckDB.quoted).joined(separator: ", "))]")
+        if !files.isEmpty {
+            list.append("SET GLOBAL allowed_paths = [\(files.map(DuckDB.quoted).joined(separator: ", "))]")
+        }
         list.append("SET GLOBAL enable_external_access = false")
         list.append("SET GLOBAL lock_configuration = true")
         return list
@@ -89,12 +94,16 @@ package enum DuckDB {
         return ((try? folder()) ?? "") + "/\(name).duckdb_extension"
     }
 
-    static func driver() throws(LakeError) -> ADBCDriver {
+    /// The library, its entry point, and what has to be loaded before it.
+    static func library() throws(LakeError) -> (path: String, entryPoint: String, before: [String]) {
         let folder = try folder()
         let stub = folder + "/libpython-stub.so"
-        return try ADBCDriver.load(
-            path: folder + "/libduckdb.so", entryPoint: "duckdb_adbc_init",
-            before: access(stub, R_OK) == 0 ? [stub] : [])
+        return (folder + "/libduckdb.so", "duckdb_adbc_init", access(stub, R_OK) == 0 ? [stub] : [])
+    }
+
+    private static func driver() throws(LakeError) -> ADBCDriver {
+        let library = try library()
+        return try ADBCDriver.load(path: library.path, entryPoint: library.entryPoint, before: library.before)
     }
 
     /// Opens, configures and locks; blocks.
@@ -105,18 +114,26 @@ package enum DuckDB {
         let database = try ADBCDatabase(driver(), options: all)
         let session = try database.connect()
         defer { session.close() }
-        for sql in configuration.statements {
+        try session.run(configuration.statements)
+        return database
+    }
+}
+
+extension LakeSession {
+    /// Runs statements that set an engine up.
+    func run(_ statements: [String]) throws(LakeError) {
+        for sql in statements {
             do {
-                _ = try session.execute(LakeStatement(sql: sql))
-                while try session.next() != nil {}
+                _ = try execute(LakeStatement(sql: sql))
+                while try next() != nil {}
+                finish()
             } catch {
-                // Secrets may stand in the statement: only its first word is told.
+                // Secrets may stand in the statement: only its first words are told.
                 throw LakeError(
                     error.code,
-                    "opening DuckDB: '\(sql.split(separator: " ").prefix(3).joined(separator: " ")) …': \(error.message)",
-                    sqlState: error.sqlState, vendorCode: error.vendorCode)
+                    "opening the engine: '\(sql.split(separator: " ").prefix(3).joined(separator: " ")) …': "
+                        + error.message, sqlState: error.sqlState, vendorCode: error.vendorCode)
             }
         }
-        return database
     }
 }

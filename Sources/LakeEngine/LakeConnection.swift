@@ -127,6 +127,9 @@ package final class LakeConnection: Sendable {
     /// Whether a statement runs or its result is still being read.
     package var isBusy: Bool { state.withLock { $0.reading != nil } }
 
+    /// False once the process of the engine is gone, where it has its own.
+    package var isAlive: Bool { session.isAlive }
+
     /// Cancels the statement that runs, whoever waits for it.
     package func cancel() { session.cancel() }
 

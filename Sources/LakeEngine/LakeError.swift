@@ -23,8 +23,10 @@ package struct LakeError: Error, Equatable, Sendable, CustomStringConvertible {
         case conflict
         case cancelled
         case timeout
-        /// A limit of ours or of the engine's: rows, memory, size.
+        /// A limit of ours or of the engine's: rows, size, depth.
         case limit
+        /// More memory than the statement may have.
+        case memory
         case notImplemented
         /// Files, network.
         case io
@@ -129,7 +131,7 @@ enum ErrorNormaliser {
             ("Catalog Error", .notFound), ("Permission Error", .unauthorized), ("INTERRUPT Error", .cancelled),
             ("Constraint Error", .integrity), ("Conversion Error", .invalidData),
             ("Out of Range Error", .invalidData), ("Mismatch Type Error", .invalidData),
-            ("Out of Memory Error", .limit), ("IO Error", .io), ("HTTP Error", .io),
+            ("Out of Memory Error", .memory), ("IO Error", .io), ("HTTP Error", .io),
             ("Invalid Input Error", .invalidArgument), ("Not implemented Error", .notImplemented),
             ("TransactionContext Error", .conflict), ("Invalid Configuration Error", .invalidArgument),
             ("FATAL Error", .internal), ("INTERNAL Error", .internal),
@@ -158,7 +160,7 @@ enum ErrorNormaliser {
             }
             if part.hasSuffix("_ALREADY_EXISTS") || part.hasSuffix("_ALREADY_EXIST") { return .alreadyExists }
             if part.hasSuffix("_CANCELED") || part.hasSuffix("_CANCELLED") { return .cancelled }
-            if part.hasSuffix("OUT_OF_MEMORY") || part == "UNABLE_TO_ACQUIRE_MEMORY" { return .limit }
+            if part.hasSuffix("OUT_OF_MEMORY") || part == "UNABLE_TO_ACQUIRE_MEMORY" { return .memory }
         }
         switch name.split(separator: ".").first {
         case "UNRESOLVED_COLUMN", "UNRESOLVED_ROUTINE": return .notFound

@@ -48,4 +48,10 @@ protocol LakeSession: AnyObject, Sendable {
     func commit() throws(LakeError)
     func rollback() throws(LakeError)
     func close()
+    /// False once the process that it lives in is gone.
+    var isAlive: Bool { get }
+}
+
+extension LakeSession {
+    var isAlive: Bool { true }
 }

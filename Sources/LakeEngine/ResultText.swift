@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ApusCore
 package import ArrowFormat
 
 /// Results as people and other programs read them.
@@ -36,6 +37,48 @@ package enum ResultText {
     /// The line of CSV with the columns' names.
     package static func csv(header schema: ArrowSchemaInfo) -> String {
         schema.fields.map { quoted($0.name) }.joined(separator: ",") + "\r\n"
+    }
+
+    /// A line of tab-separated values: NULL is `\\N`, and tabs, ends of lines and backslashes have a backslash before them.
+    package static func tsv(_ values: [ArrowValue]) -> String {
+        values.map { $0.isNull ? "\\N" : escaped($0.text) }.joined(separator: "\t") + "\n"
+    }
+
+    /// The line of tab-separated values with the columns' names.
+    package static func tsv(header schema: ArrowSchemaInfo) -> String {
+        schema.fields.map { escaped($0.name) }.joined(separator: "\t") + "\n"
+    }
+
+    private static func escaped(_ text: String) -> String {
+        guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x5C }) else { return text }
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\t": result += "\\t"
+            case "\n": result += "\\n"
+            case "\r": result += "\\r"
+            case "\0": result += "\\0"
+            case "\\": result += "\\\\"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    /// Rows as JSON objects, members in the columns' order, with an end of the line, or what `separator` says, between
+    /// and after them.
+    package static func json(_ batch: ArrowBatch, separator: String = "\n") -> [UInt8] {
+        var writer = JSONWriter()
+        for row in 0..<batch.rowCount {
+            for (index, field) in batch.schema.fields.enumerated() {
+                writer.append(raw: index == 0 ? "{" : ",")
+                writer.append(string: field.name)
+                writer.append(raw: ":")
+                writer.append(batch.column(index).value(row).json)
+            }
+            writer.append(raw: (batch.columns.isEmpty ? "{}" : "}") + separator)
+        }
+        return writer.bytes
     }
 
     private static func quoted(_ text: String) -> String {

@@ -33,10 +33,22 @@ package struct SQLShape: Sendable, Equatable {
     /// What `SHOW` and `DESCRIBE` without a query name, as `"tables"`.
     package private(set) var shows: [String] = []
 
+    /// Whether it is `SHOW TABLES`.
+    package var isTableListing: Bool {
+        statements == 1 && tables.isEmpty && shows.count == 1
+            && shows[0].lowercased().filter { $0 != "\"" } == "tables"
+    }
+
+    /// Where parameters stand (1 is the first), by name; those without one are named by their number.
+    package private(set) var parameters: [String: Int] = [:]
+
     /// Reads the tree of a text, as `json_serialize_sql` gives it.
     package init(tree: JSONValue) {
         let list = tree["statements"].array ?? []
         statements = list.count
+        for entry in list.first?["named_param_map"].array ?? [] {
+            if let name = entry["key"].string, let place = entry["value"].int { parameters[name] = place }
+        }
         // Not by recursion: the tree is as deep as its author likes.
         var pending = list
         while let value = pending.popLast() {
@@ -119,8 +131,9 @@ extension LakeConnection {
             throw LakeError(.limit, "the statement is nested too deep")
         }
         guard tree["error"].bool == true else { return .query(SQLShape(tree: tree)) }
-        if tree["error_type"].string == "not implemented" { return .other }
+        let message = tree["error_message"].string ?? "the text is no SQL"
+        if tree["error_type"].string == "not implemented", message.hasPrefix("Only SELECT") { return .other }
         return .malformed(
-            tree["error_message"].string ?? "the text is no SQL", position: tree["position"].string.flatMap { Int($0) })
+            message, position: tree["position"].string.flatMap { Int($0) })
     }
 }

@@ -10,7 +10,19 @@ struct WorkerConfiguration: Sendable {
     let command: [String]
     let library: String
     let entryPoint: String?
-    let options: [String: String]
+    var options: [String: String]
+    /// Libraries to load before the driver's.
+    var before: [String] = []
+    /// Statements to run before any other.
+    var setup: [String] = []
+    var limits: WorkerLimits?
+
+    init(command: [String], library: String, entryPoint: String?, options: [String: String]) {
+        self.command = command
+        self.library = library
+        self.entryPoint = entryPoint
+        self.options = options
+    }
 
     /// `apus lake-worker`, of the binary that runs; `APUS_LAKE_WORKER` names another binary.
     static var ownCommand: [String] {
@@ -28,22 +40,30 @@ final class WorkerSession: LakeSession, @unchecked Sendable {
     private let process: WorkerProcess
     private var decoder: IPCDecoder?
     private let name: String
+    private let limits: WorkerLimits?
+    /// When the statement was told to stop first.
+    private let stopped = Mutex<ContinuousClock.Instant?>(nil)
 
     init(_ configuration: WorkerConfiguration, connectionOptions: [String: String]) throws(LakeError) {
         let (process, socket) = try WorkerProcess.start(configuration.command)
         self.process = process
         self.socket = socket
         name = (configuration.library as NSString).lastPathComponent
+        limits = configuration.limits
         let open = WorkerMessage.json([
             "library": .string(configuration.library), "entryPoint": JSONValue(configuration.entryPoint),
             "options": JSONValue(configuration.options), "connectionOptions": JSONValue(connectionOptions),
+            "before": .array(configuration.before.map { .string($0) }),
+            "setup": .array(configuration.setup.map { .string($0) }),
+            "memory": limits?.memory.map { .int(Int64($0)) } ?? .null,
+            "batch": limits.map { .int(Int64($0.batch)) } ?? .null,
         ])
         _ = try ask(.open, open, for: .done)
     }
 
     deinit { close() }
 
-    func begin() {}
+    func begin() { stopped.withLock { $0 = nil } }
 
     func execute(_ statement: LakeStatement) throws(LakeError) -> StatementHead {
         decoder = nil
@@ -84,7 +104,17 @@ final class WorkerSession: LakeSession, @unchecked Sendable {
         _ = try? ask(.finish, [], for: .done)
     }
 
-    func cancel() { _ = socket.write(.cancel) }
+    /// Is said again and again while a statement does not stop, so that one that never does is found here.
+    func cancel() {
+        let now = ContinuousClock.now
+        let first = stopped.withLock { stopped in
+            let first = stopped ?? now
+            stopped = first
+            return first
+        }
+        if let limits, first.duration(to: now) > limits.patience { process.kill() }
+        _ = socket.write(.cancel)
+    }
 
     func setOption(_ name: String, _ value: String) throws(LakeError) {
         _ = try ask(.setOption, WorkerMessage.json(["name": .string(name), "value": .string(value)]), for: .done)
@@ -93,6 +123,8 @@ final class WorkerSession: LakeSession, @unchecked Sendable {
     func commit() throws(LakeError) { _ = try ask(.commit, [], for: .done) }
 
     func rollback() throws(LakeError) { _ = try ask(.rollback, [], for: .done) }
+
+    var isAlive: Bool { process.isAlive }
 
     func close() {
         socket.shutDown()
@@ -115,15 +147,43 @@ final class WorkerSession: LakeSession, @unchecked Sendable {
     /// The worker is gone, or speaks out of turn: it is ended, and what became of it is told.
     private func lost() -> LakeError {
         socket.shutDown()
-        return LakeError(.driver, "the worker process of the driver \(name) is gone: \(process.end())")
+        let fate = process.end()
+        if let memory = limits?.memory, process.isSignalled, stopped.withLock({ $0 }) == nil {
+            return LakeError(
+                .memory,
+                "the engine's process is gone, most likely because the statement needed more than \(memory) bytes "
+                    + "beside what the engine counts: \(fate)")
+        }
+        return LakeError(.driver, "the worker process of the driver \(name) is gone: \(fate)")
     }
 }
 
 /// A child process that is waited for once.
 final class WorkerProcess: Sendable {
-    private let state: Mutex<(pid: pid_t, fate: String?)>
+    private let state: Mutex<(pid: pid_t, fate: String?, isSignalled: Bool)>
 
-    private init(_ pid: pid_t) { state = Mutex((pid, nil)) }
+    private init(_ pid: pid_t) { state = Mutex((pid, nil, false)) }
+
+    /// Whether it has not ended; asks, and does not wait.
+    var isAlive: Bool {
+        state.withLock { state in
+            guard state.fate == nil else { return false }
+            var information = siginfo_t()
+            // It stays to be waited for, by `end`.
+            let result = waitid(P_PID, id_t(state.pid), &information, CInt(WEXITED | WNOHANG | WNOWAIT))
+            return result == 0 && information.si_signo == 0
+        }
+    }
+
+    /// Whether it died of a signal.
+    var isSignalled: Bool { state.withLock { $0.isSignalled } }
+
+    /// Ends it at once; it is waited for by `end`.
+    func kill() {
+        state.withLock { state in
+            if state.fate == nil { _ = Glibc.kill(state.pid, SIGKILL) }
+        }
+    }
 
     /// Starts a worker whose standard input is one end of a socket pair; it writes what it prints to standard error.
     static func start(_ command: [String]) throws(LakeError) -> (WorkerProcess, WorkerSocket) {
@@ -160,7 +220,7 @@ final class WorkerProcess: Sendable {
                 let result = waitpid(state.pid, &status, WNOHANG)
                 if result < 0, errno == EINTR { continue }
                 if result != 0 { break }
-                if waited == 1000 { kill(state.pid, SIGKILL) }
+                if waited == 1000 { _ = Glibc.kill(state.pid, SIGKILL) }
                 usleep(1000)
                 waited += 1
             }
@@ -170,6 +230,7 @@ final class WorkerProcess: Sendable {
                 ? "it exited with status \(status >> 8 & 0xFF)"
                 : "it died of signal \(signal) (\(String(cString: strsignal(signal))))"
             state.fate = fate
+            state.isSignalled = signal != 0
             return fate
         }
     }

@@ -79,7 +79,7 @@ package struct HTTPService: Sendable {
         let seconds = Int64(configuration.idlePatience.components.seconds)
         let plain = HTTPServerBuilder.http1(
             configuration: HTTP1Channel.Configuration(
-                idleTimeout: .seconds(seconds),
+                additionalChannelHandlers: [ConnectionWatch()], idleTimeout: .seconds(seconds),
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: configuration.maximumHeadBytes,
                     maxHeaderListSize: configuration.maximumHeadBytes)))

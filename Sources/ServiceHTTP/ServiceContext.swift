@@ -9,10 +9,22 @@ package struct ServiceContext: RequestContext {
     package let client: String
     /// Who asks: the name of the token; nil where nobody has to say.
     package var caller: String?
+    private let channel: any Channel
 
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
         client = source.channel.remoteAddress?.ipAddress ?? ""
+        channel = source.channel
+    }
+
+    /// What sees the client go.
+    /// - Throws: `CancellationError` where it is gone already.
+    package func connection() async throws -> ConnectionWatch {
+        do {
+            return try await channel.pipeline.handler(type: ConnectionWatch.self).get()
+        } catch {
+            throw CancellationError()
+        }
     }
 }
 

@@ -8,7 +8,7 @@ import LakeEngine
 
 /// `apus sql`: statements from the command line, from standard input, or at a prompt.
 struct SQLCommand: AsyncParsableCommand {
-    enum Format: String, ExpressibleByArgument, CaseIterable { case table, json, csv, arrow }
+    enum Format: String, ExpressibleByArgument, CaseIterable { case table, json, csv, arrow, parquet }
 
     static let configuration = CommandConfiguration(
         commandName: "sql",
@@ -30,8 +30,17 @@ struct SQLCommand: AsyncParsableCommand {
         help: "SQL to run; may be given several times.")
     var commands: [String] = []
 
-    @Option(help: "table, json (one object a line), csv or arrow (an IPC stream).")
+    @Option(help: "table, json (one object a line), csv, arrow (an IPC stream) or parquet (one result).")
     var format: Format = .table
+
+    @Option(help: "A file to write to, which is there when it is whole. (default: standard output)")
+    var output: String?
+
+    @Flag(help: "Make the engine understand the portable subset of SQL as other engines do; see --print-prelude.")
+    var portable = false
+
+    @Option(help: "Print what --portable runs first on an engine, duckdb or spark, and do nothing else.")
+    var printPrelude: String?
 
     @Option(help: "DuckDB's file. (default: in memory)")
     var database: String?
@@ -55,34 +64,54 @@ struct SQLCommand: AsyncParsableCommand {
     var timeLimit: Double?
 
     func run() async throws {
-        let settings = try Settings()
-        var pairs: [String: String] = [:]
-        for option in options {
-            guard let equals = option.firstIndex(of: "="), equals > option.startIndex else {
-                throw ValidationError("-o must be NAME=VALUE, not '\(option)'")
+        if let printPrelude {
+            guard let dialect = SQLPrelude.Dialect(rawValue: printPrelude) else {
+                throw ValidationError("there is no prelude for '\(printPrelude)': use duckdb or spark")
             }
-            pairs[String(option[..<equals])] = String(option[option.index(after: equals)...])
+            return print(SQLPrelude(dialect).text, terminator: "")
         }
+        let settings = try Settings()
+        let pairs = try driverOptions(options)
         if let timeLimit, !(timeLimit > 0 && timeLimit < 1e9) {
             throw ValidationError("--time-limit must be over 0 seconds, not \(timeLimit)")
         }
-        let configuration = DuckDBConfiguration(path: database, directories: allow.map(absolute))
         let engine = DriverReference(settings.value("engine", engine) ?? "duckdb")
         guard lake == nil || engine == .duckdb else {
             throw ValidationError("--lake is for DuckDB; other engines know tables of their own")
         }
+        // DuckDB writes into a pipe that may be closed before it is done.
+        if format == .parquet { signal(SIGPIPE, SIG_IGN) }
+        do {
+            try await run(engine, pairs)
+        } catch let error as LakeError {
+            FileHandle.standardError.write(Data("apus sql: \(error)\n".utf8))
+            throw ExitCode(1)
+        }
+    }
+
+    private func run(_ engine: DriverReference, _ pairs: [String: String]) async throws {
+        var configuration = DuckDBConfiguration(path: database, directories: allow.map(absolute))
+        if portable { configuration.setup += SQLPrelude(.duckdb).settings }
+        let pipe = format == .parquet && engine == .duckdb ? try SQLPipe() : nil
+        if let pipe { configuration.files.append(pipe.path) }
+        let sink = if let output { try SQLSink(file: absolute(output)) } else { SQLSink() }
         let opened: OpenLake? =
             if let lake { try await OpenLake.open(lake, configuration, cacheBytes: cacheSize) } else { nil }
-        do throws(LakeError) {
+        do {
             let database =
                 if let opened { opened.database } else {
                     try await LakeDatabase.open(engine, options: pairs, duckdb: configuration)
                 }
             let connection = try await database.connect()
+            if portable {
+                guard let dialect = database.dialect else {
+                    throw LakeError(.invalidArgument, "--portable: there is no prelude for this engine")
+                }
+                try await connection.prepare(SQLPrelude(dialect))
+            }
             let output = SQLOutput(
-                format: format, maximumRows: maxRows,
-                limits: LakeLimits(time: timeLimit.map { .seconds($0) }),
-                tables: opened.map { LakeSQL($0.lake, connection) })
+                format: format, maximumRows: maxRows, limits: LakeLimits(time: timeLimit.map { .seconds($0) }),
+                tables: opened.map { LakeSQL($0.lake, connection) }, sink: sink, pipe: pipe)
             let interrupt = Self.cancelOnInterrupt(connection)
             defer { interrupt.cancel() }
             if commands.isEmpty, isatty(0) == 1, isatty(1) == 1 {
@@ -94,12 +123,12 @@ struct SQLCommand: AsyncParsableCommand {
                     : commands.joined(separator: ";\n")
                 for statement in SQLStatements(text).all { try await output.run(statement, connection) }
             }
+            try sink.finish()
             await connection.close()
             await opened?.close()
         } catch {
             await opened?.close()
-            FileHandle.standardError.write(Data("apus sql: \(error)\n".utf8))
-            throw ExitCode(1)
+            throw error
         }
     }
 
@@ -113,83 +142,4 @@ struct SQLCommand: AsyncParsableCommand {
         source.resume()
         return source
     }
-}
-
-/// Runs statements and writes their rows in a form.
-struct SQLOutput: Sendable {
-    let format: SQLCommand.Format
-    let maximumRows: Int
-    let limits: LakeLimits
-    /// Gives tables their names, where there is a lake.
-    let tables: LakeSQL?
-
-    func run(_ sql: String, _ connection: LakeConnection) async throws(LakeError) {
-        let start = ContinuousClock.now
-        let result =
-            if let tables { try await tables.query(sql, limits: limits) } else {
-                try await connection.query(sql, limits: limits)
-            }
-        do {
-            switch format {
-            case .table: try await table(result, start)
-            case .json:
-                while let batch = try await result.next() { write(Self.json(batch)) }
-            case .csv:
-                if !result.schema.fields.isEmpty { write(ResultText.csv(header: result.schema)) }
-                while let batch = try await result.next() {
-                    write(batch.rows.map(ResultText.csv).joined())
-                }
-            case .arrow:
-                write(IPCEncoder.schema(result.schema))
-                while let batch = try await result.next() { write(try IPCEncoder.batch(batch)) }
-                write(IPCEncoder.end)
-            }
-        } catch let error as ArrowError {
-            throw LakeError(error)
-        } catch let error as LakeError {
-            throw error
-        } catch {
-            throw LakeError(.unknown, "\(error)")
-        }
-    }
-
-    private func table(_ result: LakeResult, _ start: ContinuousClock.Instant) async throws {
-        var rows: [[ArrowValue]] = []
-        var isCut = false
-        while let batch = try await result.next() {
-            let room = maximumRows - rows.count
-            if batch.rowCount > room {
-                rows += batch.slice(0..<max(room, 0)).rows
-                isCut = true
-                result.close()
-                break
-            }
-            rows += batch.rows
-        }
-        let seconds = start.duration(to: .now).inSeconds
-        let time = String(format: "%.3f s", seconds)
-        guard !result.schema.fields.isEmpty else { return write("done (\(time))\n") }
-        write(ResultText.table(result.schema, rows) + "\n")
-        let count = "\(rows.count) row\(rows.count == 1 ? "" : "s")"
-        write(isCut ? "(the first \(count), more are left out; --max-rows; \(time))\n" : "(\(count), \(time))\n")
-    }
-
-    /// A line an object, members in the columns' order.
-    private static func json(_ batch: ArrowBatch) -> [UInt8] {
-        var writer = JSONWriter()
-        for row in 0..<batch.rowCount {
-            for (index, field) in batch.schema.fields.enumerated() {
-                writer.append(raw: index == 0 ? "{" : ",")
-                writer.append(string: field.name)
-                writer.append(raw: ":")
-                writer.append(batch.column(index).value(row).json)
-            }
-            writer.append(raw: batch.columns.isEmpty ? "{}\n" : "}\n")
-        }
-        return writer.bytes
-    }
-
-    func write(_ text: String) { write(Array(text.utf8)) }
-
-    func write(_ bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
 }

@@ -18,7 +18,7 @@ struct SQLPrompt {
     func run() async {
         var editor = LineEditor(history: loadHistory())
         var pending = ""
-        output.write("SQL ends with a semicolon; Ctrl-C cancels a statement, Ctrl-D or \\q leaves.\n")
+        Self.say("SQL ends with a semicolon; Ctrl-C cancels a statement, Ctrl-D or \\q leaves.\n")
         while let line = editor.read(pending.isEmpty ? "sql> " : "  -> ") {
             if pending.isEmpty, ["\\q", "exit", "quit"].contains(line) { break }
             pending += (pending.isEmpty ? "" : "\n") + line
@@ -31,12 +31,14 @@ struct SQLPrompt {
             pending = ""
             for statement in statements.all {
                 do throws(LakeError) { try await output.run(statement, connection) } catch {
-                    output.write("\(error)\n")
+                    Self.say("\(error)\n")
                     break
                 }
             }
         }
     }
+
+    private static func say(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
 
     private func loadHistory() -> [String] {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return [] }

@@ -12,11 +12,12 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve", abstract: "Run one role alone in the foreground.",
         discussion: """
             Roles of the platform: \(roles). apiserver needs nothing else; the others are clients of the API server in \
-            --kubeconfig, which may be any Kubernetes. Services: events, objects, catalog. Prints 'ready ROLE ADDRESS' when it \
-            works.
+            --kubeconfig, which may be any Kubernetes. Services: events, objects, catalog, sql. Prints 'ready ROLE ADDRESS' \
+            when it works.
             """,
         subcommands: [
-            ServeEventsCommand.self, ServeObjectsCommand.self, ServeCatalogCommand.self, ServePlatformCommand.self,
+            ServeEventsCommand.self, ServeObjectsCommand.self, ServeCatalogCommand.self, ServeSQLCommand.self,
+            ServePlatformCommand.self,
         ],
         defaultSubcommand: ServePlatformCommand.self)
 }
@@ -37,7 +38,7 @@ struct ServePlatformCommand: AsyncParsableCommand {
     func run() async throws {
         guard let role = PlatformRole(rawValue: role) else {
             throw ValidationError(
-                "there is no role '\(role)': use \(ServeCommand.roles), events, objects, catalog")
+                "there is no role '\(role)': use \(ServeCommand.roles), events, objects, catalog, sql")
         }
         let settings = try Settings()
         let dataDir = platform.resolvedDataDir(settings)

@@ -186,7 +186,7 @@ struct DuckDBTests {
             try await connection.execute(
                 "CREATE TABLE t AS SELECT i, repeat('x', 1000) || i AS s FROM range(1000000) t(i)")
         }
-        #expect(error?.code == .limit)
+        #expect(error?.code == .memory)
         #expect(try await connection.query("SELECT 1").rows() == [[.int(1)]])
     }
 

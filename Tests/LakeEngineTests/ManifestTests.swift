@@ -149,7 +149,7 @@ struct ManifestTests {
             (9, "[Spark] [INVALID_CDC_OPTION.X] SQLSTATE: 42K03", nil, .syntax),
             (9, "[Spark] [TABLE_OR_VIEW_ALREADY_EXISTS] SQLSTATE: 42P07", nil, .alreadyExists),
             (9, "[Spark] [OPERATION_CANCELED] SQLSTATE: HY008", nil, .cancelled),
-            (9, "[Spark] [UNABLE_TO_ACQUIRE_MEMORY] SQLSTATE: 53200", nil, .limit),
+            (9, "[Spark] [UNABLE_TO_ACQUIRE_MEMORY] SQLSTATE: 53200", nil, .memory),
             (9, "[Spark] [USER_RAISED_EXCEPTION] it's [PATH_NOT_FOUND] SQLSTATE: P0001", nil, .invalidData),
             (9, "[Spark] Failed to commit transaction: 0", nil, .conflict),
             (9, "[Spark] invalid argument: found [A_NOT_FOUND]", nil, .syntax), (9, "[", nil, .internal),
