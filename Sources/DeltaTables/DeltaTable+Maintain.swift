@@ -8,7 +8,8 @@ extension DeltaTable {
     @discardableResult
     package func optimize(targetSize: Int64? = nil) async throws(DeltaError) -> DeltaOutcome {
         try await change { (snapshot) async throws(DeltaError) -> Draft? in
-            let groups = Self.bins(snapshot, targetSize ?? snapshot.properties.targetFileSize())
+            let targetSize = targetSize ?? snapshot.properties.targetFileSize()
+            let groups = Self.bins(snapshot, targetSize)
             if groups.isEmpty { return nil }
             let relation = try DeltaRelation(snapshot)
             var removed: [DeltaAddFile] = []
@@ -16,7 +17,9 @@ extension DeltaTable {
             for group in groups {
                 let rows = try relation.sql(try await self.sources(group))
                 do throws(DeltaError) {
-                    let part = try await DeltaWriter(self, snapshot).write(rows, dataChange: false)
+                    var writer = DeltaWriter(self, snapshot)
+                    writer.targetSize = targetSize
+                    let part = try await writer.write(rows, dataChange: false)
                     written.files += part.files
                     written.rows += part.rows
                 } catch {

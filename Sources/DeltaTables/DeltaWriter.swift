@@ -8,6 +8,8 @@ struct DeltaWriter {
     let schema: DeltaSchema
     let partitionColumns: [String]
     let properties: DeltaProperties
+    /// Bytes that a file should have at most.
+    var targetSize: Int64
 
     /// The most partitions that one change writes to.
     static let maximumPartitions = 10_000
@@ -17,6 +19,7 @@ struct DeltaWriter {
         self.schema = schema ?? snapshot.schema
         partitionColumns = snapshot.metadata.partitionColumns
         properties = snapshot.properties
+        targetSize = snapshot.properties.targetFileSize()
     }
 
     /// What was written.
@@ -90,6 +93,59 @@ struct DeltaWriter {
         let local = SQLText.text(target)
         _ = try await table.engine.texts(
             "COPY (SELECT \(columns) FROM (\(query))) TO \(local) (FORMAT parquet, COMPRESSION snappy)")
+        guard try await size(local) > targetSize + targetSize / 4 else {
+            return try await add(path, as: path, fields, partition, dataChange, into: &written)
+        }
+        let before = written.rows
+        let parts = try await split(local)
+        paths += parts
+        for (index, part) in parts.enumerated() {
+            let number = String(index)
+            let place =
+                "\(folder)part-\(String(repeating: "0", count: max(0, 5 - number.count)))\(number)-\(RandomID.uuid())-c000.snappy.parquet"
+            paths.append(place)
+            try await add(part, as: place, fields, partition, dataChange, into: &written)
+        }
+        let whole = try await table.engine.texts("SELECT CAST(count(*) AS VARCHAR) FROM read_parquet(\(local))")
+        guard whole.first?.first == "\(written.rows - before)" else {
+            throw DeltaError(.engine, "the engine wrote other rows when it put them into several files")
+        }
+        try await table.storage.delete([path])
+    }
+
+    /// Bytes of a file's columns.
+    private func size(_ local: String) async throws(DeltaError) -> Int64 {
+        let answer = try await table.engine.texts(
+            "SELECT CAST(sum(total_compressed_size) AS VARCHAR) FROM parquet_metadata(\(local))")
+        return answer.first?.first?.flatMap { Int64($0) } ?? 0
+    }
+
+    /// Writes a file's rows as several, of about the size that files should have; their paths.
+    private func split(_ local: String) async throws(DeltaError) -> [String] {
+        let name = RandomID.uuid()
+        let folder = try await table.storage.target("\(DeltaTable.stagingFolder)/\(name)").dropLast(name.utf8.count + 1)
+        // A row for each file.
+        let files = try await table.engine.texts(
+            """
+            COPY (SELECT * FROM read_parquet(\(local), hive_partitioning = false)) TO \(SQLText.text(String(folder))) \
+            (FORMAT parquet, COMPRESSION snappy, FILE_SIZE_BYTES \(targetSize), FILENAME_PATTERN '\(name)-{i}', \
+            OVERWRITE_OR_IGNORE, RETURN_STATS)
+            """)
+        return try files.map { row throws(DeltaError) in
+            guard let file = (row.first ?? nil)?.split(separator: "/").last else {
+                throw DeltaError(.engine, "the engine does not say which files it wrote")
+            }
+            return "\(DeltaTable.stagingFolder)/\(file)"
+        }
+    }
+
+    /// Makes a written file one of the table's, with what is to be said of it; a file without rows is deleted.
+    private func add(
+        _ written: String, as path: String, _ fields: [DeltaField], _ partition: [(String, String?)],
+        _ dataChange: Bool,
+        into all: inout Written
+    ) async throws(DeltaError) {
+        let local = SQLText.text(try await table.storage.target(written))
         let statistics = StatisticsQuery(fields, properties: properties)
         let answer = try await table.engine.texts(
             try statistics.sql(from: "read_parquet(\(local), hive_partitioning = false)"))
@@ -106,12 +162,12 @@ struct DeltaWriter {
             }
         }
         guard found.rows > 0 else {
-            try await table.storage.delete([path])
+            try await table.storage.delete([written])
             return
         }
-        let stored = try await table.storage.publish(path, as: path)
-        written.rows += found.rows
-        written.files.append(
+        let stored = try await table.storage.publish(written, as: path)
+        all.rows += found.rows
+        all.files.append(
             try DeltaAddFile(
                 path: DeltaPath.encode(path), partitionValues: Dictionary(partition) { first, _ in first },
                 size: stored.size, modificationTime: stored.modified, dataChange: dataChange, stats: found.text))

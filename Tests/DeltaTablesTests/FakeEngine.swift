@@ -50,6 +50,7 @@ final class FakeEngine: DeltaParquet {
             }
             return []
         }
+        if sql.contains("parquet_metadata(") { return [["100"]] }
         if sql.contains("(DESCRIBE") {
             return sql.contains("read_parquet")
                 ? CheckpointColumns.all.map { [$0.name, "STRUCT"] } : [["a", "BIGINT"]]

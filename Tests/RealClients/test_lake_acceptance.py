@@ -132,3 +132,23 @@ def test_levels_of_isolation(lake):  # noqa: F811
         assert lake.log(level)[1][0]["commitInfo"]["isolationLevel"] == "Serializable"
     refused = lake.apus("create", "odd", "--like", "SELECT 1::BIGINT AS id", "--property", "delta.isolationLevel=Odd", check=False)
     assert refused.returncode == 1 and "delta.isolationLevel = Odd" in refused.stderr
+
+
+def test_large_appends_become_several_files(lake):  # noqa: F811
+    lake.create("big [1]", "SELECT 1::BIGINT AS id, 'x' AS text, 1::BIGINT AS p", "--partition-by", "p", "--property", "delta.targetFileSize=2mb")
+    query = "SELECT range AS id, md5(range::VARCHAR) AS text, CASE WHEN range < 1000 THEN 0 ELSE 1 END AS p FROM range({})"
+    said = lake.append("big [1]", query.format(1_000_000))
+    adds = lake.deltalake("big [1]").get_add_actions(flatten=True).to_struct_array().to_pylist()
+    assert f"1000000 rows in {len(adds)} files" in said and len(adds) >= 4
+    assert [add["num_records"] for add in adds if add["partition.p"] == 0] == [1000]
+    # A file ends with the group of rows that makes it large enough; only the last may be smaller.
+    sizes = sorted(add["size_bytes"] for add in adds if add["partition.p"] == 1)
+    assert all(size > 2 << 20 for size in sizes[1:])
+    rows = lake.deltalake("big [1]").to_pyarrow_table()
+    assert rows.num_rows == 1_000_000 and len(set(rows["id"].to_pylist())) == 1_000_000
+    assert sorted(lake.files("big [1]")) == sorted(add["path"] for add in adds)
+    # Compaction keeps to it, or to what it is told.
+    lake.append("big [1]", query.format(10))
+    lake.apus("optimize", "big [1]", "--target-size", str(64 << 20))
+    after = lake.deltalake("big [1]").get_add_actions(flatten=True).to_struct_array().to_pylist()
+    assert sorted((add["partition.p"], add["num_records"]) for add in after) == [(0, 1010), (1, 999_000)]

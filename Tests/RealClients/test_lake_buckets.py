@@ -96,3 +96,18 @@ def test_writers_of_a_bucket_at_once(store):
     assert not failures, failures
     expected = sorted([(f"apus {number}", id) for number in range(4) for id in range(4)] + [("deltalake", id) for id in range(4)])
     assert [(row["who"], row["id"]) for row in rows(store, "b")] == expected
+
+
+def test_a_large_append_to_a_bucket_becomes_several_files(store):
+    query = "SELECT range AS id, md5(range::VARCHAR) AS who FROM range(400000)"
+    apus(store, "create", "large", "--like", query, "--property", "delta.targetFileSize=2mb")
+    apus(store, "append", "large", "--query", query)
+    table = DeltaTable("s3://lake/large", storage_options=options(store))
+    assert len(table.file_uris()) > 2
+    assert set(table.to_pyarrow_table()["id"].to_pylist()) == set(range(400_000))
+    found = boto3.client("s3", endpoint_url=store.url, aws_access_key_id=ACCESS, aws_secret_access_key=SECRET,
+                         region_name=REGION).list_objects_v2(Bucket="lake", Prefix="large/")["Contents"]
+    assert {entry["Key"].split("/")[-1] for entry in found if entry["Key"].endswith(".parquet")} == {
+        uri.split("/")[-1] for uri in table.file_uris()}
+    apus(store, "delete", "large", "--where", "id = 7")
+    assert table.version() + 1 == DeltaTable("s3://lake/large", storage_options=options(store)).version()
