@@ -41,9 +41,9 @@ QUERIES = {
     "nulls have a place": "SELECT item, rating FROM events ORDER BY rating NULLS FIRST, item",
     "sets": """SELECT item FROM events WHERE rating >= 4 EXCEPT SELECT item FROM events WHERE rating < 1 ORDER BY item""",
     "case, coalesce, like": """SELECT item, COALESCE(rating, CAST(0 AS DOUBLE)) AS r, CASE WHEN item LIKE 'a%' THEN 'first' ELSE 'other'
-        END AS kind, UPPER(item) AS u, LENGTH(item) AS l FROM events WHERE user_id BETWEEN 1 AND 2 ORDER BY user_id, ts""",
+        END AS kind, UPPER(item) AS u, CAST(LENGTH(item) AS BIGINT) AS l FROM events WHERE user_id BETWEEN 1 AND 2 ORDER BY user_id, ts""",
     "percentile rank": """SELECT user_id, item, ROUND(PERCENT_RANK() OVER (ORDER BY ts), 3) AS p FROM events ORDER BY ts""",
-    "dates": """SELECT EXTRACT(YEAR FROM ts) AS y, EXTRACT(DAY FROM ts) AS d, CAST(CAST(ts AS DATE) AS STRING) AS day
+    "dates": """SELECT CAST(EXTRACT(YEAR FROM ts) AS BIGINT) AS y, CAST(EXTRACT(DAY FROM ts) AS BIGINT) AS d, CAST(CAST(ts AS DATE) AS STRING) AS day
         FROM events ORDER BY ts""",
     "exists": """SELECT DISTINCT user_id FROM events e WHERE EXISTS (SELECT 1 FROM events o WHERE o.user_id = e.user_id
         AND o.rating < 1) ORDER BY user_id""",
