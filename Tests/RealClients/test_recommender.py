@@ -422,10 +422,9 @@ def test_killed_features_come_back_with_everything(movies):
 
 def test_killed_ingest_sends_what_the_topic_lacks(movies):
     before = movies.last_event()
-    victim = movies.pids("ingest")[0]
     acknowledged = posted(movies, 900_004, range(1, 16))
-    os.kill(victim, signal.SIGKILL)
-    wait_for(lambda: movies.pids("ingest") not in ([], [victim]) and movies.answers("ingest"), what="ingest to be back")
+    kill(movies, "ingest")
+    wait_for(lambda: movies.answers("ingest"), what="ingest to be back")
     all_in_features(movies)
     assert movies.last_event() >= before + len(acknowledged)
     sent = {event["movie"] for _, key, event in read_topic(movies) if key == "900004"}
@@ -434,11 +433,15 @@ def test_killed_ingest_sends_what_the_topic_lacks(movies):
 
 
 def kill(movies, app):
-    """kill -9 of a service; the process that was."""
-    victims = movies.pids(app, b"apus" if app in ("events", "objects") else b"movie-recommender")
-    for victim in victims:
+    """kill -9 of a service, then another pod in its place, which is not made to wait as a restarted container is."""
+    pods = [pod["metadata"]["name"] for pod in movies.pods(app)]
+    for victim in movies.pids(app, PROGRAMS.get(app, b"movie-recommender")):
         os.kill(victim, signal.SIGKILL)
-    return victims
+    movies.cluster.kubectl("delete", "pod", *pods, *N, "--wait=false")
+    return pods
+
+
+PROGRAMS = {"events": b"apus", "objects": b"apus"}
 
 
 def test_rows_are_the_acknowledged_events_whoever_is_killed(movies):
@@ -456,9 +459,9 @@ def test_rows_are_the_acknowledged_events_whoever_is_killed(movies):
     rater.start()
     try:
         for app in ["tables", "objects", "tables", "events", "tables", "objects", "tables"]:
-            before, counted = kill(movies, app), len(acknowledged)
-            program = b"apus" if app in ("events", "objects") else b"movie-recommender"
-            wait_for(lambda: movies.pids(app, program) not in ([], before), what=f"{app} to be back")
+            kill(movies, app)
+            counted = len(acknowledged)
+            wait_for(lambda: movies.pids(app, PROGRAMS.get(app, b"movie-recommender")), what=f"{app} to be back")
             wait_for(lambda: len(acknowledged) >= counted + 20, what="ratings to be taken in")
     finally:
         stop.set()

@@ -116,6 +116,7 @@ actor FeatureStore: Service {
         if made.version > lookup?.version ?? -1 { lookup = made }
         counters.add("lookups_built_total")
         counters.set("lookup_version", Double(made.version))
+        Lake.giveMemoryBack()
         return made
     }
 
@@ -159,6 +160,7 @@ actor FeatureStore: Service {
         }
         counters.add("datasets_built_total")
         dataset = made
+        Lake.giveMemoryBack()
         return made
     }
 

@@ -14,6 +14,8 @@ final class ServingModel: Service {
         let model: ALSModel
     }
 
+    private static let eagerInterval = Duration.milliseconds(100)
+
     private let store: any ModelStore
     private let interval: Duration
     private let logger: Logger
@@ -36,7 +38,9 @@ final class ServingModel: Service {
             var rejected: Set<Int> = []
             while !Task.isCancelled {
                 await self.refresh(&rejected)
-                try? await Task.sleep(for: self.interval)
+                // Until the first one there is nothing to answer with.
+                let pause = self.current == nil ? min(self.interval, Self.eagerInterval) : self.interval
+                try? await Task.sleep(for: pause)
             }
         }
     }

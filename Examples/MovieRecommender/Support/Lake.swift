@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import CMalloc
 import DeltaProtocol
 import DeltaTables
 import FoundationEssentials
@@ -85,6 +86,9 @@ final class Lake: Sendable {
     func prepare() async throws {
         if case .bucket(let bucket, _) = place { try await client?.ensureBucket(bucket) }
     }
+
+    /// Gives memory that a large statement needed back to the system; takes milliseconds.
+    static func giveMemoryBack() { malloc_trim(0) }
 
     /// Deletes what writing has left behind on this machine: it is in the bucket.
     func sweep() async throws(DeltaError) {

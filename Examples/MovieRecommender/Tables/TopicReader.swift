@@ -21,6 +21,8 @@ struct TopicReader: Service {
     /// How often new partitions are looked for.
     private static let partitionInterval = Duration.seconds(10)
     private static let vacuumInterval = Duration.seconds(86_400)
+    /// Rows of a batch that needed much memory.
+    private static let largeBatch = 10_000
 
     let topic: EventTopic
     let tables: EventTables
@@ -139,6 +141,7 @@ struct TopicReader: Service {
         await tell(batch, source)
         let compacted = try await tables.compact()
         counters.add("compacted_files_total", Double(compacted))
+        if batch.rows.count >= Self.largeBatch || compacted > 0 { Lake.giveMemoryBack() }
         try await report(state)
     }
 
