@@ -28,7 +28,8 @@ extension DeltaTable {
     package func append(_ rows: DeltaRows?, progress: DeltaProgress) async throws(DeltaError) -> DeltaOutcome {
         try await change { (snapshot) async throws(DeltaError) -> Draft? in
             let known = snapshot.transactions.mapValues(\.version)
-            if progress.next.allSatisfy({ known[$0.key] == $0.value }) { return nil }
+            let isMoving = progress.next.contains { progress.start[$0.key] != $0.value }
+            if isMoving || rows == nil, progress.next.allSatisfy({ known[$0.key] == $0.value }) { return nil }
             for application in progress.next.keys.sorted() where known[application] != progress.start[application] {
                 func text(_ number: Int64?) -> String { number.map { "\($0)" } ?? "nothing" }
                 throw DeltaError(

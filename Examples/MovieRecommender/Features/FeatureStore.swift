@@ -98,9 +98,9 @@ actor FeatureStore: Service {
         do throws(DeltaError) {
             snapshot = try await reader.latestRatings()
         } catch {
-            // Made by `tables`, in a bucket that it makes.
-            if error.code == .notATable || ratings == nil && error.code == .storage { return false }
-            throw error
+            // Made by `tables`.
+            guard error.code == .notATable else { throw error }
+            return false
         }
         guard snapshot.version != ratings?.version else { return false }
         ratings = snapshot

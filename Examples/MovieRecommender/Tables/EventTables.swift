@@ -7,7 +7,7 @@ import ModelKit
 /// The tables of ratings and views: batches of events go in exactly once, as each commit has rows and how far every
 /// partition was read, and is refused where the table says something else than what the batch began with.
 ///
-/// Views are committed first. When this ends in between, the same views come again, and are known by their offsets.
+/// Views are committed first. When this ends in between, the same views come again, and are known by their numbers.
 struct EventTables: Sendable {
     typealias Batch = EventBatch<ContinuousClock.Instant>
 
@@ -98,9 +98,7 @@ struct EventTables: Sendable {
     func commit(_ batch: Batch, _ application: (Int32) -> String, _ state: inout State) async throws {
         var next: [String: Int64] = [:]
         for (partition, offset) in batch.next { next[application(partition)] = offset }
-        let viewed = batch.rows.filter {
-            $0.event.kind == .view && $0.offset >= state.views[application($0.partition)] ?? 0
-        }
+        let viewed = batch.rows.filter { $0.event.kind == .view }
         if !viewed.isEmpty {
             try await views.append(
                 .jsonLines(Self.lines(viewed)), progress: DeltaProgress(start: state.views, next: next))
