@@ -246,6 +246,8 @@ def test_pages(movies):
     assert home.status_code == 200 and "text/html" in home.headers["content-type"]
     found = requests.get(web + "/", params={"q": "star wars"}, timeout=10).text
     assert "Star Wars (1977)" in found
+    movie = requests.get(web + "/movies/50", timeout=30).text
+    assert "Who likes this also likes" in movie and "Return of the Jedi (1983)" in movie.split("Who likes this")[1]
     assert "<script>alert" not in requests.get(web + "/", params={"q": "<script>alert(1)</script>"},
                                                timeout=10).text
 

@@ -67,7 +67,7 @@ enum Pages {
     /// One movie.
     static func movie(
         _ movie: WebMovie, own: Result<Double?, Unavailable>, prediction: Result<Double?, Unavailable>,
-        similar: Result<[WebMovie], Unavailable>
+        similar: Result<[WebMovie], Unavailable>, together: Result<[WebMovie]?, Unavailable>
     ) -> HTML {
         var facts: [HTML] = []
         if let mean = movie.mean { facts.append(fact("Average of \(movie.ratings)", stars(mean))) }
@@ -78,6 +78,13 @@ enum Pages {
                 facts.append(fact("Our guess for you", Self.stars(predicted)))
             }
         case .failure: break
+        }
+        var others = HTML.empty
+        if case .success(nil) = together {
+        } else {
+            others = section("Who likes this also likes", together.map { $0 ?? [] }, empty: "Too few like it to say.") {
+                card($0, label: .likeness)
+            }
         }
         let selected: Double? = if case .success(let own) = own { own } else { nil }
         return HTML([
@@ -92,6 +99,7 @@ enum Pages {
             section("Similar movies", similar, empty: "The model does not know this movie yet.") {
                 card($0, label: .likeness)
             },
+            others,
         ])
     }
 

@@ -16,6 +16,9 @@ struct WebCommand: AsyncParsableCommand {
     @Option(help: "Base address of serve.")
     var serving = ServiceURL(localPort: 7003)
 
+    @Option(help: "Base address of features; without it pages lack what comes from there.")
+    var features: ServiceURL?
+
     @Option(help: "Milliseconds to go on serving, not ready, after SIGTERM.")
     var drain = 0
 
@@ -23,9 +26,10 @@ struct WebCommand: AsyncParsableCommand {
         guard (0...600_000).contains(drain) else { throw ValidationError("--drain is out of range") }
         let host = ServiceHost(role: "web", address: listen)
         let router = host.router()
-        WebRoutes(
-            peers: WebPeers(ingest: ServiceClient(ingest), serving: ServiceClient(serving)), logger: host.logger
-        ).add(to: router)
+        let peers = WebPeers(
+            ingest: ServiceClient(ingest), serving: ServiceClient(serving), features: features.map { ServiceClient($0) }
+        )
+        WebRoutes(peers: peers, logger: host.logger).add(to: router)
         try await host.run(router, drain: .milliseconds(drain))
     }
 }

@@ -36,6 +36,7 @@ struct WebMovie: Sendable {
 struct WebPeers: Sendable {
     let ingest: ServiceClient
     let serving: ServiceClient
+    let features: ServiceClient?
 
     /// Movies whose title matches, the most rated first.
     func search(_ query: String, limit: Int = 24) async throws -> (movies: [WebMovie], total: Int) {
@@ -92,6 +93,21 @@ struct WebPeers: Sendable {
     func similar(_ movie: Int64, count: Int) async throws -> [WebMovie] {
         do {
             return try await movies(Self.scored(try await serving.getJSON("/v1/similar/\(movie)?n=\(count)")))
+        } catch let error as PeerError where error.status == 404 {
+            return []
+        }
+    }
+
+    /// What those like who like this one, by how many of them; nil without the service of features.
+    func likedTogether(_ movie: Int64) async throws -> [WebMovie]? {
+        guard let features else { return nil }
+        do {
+            let pairs = try await features.getJSON("/v1/movies/\(movie)")["likedTogether"].elements
+            return try await movies(
+                pairs.compactMap { pair in
+                    guard let id = pair["other_id"].int, let share = pair["share"].double else { return nil }
+                    return (id, share)
+                })
         } catch let error as PeerError where error.status == 404 {
             return []
         }

@@ -70,7 +70,9 @@ struct WebRoutes: Sendable {
         async let similar = part("similar movies") { try await peers.similar(id, count: 12) }
         async let prediction = part("the prediction") { try await peers.prediction(user, id) }
         async let own = part("your rating") { try await peers.ratings(user).first { $0.id == Int(id) }?.score }
-        let body = Pages.movie(movie, own: await own, prediction: await prediction, similar: await similar)
+        async let together = part("what others like") { try await peers.likedTogether(id) }
+        let body = Pages.movie(
+            movie, own: await own, prediction: await prediction, similar: await similar, together: await together)
         return await page(movie.title, user, "", body)
     }
 
