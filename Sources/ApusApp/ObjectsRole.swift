@@ -119,7 +119,9 @@ package struct ObjectsRole: Sendable {
                             try? await Task.sleep(for: options.maintenanceInterval)
                             guard !Task.isCancelled else { return }
                             await ObjectMaintenance.run(store, now: clock(), logger: logger)
+                            // After a load, too, an idle server is a small one.
                             ProgramMemory.giveBackFree()
+                            ProgramMemory.giveBackCode()
                         }
                     }
                     if let follower { group.addTask { await follower.run() } }
