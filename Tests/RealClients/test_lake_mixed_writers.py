@@ -14,7 +14,7 @@ import pytest
 from lake_fixture import rows_of
 from lake_places import place, places, until_done  # noqa: F401 (fixtures)
 
-ROUNDS = int(os.environ.get("APUS_LAKE_ROUNDS", 3))
+ROUNDS = int(os.environ.get("APUS_LAKE_ROUNDS", 2))
 ROWS = 3
 BASE = 8
 

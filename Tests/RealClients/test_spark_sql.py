@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from spark_fixture import spark, spark_server, types  # noqa: F401 (fixtures)
+from spark_fixture import run, spark, spark_server, table_of, types  # noqa: F401 (fixtures)
 from test_portable_sql import EVENTS, QUERIES
 
 pytestmark = pytest.mark.spark
@@ -54,6 +54,29 @@ def test_types_are_the_same_on_both_engines(spark):  # noqa: F811
     ours, theirs = spark.duckdb(query), spark.rows(query)
     assert types(ours) == types(theirs)
     assert ours.to_pylist() == theirs.to_pylist()
+
+
+# What means different things without the preludes (docs/lake.md).
+WITH_PRELUDE = {
+    "nulls have their place": "SELECT r FROM (VALUES (2), (NULL), (1)) AS v(r) ORDER BY r",
+    "and from the other end": "SELECT r FROM (VALUES (2), (NULL), (1)) AS v(r) ORDER BY r DESC",
+    "names in quotes": 'SELECT "a b" + 1 AS "c d" FROM (SELECT 1 AS "a b") AS t',
+    "backslashes in texts": r"SELECT 'a\nb' AS s, '\d' AS t, CAST(LENGTH('a\nb') AS BIGINT) AS n",
+    "days of the week": "SELECT DAYOFWEEK(DATE '2026-11-26') AS a, WEEKDAY(DATE '2026-11-26') AS b, DAYOFWEEK(DATE '2026-11-29') AS c",
+    "logarithms": "SELECT LOG(CAST(1 AS DOUBLE)) AS a, LOG(CAST(2 AS DOUBLE), CAST(8 AS DOUBLE)) AS b",
+    "texts with NULL": """SELECT CONCAT(a, b) AS two, CONCAT(a, 'and', b) AS three
+        FROM (SELECT 'x' AS a, CAST(s AS STRING) AS b FROM (VALUES ('y'), (NULL)) AS v(s)) AS t ORDER BY b""",
+    "all that match": r"SELECT REGEXP_REPLACE('a1b22', '\d', 'x') AS s",
+    "lists": "SELECT COLLECT_LIST(r) AS l FROM (SELECT * FROM (VALUES (1), (NULL), (2)) AS v(r)) AS t",
+}
+
+
+@pytest.mark.parametrize("name", WITH_PRELUDE)
+def test_preludes_make_both_mean_the_same(name, spark):  # noqa: F811
+    ours = table_of(run(["--portable", "--format", "arrow"], [WITH_PRELUDE[name]], spark.environment, True).stdout)
+    theirs = table_of(spark.sql(WITH_PRELUDE[name], arguments=["--portable", "--format", "arrow"]).stdout)
+    assert types(ours) == types(theirs)
+    assert ours.to_pylist() == theirs.to_pylist() and ours.num_rows > 0
 
 
 def test_many_rows_come_through(spark):  # noqa: F811
