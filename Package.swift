@@ -255,7 +255,8 @@ let package = Package(
             name: "MovieRecommender",
             dependencies: [
                 "ApusCore", "ArrowFormat", "ByteCodes", "CMalloc", "DeltaProtocol", "DeltaTables", "KafkaClient",
-                "LakeEngine", "ModelKit", "S3Client", "S3Protocol", .argumentParser, .asyncHTTPClient, .grdb, .hummingbird,
+                "LakeEngine", "ModelKit", "S3Client", "S3Protocol", .argumentParser, .asyncHTTPClient, .grdb,
+                .hummingbird,
                 .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
             ],
             path: "Examples/MovieRecommender", exclude: ["deploy", "README.md"],
