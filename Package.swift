@@ -179,7 +179,7 @@ let package = Package(
             "IcebergCatalog",
             [
                 "ApusCore", "DataFolders", "IcebergProtocol", "S3Client", "S3Protocol", "ServiceHTTP", .grdb,
-                .httpTypes, .hummingbird, .logging, .serviceLifecycle,
+                .httpTypes, .hummingbird, .logging, .nioCore, .serviceLifecycle,
             ]),
         .systemLibrary(name: "CRDKafka"),
         module(

@@ -100,7 +100,7 @@ extension Catalog {
             }
             var swap = CatalogChange.Swap(
                 table: change.name, expected: change.base?.metadataLocation, metadataLocation: location,
-                uuid: metadata.uuid, location: Self.withoutSlash(metadata.location))
+                uuid: metadata.uuid, location: Self.withoutSlash(metadata.location), files: [location])
             if metadata.deletesPrevious, let base = change.base {
                 let kept = Set(metadata.metadataLog.map(\.file))
                 swap.obsolete = base.metadata.metadataLog.map(\.file).filter { !kept.contains($0) }

@@ -13,6 +13,7 @@ package final class Catalog: Sendable {
     let store: CatalogStore
     let storage: any WarehouseStorage
     let cache: MetadataCache
+    let memory: DocumentMemory
     let locks = TableLocks()
     let counts = CatalogCounts()
     let logger: Logger
@@ -33,6 +34,7 @@ package final class Catalog: Sendable {
         self.logger = logger
         self.clock = clock
         cache = MetadataCache(limit: configuration.cacheBytes)
+        memory = DocumentMemory(bytes: configuration.bodyMemoryBytes, large: 2)
     }
 
     /// Opens the catalog of a file, or makes it.
@@ -106,22 +108,27 @@ package final class Catalog: Sendable {
         guard let bytes = try await storage.read(location, maximum: configuration.maximumMetadataBytes) else {
             return nil
         }
+        let metadata = try await memory.understanding(bytes.count) { () throws(IcebergError) in
+            try Self.metadata(bytes, location)
+        }
+        let loaded = LoadedTable(metadataLocation: location, metadata: metadata, bytes: bytes)
+        cache.put(loaded)
+        return loaded
+    }
+
+    private static func metadata(_ bytes: [UInt8], _ location: String) throws(IcebergError) -> TableMetadata {
         let json: JSONValue
         do throws(JSONError) {
             json = try JSONParser.parse(bytes)
         } catch {
             throw IcebergError(.validation, "\(location) is no file of metadata: \(error)")
         }
-        let metadata: TableMetadata
         do throws(IcebergError) {
-            metadata = try TableMetadata(json)
+            return try TableMetadata(json)
         } catch {
             throw IcebergError(
                 error.code == .unsupported ? .unsupported : .validation, "\(location): \(error.description)")
         }
-        let loaded = LoadedTable(metadataLocation: location, metadata: metadata, bytes: bytes)
-        cache.put(loaded)
-        return loaded
     }
 
     /// Creates a table, or prepares one that a commit will create.
@@ -171,7 +178,10 @@ package final class Catalog: Sendable {
         try check(loaded.metadata, before: nil)
         let swap = CatalogChange.Swap(
             table: name, expected: old?.metadataLocation, metadataLocation: request.metadataLocation,
-            uuid: loaded.metadata.uuid, location: Self.withoutSlash(loaded.metadata.location), isOwn: false)
+            uuid: loaded.metadata.uuid, location: Self.withoutSlash(loaded.metadata.location),
+            files: (loaded.metadata.metadataLog.map(\.file) + [request.metadataLocation]).filter {
+                Warehouse.isOwnMetadata($0)
+            })
         if old == nil { try checkRoom() }
         try await store.commit(.swap([swap]))
         return loaded

@@ -3,10 +3,13 @@ import ApusCore
 import HTTPTypes
 import Hummingbird
 import IcebergProtocol
+import NIOCore
 import ServiceHTTP
 
 /// Encodes what the catalog answers.
 struct CatalogAnswers {
+    /// Bytes that are sent at a time.
+    private static let piece = 128 << 10
     private static let delegation = HTTPField.Name("X-Iceberg-Access-Delegation")
     private let catalog: Catalog
     private let headers: HTTPFields
@@ -46,7 +49,7 @@ struct CatalogAnswers {
 
     /// `LoadTableResult` or `CommitTableResponse`.
     func table(_ table: LoadedTable, onlyReferenced: Bool = false, isCommit: Bool = false) -> Response {
-        var writer = JSONWriter(capacity: table.bytes.count + 1024)
+        var writer = JSONWriter(capacity: 1024)
         writer.append(raw: "{\"metadata-location\":")
         writer.append(JSONValue(table.metadataLocation))
         if !isCommit {
@@ -61,15 +64,24 @@ struct CatalogAnswers {
             writer.append(JSONValue(settings))
         }
         writer.append(raw: ",\"metadata\":")
-        if onlyReferenced {
-            writer.append(table.metadata.json(onlyReferenced: true))
-        } else {
-            writer.append(raw: table.bytes)
-        }
-        writer.append(raw: "}")
-        var response = Response.bytes(writer.bytes, type: "application/json")
+        let document = onlyReferenced ? table.metadata.json(onlyReferenced: true).encoded : table.bytes
+        var response = Response(
+            status: .ok, headers: [.contentType: "application/json"],
+            body: Self.body([writer.bytes, document, [UInt8(ascii: "}")]]))
         if let tag = Self.tag(table, onlyReferenced: onlyReferenced) { response.headers[.eTag] = tag }
         return response
+    }
+
+    /// A body that is sent a piece at a time: many clients that load a large table share its bytes.
+    private static func body(_ parts: [[UInt8]]) -> ResponseBody {
+        ResponseBody(contentLength: parts.reduce(0) { $0 + $1.count }) { writer in
+            for part in parts {
+                for start in stride(from: 0, to: part.count, by: piece) {
+                    try await writer.write(ByteBuffer(bytes: part[start..<min(start + piece, part.count)]))
+                }
+            }
+            try await writer.finish(nil)
+        }
     }
 
     /// 304, where the client has what it asks for.

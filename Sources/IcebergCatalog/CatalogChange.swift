@@ -25,11 +25,11 @@ enum CatalogChange: Sendable {
         var uuid: String
         /// Where the table's files are.
         var location: String
+        /// Files of metadata that the catalog has to remember as its own.
+        var files: [String]
         /// Files of metadata that the table's log no longer has and that are to be deleted where they are the
         /// catalog's own.
         var obsolete: [String] = []
-        /// Whether this catalog wrote the file.
-        var isOwn = true
     }
 
     /// A row that is written or goes.
@@ -113,7 +113,7 @@ enum CatalogChange: Sendable {
             metadataLocation: swap.metadataLocation)
         state.put(swap.table, entry)
         var rows: [Row] = [.putTable(entry, namespace: namespace.id, name: swap.table.name)]
-        if swap.isOwn { rows.append(.addFile(swap.metadataLocation, table: entry.id)) }
+        rows += swap.files.map { .addFile($0, table: entry.id) }
         for file in swap.obsolete { rows.append(.discardFile(file, id: state.nextID())) }
         return rows
     }

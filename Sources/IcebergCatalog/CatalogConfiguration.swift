@@ -9,11 +9,13 @@ package struct CatalogConfiguration: Sendable {
     /// Keys that are given to clients that ask for vended credentials; nil gives none out.
     package var vendedSettings: [String: String]?
     /// Bytes of a request.
-    package var maximumBodyBytes = 32 << 20
+    package var maximumBodyBytes = 16 << 20
+    /// Bytes of all requests that are being received.
+    package var bodyMemoryBytes: Int { max(64 << 20, 2 * maximumBodyBytes) }
     /// Bytes of a file of metadata.
-    package var maximumMetadataBytes = 64 << 20
+    package var maximumMetadataBytes = 32 << 20
     /// Bytes of files of metadata that are kept in memory.
-    package var cacheBytes = 64 << 20
+    package var cacheBytes = 48 << 20
     package var maximumNamespaces = 10_000
     package var maximumTables = 100_000
     /// How old a file of metadata must be that no commit came to refer to, before it is deleted.

@@ -81,8 +81,7 @@ package struct CatalogServer: Sendable {
             let names = try catalog.store.state.children(of: parent)
             return .json(try query.page("namespaces", names, key: \.joined) { $0.json })
         case .createNamespace:
-            let body = try await json(request)
-            return .json(try await catalog.createNamespace(CreateNamespaceRequest(body)))
+            return .json(try await catalog.createNamespace(try await body(request, CreateNamespaceRequest.init)))
         case .loadNamespace(let name): return .json(try catalog.loadNamespace(name))
         case .namespaceExists(let name):
             _ = try catalog.store.state.namespace(name)
@@ -91,8 +90,7 @@ package struct CatalogServer: Sendable {
             try await catalog.dropNamespace(name)
             return Response(status: .noContent)
         case .updateNamespace(let name):
-            let body = try await json(request)
-            return .json(try await catalog.updateNamespace(name, UpdateNamespaceRequest(body)))
+            return .json(try await catalog.updateNamespace(name, try await body(request, UpdateNamespaceRequest.init)))
         case .listTables(let namespace):
             let names = try catalog.store.state.tableNames(namespace)
             return .json(
@@ -107,12 +105,14 @@ package struct CatalogServer: Sendable {
                 .noSuchView, "the view \(namespace).\(name.prefix(300)) is not there: this catalog keeps none")
         case .createView: throw IcebergError(.unsupported, "this catalog keeps tables and no views")
         case .renameTable:
-            try await catalog.rename(RenameTableRequest(try await json(request)))
+            try await catalog.rename(try await body(request, RenameTableRequest.init))
             return Response(status: .noContent)
         case .reportMetrics(let table):
             // Taken and not kept.
-            guard try await json(request)["report-type"].string != nil else {
-                throw IcebergError(.badRequest, "report-type is missing")
+            try await body(request) { json throws(IcebergError) in
+                guard json["report-type"].string != nil else {
+                    throw IcebergError(.badRequest, "report-type is missing")
+                }
             }
             _ = try catalog.store.state.table(table)
             return Response(status: .noContent)
@@ -127,11 +127,11 @@ package struct CatalogServer: Sendable {
         let answers = CatalogAnswers(catalog, request.headers)
         switch route {
         case .createTable(let namespace):
-            let body = try await json(request)
-            return answers.table(try await catalog.create(namespace, CreateTableRequest(body)))
+            let creation = try await body(request, CreateTableRequest.init)
+            return answers.table(try await catalog.create(namespace, creation))
         case .registerTable(let namespace):
-            let body = try await json(request)
-            return answers.table(try await catalog.register(namespace, RegisterTableRequest(body)))
+            let registration = try await body(request, RegisterTableRequest.init)
+            return answers.table(try await catalog.register(namespace, registration))
         case .loadTable(let name):
             let onlyReferenced: Bool
             switch query["snapshots"] {
@@ -146,8 +146,8 @@ package struct CatalogServer: Sendable {
             _ = try catalog.store.state.table(name)
             return Response(status: .noContent)
         case .commitTable(let name):
-            let body = try await json(request)
-            return answers.table(try await catalog.commit(name, CommitRequest(body)), isCommit: true)
+            let commit = try await body(request) { json throws(IcebergError) in try CommitRequest(json) }
+            return answers.table(try await catalog.commit(name, commit), isCommit: true)
         case .dropTable(let name):
             try await catalog.drop(name, purges: try query.bool("purgeRequested"))
             return Response(status: .noContent)
@@ -155,18 +155,35 @@ package struct CatalogServer: Sendable {
             _ = try catalog.store.state.table(name)
             return .json(["storage-credentials": answers.credentials])
         case .commitTransaction:
-            let requests = try CommitRequest.transaction(try await json(request))
+            let requests = try await body(request, CommitRequest.transaction)
             _ = try await catalog.commit(requests.compactMap { request in request.table.map { ($0, request) } })
             return Response(status: .noContent)
         default: throw IcebergError(.notFound, "there is no such route")
         }
     }
 
-    private func json(_ request: Request) async throws -> JSONValue {
+    /// What a body says, understood by `decode`.
+    private func body<T>(_ request: Request, _ decode: (JSONValue) throws(IcebergError) -> T) async throws -> T {
         if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
             throw IcebergError(.badRequest, "bodies with Content-Encoding \(encoding.prefix(50)) are not read")
         }
-        return try await request.json(limit: catalog.configuration.maximumBodyBytes)
+        let limit = catalog.configuration.maximumBodyBytes
+        let announced = request.headers[.contentLength].flatMap { Int($0) } ?? limit
+        guard announced <= limit else {
+            throw IcebergError(.tooLarge, "the body has \(announced) bytes, at most \(limit) are taken")
+        }
+        return try await catalog.memory.holding(bytes: max(announced, 0)) {
+            let bytes = try await request.bytes(limit: limit)
+            return try await catalog.memory.understanding(bytes.count) { () throws(IcebergError) in
+                let json: JSONValue
+                do throws(JSONError) {
+                    json = try JSONParser.parse(bytes)
+                } catch {
+                    throw IcebergError(.badRequest, "the body is not JSON: \(error)")
+                }
+                return try decode(json)
+            }
+        }
     }
 
     private func metrics() -> String { catalog.counts.text(catalog.store.state) }

@@ -14,6 +14,7 @@ extension TableBuilder {
             state.statistics.removeAll { gone.contains($0.snapshotID) }
             state.partitionStatistics.removeAll { gone.contains($0.snapshotID) }
             removedSnapshots.formUnion(gone)
+            snapshotIDs.subtract(gone)
         case .removeReference(let name):
             state.references[name] = nil
             if name == TableMetadata.mainBranch { state.snapshotLog = [] }
@@ -31,7 +32,7 @@ extension TableBuilder {
 
     private mutating func add(_ snapshot: Snapshot, _ path: String) throws(IcebergError) {
         func refuse(_ problem: String) -> IcebergError { IcebergError(.validation, "\(path): \(problem)") }
-        guard !state.snapshots.contains(where: { $0.id == snapshot.id }) else {
+        guard !snapshotIDs.contains(snapshot.id) else {
             throw refuse("the snapshot \(snapshot.id) is there already")
         }
         guard state.snapshots.count < IcebergLimits.elements else {
@@ -76,6 +77,7 @@ extension TableBuilder {
         state.lastUpdated = snapshot.timestamp
         isDated = true
         addedSnapshots.insert(snapshot.id)
+        snapshotIDs.insert(snapshot.id)
     }
 
     private mutating func set(_ name: String, _ reference: SnapshotReference, _ path: String) throws(IcebergError) {

@@ -17,6 +17,16 @@ package struct TableBuilder: Sendable {
     var passedSnapshots: Set<Int64> = []
     var removedSnapshots: Set<Int64> = []
     var isDated = false
+    /// Ids of the snapshots in `state`.
+    var snapshotIDs: Set<Int64>
+
+    private struct PartitionKey: Hashable, Sendable {
+        var sourceID: Int
+        var transform: Transform
+    }
+
+    /// Ids of partition fields, by how they are made; nil while nobody asked.
+    private var partitionFields: [PartitionKey: Int]?
 
     /// - Parameters:
     ///   - base: the table; nil for one that is created.
@@ -24,6 +34,7 @@ package struct TableBuilder: Sendable {
     package init(_ base: TableMetadata?, now: Int64) {
         self.base = base
         self.now = now
+        snapshotIDs = Set(base?.snapshots.map(\.id) ?? [])
         state =
             base
             ?? TableMetadata(
@@ -159,21 +170,18 @@ package struct TableBuilder: Sendable {
             return
         }
         var spec = spec
+        var known = state.version == 1 ? [:] : partitionFields ?? Self.index(state.specs)
+        var taken = Set(spec.fields.compactMap(\.fieldID))
+        var highest = max(state.lastPartitionID, taken.max() ?? 0)
         for index in spec.fields.indices where spec.fields[index].fieldID == nil {
             let field = spec.fields[index]
             // What is made in the same way has the same id in all specs (table specification, "Partition Evolution").
-            let known =
-                state.version == 1
-                ? nil
-                : state.specs.lazy.flatMap(\.fields).first {
-                    $0.sourceID == field.sourceID && $0.transform == field.transform
-                }
-            let isTaken = spec.fields.contains { $0.fieldID != nil && $0.fieldID == known?.fieldID }
-            if let id = known?.fieldID, !isTaken {
+            if let id = known[PartitionKey(sourceID: field.sourceID, transform: field.transform)], !taken.contains(id) {
                 spec.fields[index].fieldID = id
+                taken.insert(id)
             } else {
-                let highest = spec.fields.compactMap(\.fieldID).max() ?? 0
-                spec.fields[index].fieldID = max(state.lastPartitionID, highest) + 1
+                highest += 1
+                spec.fields[index].fieldID = highest
             }
         }
         if state.version == 1 {
@@ -187,10 +195,22 @@ package struct TableBuilder: Sendable {
                 throw .bad(path, "the partition field \(field.name) needs a field-id from 1 to 2000000000")
             }
             state.lastPartitionID = max(state.lastPartitionID, id)
+            let key = PartitionKey(sourceID: field.sourceID, transform: field.transform)
+            known[key] = known[key] ?? id
         }
+        partitionFields = known
         spec.id = (state.specs.map(\.id).max() ?? -1) + 1
         state.specs.append(spec)
         lastAddedSpec = spec.id
+    }
+
+    private static func index(_ specs: [PartitionSpec]) -> [PartitionKey: Int] {
+        var ids: [PartitionKey: Int] = [:]
+        for field in specs.lazy.flatMap(\.fields) {
+            let key = PartitionKey(sourceID: field.sourceID, transform: field.transform)
+            if ids[key] == nil { ids[key] = field.fieldID }
+        }
+        return ids
     }
 
     private mutating func add(_ order: SortOrder, _ path: String) throws(IcebergError) {

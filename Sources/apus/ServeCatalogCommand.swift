@@ -55,7 +55,7 @@ struct ServeCatalogCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp("Seconds between two looks for such files. (default: 3600)", valueName: "seconds"))
     var orphanInterval: Int?
-    @Option(help: ArgumentHelp("MiB of a request at most. (default: 32)", valueName: "mib"))
+    @Option(help: ArgumentHelp("MiB of a request at most. (default: 16)", valueName: "mib"))
     var maxBody: Int?
     @OptionGroup var log: LogOptions
 

@@ -90,4 +90,22 @@ import Testing
             #expect(fixture.storage.locations == known.union([young]).union(others))
         }
     }
+
+    @Test func theHistoryOfARegisteredTableIsNoOrphan() async throws {
+        try await CatalogFixture.run { fixture in
+            let catalog = fixture.catalog
+            let namespace = try await fixture.namespace("n")
+            let name = try TableName(namespace, "t")
+            _ = try await catalog.create(namespace, CatalogFixture.creation("t"))
+            let last = try await catalog.commit(name, CatalogFixture.setting(["a": "b"]))
+            try await catalog.drop(name, purges: false)
+            let location = try #require(last.metadataLocation)
+            _ = try await catalog.register(
+                namespace, RegisterTableRequest(["name": "t", "metadata-location": .string(location)]))
+            _ = try await catalog.commit(name, CatalogFixture.setting(["a": "c"]))
+            let known = fixture.storage.locations
+            try await CatalogHousekeeping(catalog).collectOrphans()
+            #expect(fixture.storage.locations == known && known.count == 3)
+        }
+    }
 }

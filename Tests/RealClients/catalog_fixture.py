@@ -145,3 +145,28 @@ def error_of(answer):
     status, body = answer
     assert body["error"]["code"] == status and body["error"]["message"], body
     return status, body["error"]["type"]
+
+
+@pytest.fixture
+def catalog_that_vends(request):
+    """A catalog with a file of tokens, that gives its clients the bucket's keys."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="apus-tokens-"))
+    tokens = folder / "tokens"
+    tokens.write_text("# who\nalice-has-a-long-token alice\n")
+    objects = Objects()
+    server = None
+    failed = request.session.testsfailed
+    try:
+        objects.start()
+        server = CatalogServer("--token-file", str(tokens), "--vend-access-key", objects.access, objects=objects,
+                               environment={"APUS_VEND_SECRET_KEY": objects.secret})
+        server.token = "alice-has-a-long-token"
+        yield server.start()
+        server.stop()
+        objects.stop()
+    finally:
+        keep = request.session.testsfailed > failed
+        for started in (server, objects):
+            if started:
+                started.clean(keep)
+        shutil.rmtree(folder, ignore_errors=True)
