@@ -81,6 +81,11 @@ package struct CatalogHousekeeping: Service {
         }
     }
 
+    /// In a folder a file has another name while it is written.
+    private static func finalName(_ location: String) -> String {
+        location.hasSuffix(".tmp") ? String(location.dropLast(4)) : location
+    }
+
     /// Deletes files of metadata that this catalog wrote and that no commit made count: those of commits that failed
     /// or were killed. They are in the folder of a table, have the catalog's kind of name, are older than
     /// `orphanAge`, and are neither on record nor about to be.
@@ -91,16 +96,19 @@ package struct CatalogHousekeeping: Service {
             if Task.isCancelled { return }
             guard let table = try await catalog.file(entry.metadataLocation) else { continue }
             let files = try await catalog.storage.list(table.metadata.metadataFolder, limit: Self.listLimit)
-            let candidates = files.filter { $0.modified < oldest && Warehouse.isOwnMetadata($0.location) }.map(
-                \.location)
+            let candidates = files.filter {
+                $0.modified < oldest && Warehouse.isOwnMetadata(Self.finalName($0.location))
+            }.map(\.location)
             if candidates.isEmpty { continue }
             // In this order: what a commit is about to make count is in one of the two.
             let unfinished = catalog.unfinished.withLock { $0 }
             let known = try await catalog.store.read { database throws(IcebergError) in
                 try database.files(of: entry.id)
             }
+            // Nothing is on record of a table that was dropped in the meantime, and its files are not ours to delete.
+            guard catalog.store.state.entries.contains(where: { $0.id == entry.id }) else { continue }
             let orphans = candidates.filter {
-                !known.contains($0) && !unfinished.contains($0) && $0 != entry.metadataLocation
+                !known.contains($0) && !unfinished.contains(Self.finalName($0)) && $0 != entry.metadataLocation
             }
             for start in stride(from: 0, to: orphans.count, by: Self.batch) {
                 let group = Array(orphans[start..<min(start + Self.batch, orphans.count)])

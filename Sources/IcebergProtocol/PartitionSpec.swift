@@ -68,15 +68,11 @@ package struct PartitionSpec: Sendable, Hashable {
             }
     }
 
-    /// Sources are columns that the transform is defined for; names and ids are there once, and no name is that of
-    /// another column.
+    /// Sources are columns that the transform is defined for; names and ids are there once.
     func check(_ schema: TableSchema, _ path: String) throws(IcebergError) {
         let places = schema.places
-        var columns: [String: Int] = [:]
-        for (id, place) in places { columns[place.name] = id }
         var names: Set<String> = []
         var ids: Set<Int> = []
-        var uses: Set<String> = []
         for field in fields {
             guard names.insert(field.name).inserted else {
                 throw .bad(path, "the name \(field.name) is there twice")
@@ -95,8 +91,19 @@ package struct PartitionSpec: Sendable, Hashable {
                     .validation,
                     "\(path): \(field.transform.text) cannot be made from \(place.name), a \(place.type.json.text)")
             }
+        }
+    }
+
+    /// What is asked of a new spec beside that: no name is that of another column, and nothing is made twice. Columns
+    /// may be renamed later.
+    func checkNew(_ schema: TableSchema, _ path: String) throws(IcebergError) {
+        try check(schema, path)
+        var columns: [String: Int] = [:]
+        for (id, place) in schema.places { columns[place.name] = id }
+        var uses: Set<String> = []
+        for field in fields where field.transform != .void {
             guard uses.insert("\(field.sourceID) \(field.transform.text)").inserted else {
-                throw .bad(path, "\(field.transform.text) of \(place.name) is there twice")
+                throw .bad(path, "\(field.transform.text) of the column \(field.sourceID) is there twice")
             }
             if let column = columns[field.name], column != field.sourceID || field.transform != .identity {
                 throw .bad(path, "the name \(field.name) is that of a column: choose another")

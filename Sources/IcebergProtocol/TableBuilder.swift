@@ -256,6 +256,16 @@ package struct TableBuilder: Sendable {
         finishSnapshotLog(&result)
         if let base, result == base { return nil }
         try result.check("the table")
+        if let schema = result.currentSchema {
+            let old = Set(base?.specs.map(\.id) ?? [])
+            for spec in result.specs where !old.contains(spec.id) {
+                try spec.checkNew(schema, "partition spec \(spec.id)")
+            }
+            let sorted = Set(base?.sortOrders.map(\.id) ?? [])
+            for order in result.sortOrders where !sorted.contains(order.id) {
+                try order.check(schema, "sort order \(order.id)")
+            }
+        }
         if base == nil || !isDated { result.lastUpdated = max(now, base?.lastUpdated ?? 0) }
         if let base, let previous {
             result.metadataLog.append(.init(timestamp: base.lastUpdated, file: previous))

@@ -84,6 +84,7 @@ import Testing
                 "\(folder)/v1.metadata.json",
             ]
             fixture.storage.put(orphan)
+            fixture.storage.put(orphan + ".tmp")
             fixture.storage.put(young, modified: 950_000)
             for other in others { fixture.storage.put(other) }
             try await CatalogHousekeeping(catalog).collectOrphans()

@@ -90,6 +90,19 @@ import Testing
         }
     }
 
+    @Test func columnsMayBeNamedLikePartitionsLater() throws {
+        let table = try changed(
+            ["action": "add-spec", "spec": ["fields": [["source-id": 2, "name": "name", "transform": "identity"]]]],
+            ["action": "set-default-spec", "spec-id": -1])
+        let renamed = Samples.schema(
+            Samples.fields.map { $0["id"] == 2 ? Samples.field(2, "title", "string") : $0 } + [
+                Samples.field(10, "name")
+            ])
+        let later = try changed(
+            ["action": "add-schema", "schema": renamed], ["action": "set-current-schema", "schema-id": -1], from: table)
+        #expect(later.currentSchema?.fields.last?.name == "name")
+    }
+
     @Test func specsEvolveAndKeepTheirFieldIds() throws {
         let table = try changed(
             [

@@ -199,3 +199,17 @@ def test_metadata_log(iceberg, namespace, catalog):
     from conftest import wait_for
     kept = {entry.metadata_file for entry in table.metadata.metadata_log} | {table.metadata_location}
     wait_for(lambda: set(catalog.files(table.location() + "/metadata")) == kept, 20, "old metadata to be deleted")
+
+
+def test_the_first_version_and_upgrades(iceberg, namespace):
+    schema = Schema(NestedField(1, "id", LongType()), NestedField(2, "name", StringType()))
+    table = iceberg.create_table(f"{namespace}.t", schema, partition_spec=PartitionSpec(
+        PartitionField(1, 1000, IdentityTransform(), "id_part")), properties={"format-version": "1"})
+    table.append(rows(0, 2))
+    assert iceberg.load_table(f"{namespace}.t").metadata.format_version == 1
+    with table.transaction() as transaction:
+        transaction.upgrade_table_version(2)
+    table.append(rows(2, 2))
+    found = iceberg.load_table(f"{namespace}.t")
+    assert found.metadata.format_version == 2 and found.metadata.last_sequence_number == 1
+    assert sorted(found.scan().to_arrow()["id"].to_pylist()) == [0, 1, 2, 3]
