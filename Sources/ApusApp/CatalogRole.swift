@@ -87,6 +87,7 @@ extension CatalogRole {
             }
             result = .success(
                 try await service.run(services: [CatalogHousekeeping(catalog)]) { [host] port in
+                    ProgramMemory.giveBackCode()
                     await onReady(ListenAddress.text(host: host, port: port))
                 })
         } catch {

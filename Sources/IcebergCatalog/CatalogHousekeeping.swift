@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package import IcebergProtocol
 import Logging
-package import ServiceLifecycle
+import ServiceLifecycle
 import Synchronization
 
 /// Deletes what nobody needs any more: files of purged tables, files of metadata that a table's log no longer has, and

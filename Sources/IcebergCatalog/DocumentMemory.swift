@@ -17,18 +17,22 @@ final class DocumentMemory: Sendable {
     private let state = Mutex(State())
     private let byteLimit: Int
     private let largeLimit: Int
+    private let small: Int
 
     /// - Parameters:
     ///   - bytes: of bodies at a time.
     ///   - large: documents at a time.
-    init(bytes: Int, large: Int) {
+    ///   - small: bytes of a body that there is always room for: the number of connections bounds those.
+    init(bytes: Int, large: Int, small: Int = 64 << 10) {
         byteLimit = bytes
         largeLimit = large
+        self.small = small
     }
 
     /// Runs with room for this many bytes.
     /// - Throws: `ServiceUnavailableException` where there is none, what the work throws.
     func holding<T>(bytes: Int, _ work: () async throws -> T) async throws -> T {
+        if bytes <= small { return try await work() }
         let hasRoom = state.withLock { state in
             guard state.bytes + bytes <= byteLimit else { return false }
             state.bytes += bytes

@@ -7,11 +7,12 @@ import Testing
 
 @Suite struct DocumentMemoryTests {
     @Test func bodiesHaveABoundTogether() async throws {
-        let memory = DocumentMemory(bytes: 100, large: 1)
+        let memory = DocumentMemory(bytes: 100, large: 1, small: 10)
         try await memory.holding(bytes: 60) {
             try await memory.holding(bytes: 40) {}
             let code = await CatalogFixture.error { try await memory.holding(bytes: 41) {} }
             #expect(code == .unavailable)
+            try await memory.holding(bytes: 10) {}
         }
         try await memory.holding(bytes: 100) {}
     }

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from catalog_fixture import CatalogServer, catalog, error_of, folder_catalog  # noqa: F401
-from conftest import APUS
+from conftest import APUS, wait_for
 
 SCHEMA = {"type": "struct", "fields": [{"id": 1, "name": "id", "type": "long", "required": True}]}
 
@@ -220,3 +220,20 @@ def test_tls(monkeypatch, tmp_path):
         server.stop()
     finally:
         server.clean(keep=False)
+
+
+def test_large_bodies_that_do_not_come(names):
+    """Clients that announce large bodies and send nothing: others with large bodies are told, small ones go through."""
+    held = []
+    try:
+        for _ in range(4):
+            connection = socket.create_connection(names.address.split(":"), timeout=5)
+            connection.sendall(b"POST /v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Length: 16777216\r\n\r\n{")
+            held.append(connection)
+        large = {"namespace": ["a"], "properties": {"p": "x" * 1_000_000}}
+        wait_for(lambda: names.call("POST", "/v1/namespaces", large)[0] == 503, 10, "no room for a fifth")
+        assert names.call("POST", "/v1/namespaces", {"namespace": ["b"]})[0] == 200
+    finally:
+        for connection in held:
+            connection.close()
+    wait_for(lambda: names.call("POST", "/v1/namespaces", {**large, "namespace": ["c"]})[0] == 200, 10, "room again")
