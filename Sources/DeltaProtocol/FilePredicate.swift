@@ -100,7 +100,11 @@ private enum ColumnValue {
         case (.date, .string(let text)):
             guard let date = Self.date(text) else { return nil }
             self = .text(date)
-        case (.timestamp, .string(let text)), (.timestampNtz, .string(let text)):
+        case (.timestamp, .string(let text)):
+            // Without a zone it may be that of the writer.
+            guard let moment = Timestamp(rfc3339: text) else { return nil }
+            self = .moment(moment)
+        case (.timestampNtz, .string(let text)):
             guard let moment = Self.moment(text) else { return nil }
             self = .moment(moment)
         default: return nil
@@ -114,6 +118,10 @@ private enum ColumnValue {
             guard let number = Int64(text) else { return nil }
             self = .integer(number)
         case .string: self = .text(text)
+        case .timestamp:
+            // As the value is read: UTC without a zone.
+            guard let moment = Self.moment(text) else { return nil }
+            self = .moment(moment)
         default: self.init(statistic: .string(text), type)
         }
     }

@@ -72,6 +72,9 @@ struct FilePredicateTests {
         #expect(FilePredicate.atLeast("id", .integer(21)).mayHold(in: none, of: snapshot))
         #expect(!FilePredicate.atLeast("p", .text("")).mayHold(in: none, of: snapshot))
         #expect(!FilePredicate.isNotNull("p").mayHold(in: none, of: snapshot))
+        let zoneless = try self.file(
+            "{\"numRecords\":1,\"maxValues\":{\"at\":\"2026-01-02T05:00:00.000\"},\"nullCount\":{}}")
+        #expect(FilePredicate.atLeast("at", .date("2026-02-01")).mayHold(in: zoneless, of: snapshot))
         let damaged = try self.file("{\"minValues\":7,\"maxValues\":{\"id\":\"20\"},\"nullCount\":[]}")
         #expect(FilePredicate.atLeast("id", .integer(21)).mayHold(in: damaged, of: snapshot))
     }
