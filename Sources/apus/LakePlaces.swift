@@ -4,7 +4,6 @@ import DeltaTables
 import Foundation
 import LakeEngine
 import S3Client
-import S3Protocol
 
 /// `s3://BUCKET/PREFIX`, reached as AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION say.
 struct BucketPlace {
@@ -23,16 +22,8 @@ struct BucketPlace {
     }
 
     static func client() throws -> S3Client {
-        let environment = ProcessInfo.processInfo.environment
-        let credentials = environment["AWS_ACCESS_KEY_ID"].map { key in
-            SigV4.Credentials(
-                accessKey: key, secret: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
-                sessionToken: environment["AWS_SESSION_TOKEN"])
-        }
-        let region = environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1"
-        let endpoint = environment["AWS_ENDPOINT_URL"] ?? "https://s3.\(region).amazonaws.com"
         do {
-            return try S3Client(S3ClientConfiguration(endpoint: endpoint, region: region, credentials: credentials))
+            return try S3Client(S3ClientConfiguration(environment: ProcessInfo.processInfo.environment))
         } catch {
             throw fail("\(error)")
         }

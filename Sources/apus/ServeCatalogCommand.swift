@@ -6,7 +6,6 @@ import Foundation
 import IcebergCatalog
 import IcebergProtocol
 import S3Client
-import S3Protocol
 
 /// `apus serve catalog`.
 struct ServeCatalogCommand: AsyncParsableCommand {
@@ -81,7 +80,7 @@ struct ServeCatalogCommand: AsyncParsableCommand {
             }
             configuration.maximumBodyBytes = size << 20
         }
-        let s3 = place.isBucket ? Self.s3() : nil
+        let s3 = place.isBucket ? S3ClientConfiguration(environment: ProcessInfo.processInfo.environment) : nil
         try tellClients(&configuration, settings, s3)
         let chain = settings.value("tls-certificate", tlsCertificate).map(absolute)
         let key = settings.value("tls-key", tlsKey).map(absolute)
@@ -110,19 +109,6 @@ struct ServeCatalogCommand: AsyncParsableCommand {
             throw ValidationError("--\(name) must be \(least) to 31536000 seconds, not \(number)")
         }
         return number
-    }
-
-    private static func s3() -> S3ClientConfiguration {
-        let environment = ProcessInfo.processInfo.environment
-        let credentials = environment["AWS_ACCESS_KEY_ID"].map { key in
-            SigV4.Credentials(
-                accessKey: key, secret: environment["AWS_SECRET_ACCESS_KEY"] ?? "",
-                sessionToken: environment["AWS_SESSION_TOKEN"])
-        }
-        let region = environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1"
-        return S3ClientConfiguration(
-            endpoint: environment["AWS_ENDPOINT_URL"] ?? "https://s3.\(region).amazonaws.com", region: region,
-            credentials: credentials)
     }
 
     /// How clients reach the bucket, and with which keys.
