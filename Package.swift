@@ -240,7 +240,7 @@ let package = Package(
             dependencies: [
                 "ApusApp", "ApusCore", "ArrowFormat", "DeltaProtocol", "DeltaTables", "EventBroker", "EventLog",
                 "IcebergCatalog", "IcebergProtocol", "KafkaClient", "KubeAPI", "KubeClient", "LakeEngine",
-                "ObjectServer", "S3Client", "S3Protocol", "SQLServer", "ServiceHTTP", "YAMLFormat", "CProcessShim",
+                "ObjectServer", "S3Client", "SQLServer", "ServiceHTTP", "YAMLFormat", "CProcessShim",
                 .argumentParser, .logging,
             ],
             swiftSettings: strict),

@@ -5,7 +5,6 @@ import DeltaProtocol
 import DeltaTables
 import Foundation
 import S3Client
-import S3Protocol
 
 /// `apus lake`.
 struct LakeCommand: AsyncParsableCommand {
