@@ -34,7 +34,7 @@ package struct SQLPrelude: Sendable, Equatable {
             ]
         case .spark:
             settings = [
-                "SET spark.sql.session.timeZone = UTC", "SET spark.sql.ansi.enabled = true",
+                "SET spark.sql.ansi.enabled = true",
                 "SET spark.sql.ansi.doubleQuotedIdentifiers = true",
                 "SET spark.sql.parser.escapedStringLiterals = true",
             ]
@@ -44,9 +44,17 @@ package struct SQLPrelude: Sendable, Equatable {
 }
 
 extension LakeConnection {
-    /// Makes the connection understand the portable subset; DuckDB must have been opened with the settings.
+    /// Makes the connection understand the portable subset; DuckDB must have been opened with the settings. Sail, which
+    /// speaks Spark's protocol, has none of its settings: there they are left out.
     package func prepare(_ prelude: SQLPrelude) async throws(LakeError) {
         let statements = prelude.dialect == .duckdb ? prelude.functions : prelude.settings + prelude.functions
-        for statement in statements { try await execute(statement) }
+        for statement in statements {
+            do throws(LakeError) {
+                try await execute(statement)
+            } catch {
+                guard error.message.contains("Could not find config namespace \"spark\"") else { throw error }
+                return
+            }
+        }
     }
 }

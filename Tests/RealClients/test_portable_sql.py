@@ -58,3 +58,36 @@ def test_both_engines_give_the_same_rows(name, sail):  # noqa: F811
               sql("--engine", "profile://sail", "--format", "json", "-c", query, environment=sail).splitlines()]
     assert ours, "a query without rows compares nothing"
     assert ours == theirs
+
+
+# What means different things without the prelude (`--portable`).
+ALIGNED = {
+    "null order": "SELECT item, rating FROM events ORDER BY rating, item",
+    "null order, descending": "SELECT item, rating FROM events ORDER BY rating DESC, item",
+    "null order in windows": """SELECT user_id, item, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY rating, item) AS place
+        FROM events ORDER BY user_id, place""",
+    "day of week": "SELECT DISTINCT CAST(ts AS DATE) AS day, DAYOFWEEK(ts) AS d, WEEKDAY(ts) AS w FROM events ORDER BY day",
+    "logarithms": "SELECT ROUND(LOG(2, user_id + 1), 6) AS b FROM events ORDER BY user_id, ts",
+    "replace all": "SELECT REGEXP_REPLACE('a-b-c', '-', '+') AS r, item FROM events ORDER BY user_id, ts",
+    "concat of null": """SELECT CONCAT(item, CASE WHEN rating > 2 THEN 'x' END) AS c, CONCAT(item, '-', item) AS d
+        FROM events ORDER BY user_id, ts""",
+}
+
+
+@pytest.mark.parametrize("name", ALIGNED)
+def test_the_prelude_makes_them_the_same(name, sail):  # noqa: F811
+    query = EVENTS + ALIGNED[name]
+    ours = [json.loads(line) for line in sql("--portable", "--format", "json", "-c", query).splitlines()]
+    theirs = [json.loads(line) for line in
+              sql("--portable", "--engine", "profile://sail", "--format", "json", "-c", query, environment=sail).splitlines()]
+    assert ours, "a query without rows compares nothing"
+    assert ours == theirs
+
+
+def test_the_prelude_changes_something_and_can_be_printed():
+    query = EVENTS + ALIGNED["null order"]
+    assert sql("--format", "json", "-c", query) != sql("--portable", "--format", "json", "-c", query)
+    printed = sql("--print-prelude", "duckdb")
+    assert "default_null_order" in printed
+    assert "doubleQuotedIdentifiers" in sql("--print-prelude", "spark")
+    assert sql("--print-prelude", "other", check=False).returncode != 0
