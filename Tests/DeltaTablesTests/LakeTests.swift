@@ -23,6 +23,15 @@ struct LakeTableNameTests {
     }
 }
 
+/// How often something was fetched.
+private final class Fetches: Sendable {
+    private let value = Mutex(0)
+
+    var count: Int { value.withLock { $0 } }
+
+    func add() { value.withLock { $0 += 1 } }
+}
+
 struct FileCacheTests {
     private func cache(_ capacity: Int64) throws -> (FileCache, String) {
         let parent = NSTemporaryDirectory() + "apus-cache-tests-\(UUID().uuidString)"
@@ -88,13 +97,13 @@ struct FileCacheTests {
     @Test(.timeLimit(.minutes(1)))
     func manyReadersFetchOnce() async throws {
         let (cache, _) = try cache(100)
-        let count = Mutex(0)
+        let fetches = Fetches()
         let lease = cache.lease()
         let paths = try await withThrowingTaskGroup(of: String.self) { group in
             for _ in 0..<20 {
                 group.addTask {
                     try await cache.file("a", size: 6, for: lease) { (path) async throws(DeltaError) in
-                        count.withLock { $0 += 1 }
+                        fetches.add()
                         await Task.yield()
                         try await put("whole")(path)
                     }
@@ -104,7 +113,7 @@ struct FileCacheTests {
             for try await path in group { paths.insert(path) }
             return paths
         }
-        #expect(paths.count == 1 && count.withLock { $0 } == 1)
+        #expect(paths.count == 1 && fetches.count == 1)
     }
 
     @Test func foldersOfTheDeadAreTakenAway() throws {
