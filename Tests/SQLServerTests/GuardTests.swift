@@ -53,7 +53,7 @@ struct GuardTests {
         #expect(try await verdict(sql) == .notFound)
     }
 
-    @Test(arguments: ["SELEC", "SELECT 1; SELECT 2", "", "SELECT ratings AT", "FROM ratings AT (VERSION => 3)"])
+    @Test(arguments: ["SELEC", "SELECT 1; SELECT 2", "", "FROM ratings AT (VERSION => 3)"])
     func mistakes(_ sql: String) async throws {
         #expect(try await verdict(sql) == .badRequest)
     }
