@@ -77,6 +77,9 @@ package struct HTTPService: Sendable {
     ) async throws {
         let configuration = configuration
         let seconds = Int64(configuration.idlePatience.components.seconds)
+        // The server's own news of its start and end are the ready line's already.
+        var quiet = logger
+        if quiet.logLevel == .info { quiet.logLevel = .notice }
         let plain = HTTPServerBuilder.http1(
             configuration: HTTP1Channel.Configuration(
                 additionalChannelHandlers: [ConnectionWatch()], idleTimeout: .seconds(seconds),
@@ -88,9 +91,9 @@ package struct HTTPService: Sendable {
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), serverName: "Apus", backlog: 512,
                 availableConnectionsDelegate: MaximumAvailableConnections(configuration.maximumConnections)),
-            onServerRunning: { await onBound($0.localAddress?.port ?? configuration.port) }, logger: logger)
+            onServerRunning: { await onBound($0.localAddress?.port ?? configuration.port) }, logger: quiet)
         var group = ServiceGroupConfiguration(
-            services: services + [application], gracefulShutdownSignals: signals, logger: logger)
+            services: services + [application], gracefulShutdownSignals: signals, logger: quiet)
         group.maximumGracefulShutdownDuration = configuration.drainPatience
         do {
             try await ServiceGroup(configuration: group).run()

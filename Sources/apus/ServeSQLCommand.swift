@@ -18,8 +18,8 @@ struct ServeSQLCommand: AsyncParsableCommand {
             curl 'http://127.0.0.1:8123/' --data 'SELECT 1'. Prints 'ready sql HOST:PORT' when it works.
 
             On DuckDB only queries run, over the tables of --lake; they reach no other file, no network and no setting. \
-            Each statement runs in a process of its own, which is ended with what it took. What statements may do on \
-            other engines, the rights of their user say.
+            Statements run in worker processes with a bound on their memory; one that does not stop is killed. What \
+            statements may do on other engines, the rights of their user say.
             """)
 
     @Option(help: "A folder or s3://BUCKET/PREFIX whose Delta tables are read by their names.")
