@@ -5,7 +5,7 @@ import IcebergProtocol
 import Listening
 package import Logging
 package import S3Client
-package import ServiceHTTP
+import ServiceHTTP
 
 /// The Iceberg catalog, alone in the foreground.
 package struct CatalogRole: Sendable {

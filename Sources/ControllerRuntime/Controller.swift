@@ -112,10 +112,13 @@ package struct Controller: Sendable {
                 queue.done(key)
                 if let delay {
                     queue.retried()
-                    let number = returns.set(key)
+                    let moment = ContinuousClock.now + delay
+                    guard returns.add(key, at: moment) else { continue }
                     delays.addTask { [queue, returns] in
-                        guard (try? await Task.sleep(for: delay)) != nil, returns.take(number, of: key) else { return }
-                        queue.add(key)
+                        let isOver = (try? await Task.sleep(until: moment, clock: .continuous)) != nil
+                        // First, so that what the reconciler asks for then is not taken for this one.
+                        returns.remove(key, at: moment)
+                        if isOver { queue.add(key) }
                     }
                 }
             }
@@ -124,31 +127,26 @@ package struct Controller: Sendable {
     }
 }
 
-/// When objects come again: only the delay that was set last counts, so that the changes of an object do not multiply the
-/// times that it is looked at.
+/// When objects come again. A return is not added where the object comes sooner anyway, so that its changes do not
+/// multiply the times that it is looked at; one that was added stays, as reconcilers rely on it.
 final class DelayedReturns: Sendable {
-    private struct State {
-        var next: UInt64 = 0
-        var last: [ObjectKey: UInt64] = [:]
-    }
+    private let pending = Mutex<[ObjectKey: [ContinuousClock.Instant]]>([:])
 
-    private let state = Mutex(State())
-
-    /// A delay was set, in the place of those before.
-    func set(_ key: ObjectKey) -> UInt64 {
-        state.withLock { state in
-            state.next += 1
-            state.last[key] = state.next
-            return state.next
+    /// - Returns: whether it was added.
+    func add(_ key: ObjectKey, at moment: ContinuousClock.Instant) -> Bool {
+        pending.withLock { pending in
+            guard !pending[key, default: []].contains(where: { $0 <= moment }) else { return false }
+            pending[key, default: []].append(moment)
+            return true
         }
     }
 
-    /// A delay is over: whether it is the one that was set last.
-    func take(_ number: UInt64, of key: ObjectKey) -> Bool {
-        state.withLock { state in
-            guard state.last[key] == number else { return false }
-            state.last[key] = nil
-            return true
+    /// It has come, or is called off.
+    func remove(_ key: ObjectKey, at moment: ContinuousClock.Instant) {
+        pending.withLock { pending in
+            guard let index = pending[key]?.firstIndex(of: moment) else { return }
+            pending[key]?.remove(at: index)
+            if pending[key]?.isEmpty == true { pending[key] = nil }
         }
     }
 }

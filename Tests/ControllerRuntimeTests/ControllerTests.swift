@@ -6,16 +6,25 @@ import Testing
 
 @Suite struct DelayedReturnsTests {
     private let key = ObjectKey(namespace: "n", name: "a")
+    private let now = ContinuousClock.now
 
-    @Test func onlyTheDelayThatWasSetLastBringsAnObjectAgain() {
+    @Test func anObjectThatComesSoonerAnywayIsNotAddedAgain() {
         let returns = DelayedReturns()
         let other = ObjectKey(namespace: "n", name: "b")
-        let first = returns.set(key)
-        let others = returns.set(other)
-        let second = returns.set(key)
-        #expect(!returns.take(first, of: key))
-        #expect(returns.take(second, of: key))
-        #expect(!returns.take(second, of: key), "each comes once")
-        #expect(returns.take(others, of: other))
+        #expect(returns.add(key, at: now + .seconds(60)))
+        #expect(!returns.add(key, at: now + .seconds(60)))
+        #expect(!returns.add(key, at: now + .seconds(61)))
+        #expect(returns.add(other, at: now + .seconds(61)))
+        returns.remove(key, at: now + .seconds(60))
+        #expect(returns.add(key, at: now + .seconds(61)))
+    }
+
+    @Test func aLaterReturnStaysWhenASoonerComes() {
+        let returns = DelayedReturns()
+        #expect(returns.add(key, at: now + .seconds(2)))
+        // As after a conflict.
+        #expect(returns.add(key, at: now + .milliseconds(5)))
+        returns.remove(key, at: now + .milliseconds(5))
+        #expect(!returns.add(key, at: now + .seconds(3)), "the one of two seconds is still to come")
     }
 }
