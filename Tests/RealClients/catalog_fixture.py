@@ -1,26 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts `apus serve catalog` for the tests over a bucket of `apus serve objects` or over a folder, on free ports."""
-import os
 import pathlib
 import shutil
-import signal
-import subprocess
 import tempfile
 
 import pytest
 import requests
 
-from conftest import APUS, wait_for
 from objects_fixture import REGION, Objects, new_bucket
+from service_fixture import Service
 
 
-class CatalogServer:
+class CatalogServer(Service):
     """One `apus serve catalog`. A restart keeps folder and port."""
 
+    role = "catalog"
+
     def __init__(self, *arguments, objects=None, environment=None):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="apus-catalog-"))
+        super().__init__(environment)
         self.objects = objects
-        self.environment = {**os.environ, **(environment or {})}
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
             self.environment.pop(name, None)
         if objects:
@@ -31,49 +29,14 @@ class CatalogServer:
         else:
             self.bucket, self.warehouse = None, f"file://{self.folder}/warehouse"
         self.arguments = list(arguments)
-        self.address, self.process = "127.0.0.1:0", None
 
     def start(self, timeout=30):
-        said = self.folder / "catalog.out"
-        with open(said, "w") as output, open(self.folder / "catalog.log", "ab") as log:
-            self.process = subprocess.Popen(
-                [APUS, "serve", "catalog", "--data-dir", str(self.folder / "data"), "--listen", self.address,
-                 "--warehouse", self.warehouse, *self.arguments], stdout=output, stderr=log, env=self.environment)
-
-        def ready():
-            if self.process.poll() is not None:
-                pytest.fail(f"apus serve catalog ended with {self.process.returncode}: {self.logged()[-2000:]}")
-            return next((line for line in said.read_text().splitlines() if line.startswith("ready catalog ")), None)
-
-        self.address = wait_for(ready, timeout, "apus serve catalog to be ready").split()[-1]
-        return self
+        return self.launch(
+            "--data-dir", self.folder / "data", "--warehouse", self.warehouse, *self.arguments, timeout=timeout)
 
     @property
     def url(self):
         return ("https" if "--tls-key" in self.arguments else "http") + "://" + self.address
-
-    def logged(self):
-        return (self.folder / "catalog.log").read_text(errors="replace")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            assert self.process.wait(40) == 0, self.logged()[-2000:]
-        except subprocess.TimeoutExpired:
-            self.kill()
-            pytest.fail("apus serve catalog did not stop within 40 s of SIGTERM")
-
-    def clean(self, keep):
-        if self.process and self.process.poll() is None:
-            self.kill()
-        if not keep:
-            shutil.rmtree(self.folder, ignore_errors=True)
 
     def properties(self, **more):
         """pyiceberg's settings of this catalog."""

@@ -2,70 +2,33 @@
 """Starts `apus serve events` for the tests, on a free port, kills and restarts it, and stops it."""
 import json
 import os
-import pathlib
 import shutil
-import signal
 import subprocess
-import tempfile
 import uuid
 
 import pytest
 
-from conftest import APUS, wait_for
+from conftest import APUS
+from service_fixture import Service
 
 KCAT = shutil.which("kcat")
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 
 
-class Broker:
+class Broker(Service):
     """One `apus serve events` with a data folder of its own. A restart keeps folder and port."""
 
+    role, patience = "events", 30
+
     def __init__(self, *arguments):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="apus-events-"))
+        super().__init__()
         self.arguments = list(arguments)
-        self.address = "127.0.0.1:0"
-        self.process = None
         self.starts = 0
 
     def start(self, timeout=30):
-        said = self.folder / "events.out"
-        with open(said, "w") as output, open(self.folder / "events.log", "ab") as log:
-            self.process = subprocess.Popen(
-                [APUS, "serve", "events", "--data-dir", str(self.folder / "data"), "--listen", self.address,
-                 *self.arguments], stdout=output, stderr=log)
-
-        def ready():
-            if self.process.poll() is not None:
-                pytest.fail(f"apus serve events ended with {self.process.returncode}: {self.logged()[-2000:]}")
-            return next((line for line in said.read_text().splitlines() if line.startswith("ready events ")), None)
-
-        self.address = wait_for(ready, timeout, "apus serve events to be ready").split()[-1]
+        self.launch("--data-dir", self.folder / "data", *self.arguments, timeout=timeout)
         self.starts += 1
         return self
-
-    def logged(self):
-        return (self.folder / "events.log").read_text(errors="replace")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        """Ends it with SIGTERM, which has to work."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            assert self.process.wait(30) == 0, self.logged()[-2000:]
-        except subprocess.TimeoutExpired:
-            self.kill()
-            pytest.fail("apus serve events did not stop within 30 s of SIGTERM")
-
-    def clean(self, keep):
-        if self.process and self.process.poll() is None:
-            self.kill()
-        if not keep:
-            shutil.rmtree(self.folder, ignore_errors=True)
 
     def kcat(self, *arguments, input=None, check=True, timeout=30):
         result = subprocess.run([KCAT, "-b", self.address, *arguments], input=input, text=True, capture_output=True,

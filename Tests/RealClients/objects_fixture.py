@@ -3,34 +3,32 @@
 import json
 import os
 import pathlib
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import uuid
 
 import pytest
 
-from conftest import APUS, wait_for
+from service_fixture import Service
 
 ACCESS, SECRET, REGION = "AKIDEXAMPLE", "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY", "us-east-1"
 BIN = pathlib.Path(sys.executable).parent
 
 
-class Objects:
+class Objects(Service):
     """One `apus serve objects` with a data folder of its own. A restart keeps folder and port."""
 
+    role = "objects"
+
     def __init__(self, *arguments, environment=None, tls=False, root=True):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="apus-objects-"))
+        super().__init__(environment)
         self.data = self.folder / "data"
         self.arguments = list(arguments)
-        self.environment = {**os.environ, **(environment or {})}
         if root:
             self.arguments += ["--access-key", ACCESS]
             self.environment["APUS_SECRET_KEY"] = SECRET
         self.access, self.secret = ACCESS, SECRET
-        self.address, self.process, self.certificate = "127.0.0.1:0", None, None
+        self.certificate = None
         if tls:
             self.make_certificate()
 
@@ -43,55 +41,11 @@ class Objects:
         self.arguments += ["--tls-certificate", str(self.certificate), "--tls-key", str(key)]
 
     def start(self, timeout=30):
-        said = self.folder / "objects.out"
-        with open(said, "w") as output, open(self.folder / "objects.log", "ab") as log:
-            self.process = subprocess.Popen(
-                [APUS, "serve", "objects", "--data-dir", str(self.data), "--listen", self.address,
-                 *self.arguments], stdout=output, stderr=log, env=self.environment)
-
-        def ready():
-            if self.process.poll() is not None:
-                pytest.fail(f"apus serve objects ended with {self.process.returncode}: {self.logged()[-2000:]}")
-            return next((line for line in said.read_text().splitlines() if line.startswith("ready objects ")), None)
-
-        self.address = wait_for(ready, timeout, "apus serve objects to be ready").split()[-1]
-        return self
-
-    @property
-    def host(self):
-        return self.address.rsplit(":", 1)[0]
-
-    @property
-    def port(self):
-        return int(self.address.rsplit(":", 1)[1])
+        return self.launch("--data-dir", self.data, *self.arguments, timeout=timeout)
 
     @property
     def url(self):
         return ("https" if self.certificate else "http") + "://" + self.address
-
-    def logged(self):
-        return (self.folder / "objects.log").read_text(errors="replace")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        """Ends it with SIGTERM, which has to work."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            assert self.process.wait(40) == 0, self.logged()[-2000:]
-        except subprocess.TimeoutExpired:
-            self.kill()
-            pytest.fail("apus serve objects did not stop within 40 s of SIGTERM")
-
-    def clean(self, keep):
-        if self.process and self.process.poll() is None:
-            self.kill()
-        if not keep:
-            shutil.rmtree(self.folder, ignore_errors=True)
 
     def client(self, access=None, secret=None, **config):
         """boto3's client. Settings are those of botocore's Config; s3={…} for addressing."""

@@ -1,54 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts `apus serve sql` for the tests, on a free port, and stops it."""
 import json
-import os
 import pathlib
-import shutil
-import signal
-import subprocess
-import tempfile
 import urllib.error
 import urllib.request
 
-import pytest
 
-from conftest import APUS, wait_for
+from service_fixture import Service
 
 
-class SQLServer:
+class SQLServer(Service):
     """One `apus serve sql`."""
 
+    role = "sql"
+
     def __init__(self, *arguments, environment=None):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="apus-sql-"))
-        self.arguments = [str(argument) for argument in arguments]
-        self.environment = {**os.environ, **(environment or {})}
-        self.process, self.address, self.scheme = None, None, "http"
+        super().__init__(environment)
+        self.arguments, self.scheme = arguments, "http"
 
     def start(self, timeout=30):
-        said = self.folder / "sql.out"
-        with open(said, "w") as output, open(self.folder / "sql.log", "ab") as log:
-            self.process = subprocess.Popen(
-                [APUS, "serve", "sql", "--listen", "127.0.0.1:0", *self.arguments], stdout=output, stderr=log,
-                env=self.environment)
-
-        def ready():
-            if self.process.poll() is not None:
-                pytest.fail(f"apus serve sql ended with {self.process.returncode}: {self.logged()[-2000:]}")
-            return next((line for line in said.read_text().splitlines() if line.startswith("ready sql ")), None)
-
-        self.address = wait_for(ready, timeout, "apus serve sql to be ready").split()[-1]
-        return self
-
-    @property
-    def port(self):
-        return int(self.address.rsplit(":", 1)[1])
+        return self.launch(*self.arguments, timeout=timeout)
 
     @property
     def url(self):
         return f"{self.scheme}://{self.address}"
-
-    def logged(self):
-        return (self.folder / "sql.log").read_text(errors="replace")
 
     def post(self, sql, path="/v1/sql", headers=None, timeout=60):
         """Status, headers and body of an answer."""
@@ -91,14 +66,8 @@ class SQLServer:
         return [int(pid) for task in tasks for pid in task.read_text().split()]
 
     def stop(self):
-        """Ends it with SIGTERM, which has to work."""
-        self.process.send_signal(signal.SIGTERM)
+        """Ends it with SIGTERM, which has to work, and takes its folder away."""
         try:
-            assert self.process.wait(40) == 0, self.logged()[-2000:]
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            pytest.fail("apus serve sql did not stop within 40 s of SIGTERM")
+            super().stop()
         finally:
-            if self.process.poll() is None:
-                self.process.kill()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.clean(keep=False)

@@ -17,9 +17,7 @@ from objects_fixture import ACCESS, REGION, SECRET, Objects
 @pytest.fixture(scope="module")
 def store():
     server = Objects().start()
-    boto3.client(
-        "s3", endpoint_url=server.url, aws_access_key_id=ACCESS, aws_secret_access_key=SECRET,
-        region_name=REGION).create_bucket(Bucket="lake")
+    server.client().create_bucket(Bucket="lake")
     yield server
     server.stop()
     server.clean(keep=False)

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 
-import boto3
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -114,9 +113,7 @@ def test_broken_tables_say_so(folder, tmp_path):
 @pytest.fixture(scope="module")
 def store():
     server = Objects().start()
-    boto3.client(
-        "s3", endpoint_url=server.url, aws_access_key_id=ACCESS, aws_secret_access_key=SECRET,
-        region_name=REGION).create_bucket(Bucket="lake")
+    server.client().create_bucket(Bucket="lake")
     yield server
     server.stop()
     server.clean(keep=False)
