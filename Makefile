@@ -30,7 +30,8 @@ lint:
 # Everything that needs no other program; one test at a time, so that two cores are enough for each.
 unit:
 	swift build --build-tests
-	swift test --skip-build --no-parallel
+	@set -o pipefail; swift test --skip-build --no-parallel 2>&1 | tee .build/unit.log \
+	    || { echo "unit: what failed, once more:"; grep -aE '^✘' .build/unit.log; exit 1; }
 
 # The real clients (kubectl, the Python client) against the built binary.
 clients: build
