@@ -10,8 +10,8 @@ package struct ReconcileResult: Sendable {
 
     package static let done = ReconcileResult(requeueAfter: nil)
 
-    /// Reconcile again after `duration`.
-    package static func after(_ duration: Duration) -> ReconcileResult { ReconcileResult(requeueAfter: duration) }
+    /// Reconcile again after `duration`; nil: only when something changes.
+    package static func after(_ duration: Duration?) -> ReconcileResult { ReconcileResult(requeueAfter: duration) }
 }
 
 /// Brings the world one step closer to what one object declares.
@@ -128,7 +128,8 @@ package struct Controller: Sendable {
 }
 
 /// When objects come again. A return is not added where the object comes sooner anyway, so that its changes do not
-/// multiply the times that it is looked at; one that was added stays, as reconcilers rely on it.
+/// multiply the times that it is looked at: reconcilers say each time when they want to be called next. One that was
+/// added stays.
 final class DelayedReturns: Sendable {
     private let pending = Mutex<[ObjectKey: [ContinuousClock.Instant]]>([:])
 

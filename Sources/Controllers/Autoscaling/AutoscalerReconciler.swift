@@ -29,7 +29,6 @@ struct AutoscalerReconciler: Reconciler {
     let targets: ScaleTargets
     let histories = Histories()
     let now: @Sendable () -> Timestamp
-    private let wakeups = Wakeups()
 
     init(_ context: ControllerContext, now: @escaping @Sendable () -> Timestamp = { .now() }) {
         client = context.client("horizontal-pod-autoscaler")
@@ -55,7 +54,6 @@ struct AutoscalerReconciler: Reconciler {
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
         guard let autoscaler = autoscalers.get(key), !autoscaler.isBeingDeleted else {
             histories.forget(key)
-            wakeups.forget(key)
             return .done
         }
         var round = AutoscalerRound(self, autoscaler)
@@ -65,7 +63,7 @@ struct AutoscalerReconciler: Reconciler {
         } catch let error as StatusError where error.isNotFound || error.isConflict {
             // The next round sees what has changed.
         }
-        return wakeups.result(key, after: configuration.autoscalerSyncPeriod)
+        return .after(configuration.autoscalerSyncPeriod)
     }
 
     private func write(_ round: AutoscalerRound) async throws {

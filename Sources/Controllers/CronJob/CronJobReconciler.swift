@@ -10,7 +10,6 @@ struct CronJobReconciler: Reconciler {
     let cronJobs: Informer
     let jobs: ObjectIndex
     let events: EventSink
-    private let wakeups = Wakeups()
     private let written = WrittenObjects()
 
     init(_ context: ControllerContext, jobs: ObjectIndex) {
@@ -26,7 +25,6 @@ struct CronJobReconciler: Reconciler {
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
         guard let cached = cronJobs.get(key) else {
-            wakeups.forget(key)
             written.forget(key)
             return .done
         }
@@ -44,7 +42,7 @@ struct CronJobReconciler: Reconciler {
         if let time = plan.start, let job = try await start(cronJob, at: time) {
             _ = try await write(plan.status(with: job, started: time), to: cronJob)
         }
-        return wakeups.result(key, after: plan.after)
+        return .after(plan.after)
     }
 
     /// Its Jobs, those included that its status names and the watch has not shown yet.

@@ -15,7 +15,6 @@ struct DaemonSetReconciler: Reconciler {
     let revisions: RevisionControl
     let control: PodControl
     let burst: Int
-    private let wakeups = Wakeups()
     private let written = WrittenObjects()
     private let failures = DaemonFailures()
 
@@ -60,7 +59,6 @@ struct DaemonSetReconciler: Reconciler {
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
         guard let cached = sets.get(key) else {
             control.expectations.forget(key)
-            wakeups.forget(key)
             written.forget(key)
             failures.forget(key)
             return .done
@@ -95,7 +93,7 @@ struct DaemonSetReconciler: Reconciler {
         if let failure, (failure as? StatusError)?.isNamespaceTerminating != true { throw failure }
         let inUse = Set(owned.compactMap { $0.labels[DaemonPod.hashLabel] }.map { "\(set.name)-\($0)" })
         try await revisions.trim(history, of: set, inUse: inUse)
-        return wakeups.result(key, after: [wait, plan.after].compactMap { $0 }.min())
+        return .after([wait, plan.after].compactMap { $0 }.min())
     }
 
     private func carryOut(_ plan: DaemonSetPlan, _ set: KubeObject, hash: String) async -> (any Error)? {

@@ -12,7 +12,6 @@ struct DeploymentReconciler: Reconciler {
     let replicaSets: ObjectIndex
     let pods: ObjectIndex
     let events: EventSink
-    private let wakeups = Wakeups()
 
     init(_ context: ControllerContext) {
         client = context.client("deployment-controller")
@@ -49,7 +48,6 @@ struct DeploymentReconciler: Reconciler {
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
         guard let deployment = deployments.get(key) else {
-            wakeups.forget(key)
             return .done
         }
         let selector = try LabelSelector(json: deployment.spec["selector"])
@@ -71,6 +69,6 @@ struct DeploymentReconciler: Reconciler {
         } catch let error as StatusError where error.isNamespaceTerminating {
             return .done
         }
-        return wakeups.result(key, after: rollout.status.untilDeadline)
+        return .after(rollout.status.untilDeadline)
     }
 }

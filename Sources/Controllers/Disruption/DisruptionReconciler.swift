@@ -13,7 +13,6 @@ struct DisruptionReconciler: Reconciler {
     let replicaSets: Informer
     let deployments: Informer
     let events: EventSink
-    private let wakeups = Wakeups()
     private let written = WrittenObjects()
 
     init(_ context: ControllerContext) {
@@ -56,7 +55,6 @@ struct DisruptionReconciler: Reconciler {
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
         guard let cached = budgets.get(key) else {
-            wakeups.forget(key)
             written.forget(key)
             return .done
         }
@@ -97,7 +95,7 @@ struct DisruptionReconciler: Reconciler {
                 return .done
             }
         }
-        return wakeups.result(key, after: result.after)
+        return .after(result.after)
     }
 
     /// A pod's controller has no size that can be asked for.

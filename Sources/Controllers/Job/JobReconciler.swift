@@ -14,7 +14,6 @@ struct JobReconciler: Reconciler {
     let control: PodControl
     let configuration: ControllerConfiguration
     let tracking: JobTracking
-    private let wakeups = Wakeups()
     private let memory = Memory()
     private let written = WrittenObjects()
 
@@ -53,7 +52,6 @@ struct JobReconciler: Reconciler {
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
         guard let cached = jobs.get(key) else {
             control.expectations.forget(key)
-            wakeups.forget(key)
             written.forget(key)
             memory.backoffs.withLock { _ = $0.removeValue(forKey: key) }
             return .done
@@ -71,7 +69,7 @@ struct JobReconciler: Reconciler {
             owner: job, selector: try JobPod.selector(job), owned: pods.owned(by: job.uid),
             orphans: pods.orphans(in: key.namespace), finalizer: JobPod.finalizer)
         let owned = try await ownership.apply(.pods, owner: job, as: .jobs, client: client)
-        if let wait = control.expectations.remaining(key) { return wakeups.result(key, after: wait) }
+        if let wait = control.expectations.remaining(key) { return .after(wait) }
         return try await carryOut(job, pods: owned, released: released)
     }
 
@@ -117,7 +115,7 @@ struct JobReconciler: Reconciler {
             try await delete(plan, job)
             // Finalizers that went let counts settle and, with nothing left to do, the end be declared.
             let isSettling = !plan.releases.isEmpty && plan.creations.isEmpty && plan.terminations.isEmpty
-            guard isSettling, plan.dismissals.isEmpty else { return wakeups.result(job.key, after: plan.after) }
+            guard isSettling, plan.dismissals.isEmpty else { return .after(plan.after) }
         }
     }
 

@@ -10,7 +10,6 @@ import KubeClient
 struct TTLReconciler: Reconciler {
     let client: KubeClient
     let jobs: Informer
-    private let wakeups = Wakeups()
 
     init(_ context: ControllerContext) {
         client = context.client("ttl-after-finished-controller")
@@ -29,15 +28,14 @@ struct TTLReconciler: Reconciler {
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
         guard let job = jobs.get(key), let rest = Self.remaining(job, now: .now()) else {
-            wakeups.forget(key)
             return .done
         }
-        guard rest <= .zero else { return wakeups.result(key, after: rest) }
+        guard rest <= .zero else { return .after(rest) }
         do {
             // The copy may be old: the time to live may have been raised.
             let live = try await client.get(.jobs, key)
             guard live.uid == job.uid, let rest = Self.remaining(live, now: .now()) else { return .done }
-            guard rest <= .zero else { return wakeups.result(key, after: rest) }
+            guard rest <= .zero else { return .after(rest) }
             try await client.delete(.jobs, key, .init(propagationPolicy: "Foreground", uid: job.uid))
         } catch let error as StatusError where error.isNotFound {
             return .done

@@ -9,7 +9,6 @@ struct NamespaceReconciler: Reconciler {
     let client: KubeClient
     let namespaces: Informer
     let retry: Duration
-    private let wakeups = Wakeups()
 
     init(_ context: ControllerContext) {
         client = context.client("namespace-controller")
@@ -40,7 +39,6 @@ struct NamespaceReconciler: Reconciler {
         guard let namespace = namespaces.get(key), namespace.isBeingDeleted,
             namespace.spec["finalizers"].elements.contains("kubernetes")
         else {
-            wakeups.forget(key)
             return .done
         }
         let discovery = try await ResourceDiscovery(client: client)
@@ -69,7 +67,7 @@ struct NamespaceReconciler: Reconciler {
                 new.status = status
                 _ = try await client.updateStatus(.namespaces, new)
             }
-            return wakeups.result(key, after: retry)
+            return .after(retry)
         }
         try await finalize(namespace)
         return .done

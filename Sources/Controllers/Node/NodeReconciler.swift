@@ -15,7 +15,6 @@ struct NodeReconciler: Reconciler {
     let leases: Informer
     let events: EventSink
     let configuration: ControllerConfiguration
-    private let wakeups = Wakeups()
     private let heard: Heartbeats
     private let memory = EvictionMemory()
 
@@ -87,7 +86,6 @@ struct NodeReconciler: Reconciler {
         guard var node = nodes.get(key) else {
             heard.forget(key.name)
             memory.forget(key.name)
-            wakeups.forget(key)
             return .done
         }
         guard !node.isBeingDeleted else { return .done }
@@ -113,7 +111,7 @@ struct NodeReconciler: Reconciler {
         let isReady = Conditions.isTrue("Ready", in: node.status)
         if !isReady { try await markUnready(node, now: now) }
         if let eviction = try await evict(from: node, now: now) { next = min(next, eviction) }
-        return wakeups.result(key, after: next)
+        return .after(next)
     }
 
     /// Takes the node's pods out of traffic.

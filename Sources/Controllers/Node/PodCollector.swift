@@ -3,6 +3,7 @@ import ApusCore
 import ControllerRuntime
 import KubeAPI
 import KubeClient
+import Synchronization
 
 /// Deletes pods that nobody will end: those of nodes that are gone, and those deleted before they had a node.
 struct PodCollector: Reconciler {
@@ -10,7 +11,24 @@ struct PodCollector: Reconciler {
     let nodes: Informer
     let podInformer: Informer
     let quarantine: Duration
-    private let wakeups = Wakeups()
+    private let missed = Missed()
+
+    /// Since when the node of a pod is missing.
+    private final class Missed: Sendable {
+        private let moments = Mutex<[ObjectKey: ContinuousClock.Instant]>([:])
+
+        /// How long it is missing; from now on where that is new.
+        func time(_ key: ObjectKey) -> Duration {
+            let now = ContinuousClock.now
+            return moments.withLock { moments in
+                let since = moments[key] ?? now
+                moments[key] = since
+                return now - since
+            }
+        }
+
+        func forget(_ key: ObjectKey) { moments.withLock { _ = $0.removeValue(forKey: key) } }
+    }
 
     init(_ context: ControllerContext) {
         client = context.client("pod-garbage-collector")
@@ -36,7 +54,7 @@ struct PodCollector: Reconciler {
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
         guard let pod = podInformer.get(key) else {
-            wakeups.forget(key)
+            missed.forget(key)
             return .done
         }
         if pod.nodeName.isEmpty {
@@ -44,9 +62,13 @@ struct PodCollector: Reconciler {
             return .done
         }
         let node = ObjectKey(namespace: "", name: pod.nodeName)
-        guard nodes.get(node) == nil else { return .done }
+        guard nodes.get(node) == nil else {
+            missed.forget(key)
+            return .done
+        }
         // A node that was just replaced may register again.
-        if !wakeups.hasElapsed(key) { return wakeups.result(key, after: quarantine) }
+        let rest = quarantine - missed.time(key)
+        guard rest <= .zero else { return .after(rest) }
         do {
             _ = try await client.get(.nodes, node)
             return .done

@@ -30,7 +30,6 @@ struct ReplicaSetReconciler: Reconciler {
     let pods: ObjectIndex
     let control: PodControl
     let burst: Int
-    private let wakeups = Wakeups()
 
     init(_ context: ControllerContext, flavor: Flavor = .replicaSet) {
         self.flavor = flavor
@@ -63,7 +62,6 @@ struct ReplicaSetReconciler: Reconciler {
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
         guard let replicaSet = replicaSets.get(key) else {
             control.expectations.forget(key)
-            wakeups.forget(key)
             return .done
         }
         let wait = control.expectations.remaining(key)
@@ -93,7 +91,7 @@ struct ReplicaSetReconciler: Reconciler {
         }
         if let failure { throw failure }
         let next = ReplicaSetPlan.nextAvailability(of: replicaSet, active: plan.active, now: now)
-        return wakeups.result(key, after: [wait, next].compactMap { $0 }.min())
+        return .after([wait, next].compactMap { $0 }.min())
     }
 
     private func carryOut(_ plan: ReplicaSetPlan, for replicaSet: KubeObject) async -> (any Error)? {

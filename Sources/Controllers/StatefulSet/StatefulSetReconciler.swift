@@ -13,7 +13,6 @@ struct StatefulSetReconciler: Reconciler {
     let claims: Informer
     let revisions: RevisionControl
     let events: EventSink
-    private let wakeups = Wakeups()
     private let written = WrittenObjects()
 
     init(_ context: ControllerContext, revisions index: ObjectIndex) {
@@ -44,7 +43,6 @@ struct StatefulSetReconciler: Reconciler {
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
         guard let cached = sets.get(key) else {
-            wakeups.forget(key)
             written.forget(key)
             return .done
         }
@@ -73,7 +71,7 @@ struct StatefulSetReconciler: Reconciler {
         try await write(plan.status, to: set)
         let inUse = Set(owned.map(StatefulPod.revision(of:)) + [names.current])
         try await revisions.trim(history, of: set, inUse: inUse)
-        return wakeups.result(key, after: plan.after)
+        return .after(plan.after)
     }
 
     private func carryOut(_ plan: StatefulSetPlan, _ set: KubeObject, history: RevisionHistory) async throws {
