@@ -121,6 +121,9 @@ let package = Package(
         // 2 Engines: no network
         module("KubeStore", ["ApusCore", "DataFolders", .crypto, .grdb, .logging]),
         module("ObjectStore", ["ByteCodes", "DataFolders", .crypto, .grdb, .logging]),
+        // libpq of Debian.
+        .systemLibrary(name: "CPostgres"),
+        module("SQLDatabases", ["CPostgres", "DataFolders", .grdb]),
         module("SchedulerCore", ["ApusCore", "KubeAPI"]),
         // Inline functions in a header: compiled with ModelKit, optimised like it.
         .systemLibrary(name: "CALSKernels"),
@@ -273,6 +276,7 @@ let package = Package(
         tests("YAMLFormat", ["ApusCore"]),
         tests("CustomResources", ["ApusCore", "CEL", "KubeAPI"]),
         tests("KubeStore", ["ApusCore", .grdb, .logging]),
+        tests("SQLDatabases", ["DataFolders"]),
         tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
         tests("ModelKit", ["ApusCore"]),
         tests("ArrowFormat", ["ApusCore"]),
