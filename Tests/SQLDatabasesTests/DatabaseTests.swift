@@ -48,7 +48,8 @@ struct DatabaseTests {
                     group.addTask {
                         do {
                             try await database.write { session in
-                                try session.run("INSERT INTO things (name, number) VALUES (?, ?)", [.text("n\(number)"), 1])
+                                try session.run(
+                                    "INSERT INTO things (name, number) VALUES (?, ?)", [.text("n\(number)"), 1])
                                 // Every tenth fails after it has changed something.
                                 guard number % 10 == 0 else { return }
                                 try session.run("INSERT INTO things (name) VALUES (?)", ["taken"])
