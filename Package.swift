@@ -107,6 +107,8 @@ let package = Package(
         module(
             "KafkaRecords", ["ByteCodes", "CLZ4", "CSnappy", "CZlib", "CZstd"], settings: optimised),
         module("IcebergProtocol", ["ApusCore"]),
+        // MLflow's messages (generated), filters and limits.
+        module("TrackingModel", ["ApusCore"]),
         // Where servers listen, and the sentences for when they cannot.
         module("Listening", [.nioCore]),
         module("SASLMessages", ["ByteCodes", .crypto, .cryptoExtras]),
@@ -124,6 +126,7 @@ let package = Package(
         // libpq of Debian.
         .systemLibrary(name: "CPostgres"),
         module("SQLDatabases", ["CPostgres", "DataFolders", .grdb]),
+        module("TrackingStore", ["ApusCore", "SQLDatabases", "TrackingModel"]),
         module("SchedulerCore", ["ApusCore", "KubeAPI"]),
         // Inline functions in a header: compiled with ModelKit, optimised like it.
         .systemLibrary(name: "CALSKernels"),
@@ -184,6 +187,14 @@ let package = Package(
                 "ApusCore", "DataFolders", "IcebergProtocol", "S3Client", "S3Protocol", "ServiceHTTP", .grdb,
                 .httpTypes, .hummingbird, .logging, .nioCore, .serviceLifecycle,
             ]),
+        module(
+            "TrackingServer",
+            [
+                "ApusCore", "S3Client", "ServiceHTTP", "SQLDatabases", "TrackingModel", "TrackingStore", .httpTypes,
+                .hummingbird, .logging, .nioCore,
+            ]),
+        // For programs that log.
+        module("TrackingClient", ["ApusCore", "TrackingModel", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1]),
         .systemLibrary(name: "CRDKafka"),
         module(
             "KafkaClient",
@@ -235,15 +246,16 @@ let package = Package(
                 "ControllerRuntime", "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy",
                 "EventBroker", "DataFolders", "EventOperators", "IcebergCatalog", "IcebergProtocol", "KafkaClient",
                 "Listening", "ObjectOperators",
-                "ObjectServer", "ObjectStore", "S3Client", "ServiceHTTP", "YAMLFormat", .logging, .nioSSL,
-                .serviceLifecycle, .unixSignals,
+                "ObjectServer", "ObjectStore", "S3Client", "SQLDatabases", "ServiceHTTP", "TrackingModel", "TrackingServer",
+                "TrackingStore", "YAMLFormat", .logging, .nioSSL, .serviceLifecycle, .unixSignals,
             ]),
         .executableTarget(
             name: "apus",
             dependencies: [
                 "ApusApp", "ApusCore", "ArrowFormat", "DeltaProtocol", "DeltaTables", "EventBroker", "EventLog",
                 "IcebergCatalog", "IcebergProtocol", "KafkaClient", "KubeAPI", "KubeClient", "LakeEngine",
-                "ObjectServer", "S3Client", "SQLServer", "ServiceHTTP", "YAMLFormat", "CProcessShim",
+                "ObjectServer", "S3Client", "SQLServer", "ServiceHTTP", "TrackingClient", "TrackingModel", "TrackingServer",
+                "YAMLFormat", "CProcessShim",
                 .argumentParser, .logging,
             ],
             swiftSettings: strict),
@@ -258,7 +270,7 @@ let package = Package(
             name: "MovieRecommender",
             dependencies: [
                 "ApusCore", "ArrowFormat", "ByteCodes", "CMalloc", "DeltaProtocol", "DeltaTables", "KafkaClient",
-                "LakeEngine", "ModelKit", "S3Client", "S3Protocol", .argumentParser, .asyncHTTPClient, .grdb,
+                "LakeEngine", "ModelKit", "S3Client", "S3Protocol", "TrackingClient", .argumentParser, .asyncHTTPClient, .grdb,
                 .hummingbird,
                 .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
             ],
@@ -277,6 +289,8 @@ let package = Package(
         tests("CustomResources", ["ApusCore", "CEL", "KubeAPI"]),
         tests("KubeStore", ["ApusCore", .grdb, .logging]),
         tests("SQLDatabases", ["DataFolders"]),
+        tests("TrackingModel", ["ApusCore"]),
+        tests("TrackingStore", ["ApusCore", "SQLDatabases", "TrackingModel"]),
         tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
         tests("ModelKit", ["ApusCore"]),
         tests("ArrowFormat", ["ApusCore"]),
@@ -320,6 +334,8 @@ let package = Package(
         tests("EventOperators", ["ByteCodes", "ApusCore", "KafkaClient", "KubeAPI", "SASLMessages"]),
         tests("ServiceHTTP", ["Listening", .httpTypes, .hummingbird, .logging]),
         tests("SQLServer", ["ApusCore", "ArrowFormat", "LakeEngine", .httpTypes]),
+        tests("TrackingServer", ["ApusCore", "TrackingModel", "TrackingStore"]),
+        tests("TrackingClient", ["ApusCore", "TrackingModel"]),
         tests("IcebergProtocol", ["ApusCore"]),
         tests("IcebergCatalog", ["ApusCore", "IcebergProtocol", "ServiceHTTP", .httpTypes, .hummingbird, .logging]),
         tests("ObjectOperators", ["ApusCore", "ByteCodes", "KubeAPI", "S3Protocol"]),
