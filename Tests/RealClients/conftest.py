@@ -144,6 +144,17 @@ def cluster(request):
     yield from running_cluster(request)
 
 
+@pytest.fixture(scope="session")
+def real_mlflow():
+    """The real `mlflow server`, to compare answers with."""
+    from tracking_fixture import RealMLflow
+    server = RealMLflow()
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def own_cluster(request):
     """A platform that the test starts, kills and restarts itself."""
