@@ -17,6 +17,7 @@ struct ServeCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ServeEventsCommand.self, ServeObjectsCommand.self, ServeCatalogCommand.self, ServeSQLCommand.self,
+            ServeTrackingCommand.self,
             ServePlatformCommand.self,
         ],
         defaultSubcommand: ServePlatformCommand.self)

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import HTTPTypes
+package import Hummingbird
+package import Logging
+import SQLDatabases
+package import ServiceHTTP
+import TrackingModel
+package import TrackingStore
+
+/// What a tracking server is told.
+package struct TrackingConfiguration: Sendable {
+    /// Bytes of a body at most; artifacts are not bodies of this kind.
+    package var maximumBodyBytes = 64 << 20
+
+    package init() {}
+}
+
+/// MLflow's REST protocol over a store: finds the route, calls, answers.
+package struct TrackingServer: Sendable {
+    let store: TrackingStore
+    let configuration: TrackingConfiguration
+    let logger: Logger
+    private let tokens: AccessTokens
+    private var table = RouteTable([])
+
+    /// - Parameters:
+    ///   - store: what is served.
+    ///   - tokens: who may use it.
+    ///   - configuration: limits and places.
+    ///   - logger: for what fails.
+    package init(_ store: TrackingStore, tokens: AccessTokens, configuration: TrackingConfiguration, logger: Logger) {
+        self.store = store
+        self.tokens = tokens
+        self.configuration = configuration
+        self.logger = logger
+        table = RouteTable(routes)
+    }
+
+    /// All routes, by area.
+    private var routes: [Route] {
+        webRoutes
+    }
+
+    /// Answers every request; faults have MLflow's form.
+    package func respond(_ request: Request, _ context: ServiceContext) async -> Response {
+        var response: Response
+        do {
+            response = try await answer(request, context)
+        } catch {
+            let fault = translate(error, request)
+            response = .json(fault.json, HTTPResponse.Status(code: fault.code.status))
+            if fault.code == .unauthenticated { response.headers[.wwwAuthenticate] = "Basic realm=\"mlflow\"" }
+        }
+        if request.method == .head { response.body = ResponseBody() }
+        return response
+    }
+
+    private func answer(_ request: Request, _ context: ServiceContext) async throws -> Response {
+        guard let (target, parameters) = table.find(request.method, request.uri.path) else {
+            throw TrackingError(.endpointNotFound, "Not Found: \(request.uri.path.prefix(200))")
+        }
+        var context = context
+        context.caller = try tokens.caller(request.headers)
+        return try await target.route.handler(
+            Call(
+                request: request, context: context, name: target.route.name, path: parameters, message: target.message,
+                maximumBodyBytes: configuration.maximumBodyBytes))
+    }
+
+    private func translate(_ error: any Error, _ request: Request) -> TrackingError {
+        switch error {
+        case let error as TrackingError: return error
+        case let error as ServiceError:
+            switch error.status {
+            case .unauthorized: return TrackingError(.unauthenticated, error.description)
+            case .badRequest, .contentTooLarge: return .invalid(error.description)
+            default: return TrackingError(.internalError, error.description)
+            }
+        case let error as SQLError where [.unavailable, .conflict, .full].contains(error.code):
+            logger.error("the database cannot be used", metadata: ["error": "\(error)"])
+            return TrackingError(.temporarilyUnavailable, error.description)
+        default:
+            logger.error("a request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"])
+            return TrackingError(.internalError, "the tracking server failed: its log says why")
+        }
+    }
+}

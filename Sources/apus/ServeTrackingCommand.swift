@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusApp
+import ApusCore
+import ArgumentParser
+import Foundation
+import TrackingServer
+
+/// `apus serve tracking`.
+struct ServeTrackingCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tracking", abstract: "A tracking server and model registry that speaks MLflow's REST protocol.",
+        discussion: """
+            Unmodified mlflow works with it: mlflow.set_tracking_uri("http://127.0.0.1:5000"), or \
+            MLFLOW_TRACKING_URI=http://127.0.0.1:5000. Prints 'ready tracking HOST:PORT' when it works.
+            """)
+
+    @Option(help: "Folder of the server's own files. (default: ~/.apus/tracking)")
+    var dataDir: String?
+    @Option(
+        help: """
+            PostgreSQL database, postgresql://USER@HOST:PORT/DATABASE; the password may be in PGPASSWORD or ~/.pgpass. \
+            (default: SQLite, DATA-DIR/tracking.sqlite)
+            """)
+    var database: String?
+    @Option(help: "Address to listen on, HOST:PORT; port 0 takes a free one. (default: 127.0.0.1:5000)")
+    var listen: String?
+    @Option(help: "File of who may use it: a line TOKEN NAME each. Needed unless it listens on this machine only.")
+    var tokenFile: String?
+    @Option(help: "PEM file of the certificate with its chain: clients then connect over TLS.")
+    var tlsCertificate: String?
+    @Option(help: "PEM file of the certificate's key.")
+    var tlsKey: String?
+    @OptionGroup var log: LogOptions
+
+    func run() async throws {
+        let settings = try Settings()
+        let folder = volumeFolder(absolute(settings.value("data-dir", dataDir) ?? "\(HomeFolder.path)/.apus/tracking"))
+        let (host, port) = try hostAndPort(
+            "listen", settings.value("listen", listen), example: "127.0.0.1:5000", least: 0)
+        let chain = settings.value("tls-certificate", tlsCertificate).map(absolute)
+        let key = settings.value("tls-key", tlsKey).map(absolute)
+        guard (chain == nil) == (key == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key go together: give both, or neither")
+        }
+        let certificate = chain.flatMap { chain in key.map { ServerCertificate(chain: chain, key: $0) } }
+        let tokens = settings.value("token-file", tokenFile).map(absolute)
+        let database = settings.value("database", database)
+        let logger = try log.logger(settings)
+        try await reporting {
+            let role = TrackingRole(
+                folder: folder, database: database, tokenFile: tokens, configuration: TrackingConfiguration(),
+                host: host, port: port, certificate: certificate, logger: logger)
+            try await role.run { address in
+                print("ready tracking \(address)")
+                fflush(nil)
+            }
+        }
+    }
+}
