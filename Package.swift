@@ -83,6 +83,9 @@ let package = Package(
         // Data folders: locks, durable changes of small files, what the system said.
         module("DataFolders"),
 
+        // The fields of protobuf messages.
+        module("ProtobufFormat"),
+
         // 1 Wire: pure codecs and models
         module("KubeAPI", ["ApusCore"]),
         // RE2 in C++, behind a C interface.
@@ -108,7 +111,7 @@ let package = Package(
             "KafkaRecords", ["ByteCodes", "CLZ4", "CSnappy", "CZlib", "CZstd"], settings: optimised),
         module("IcebergProtocol", ["ApusCore"]),
         // MLflow's messages (generated), filters and limits.
-        module("TrackingModel", ["ApusCore"]),
+        module("TrackingModel", ["ApusCore", "ByteCodes", "ProtobufFormat"]),
         // Where servers listen, and the sentences for when they cannot.
         module("Listening", [.nioCore]),
         module("SASLMessages", ["ByteCodes", .crypto, .cryptoExtras]),
