@@ -12,6 +12,8 @@ package import TrackingStore
 package struct TrackingConfiguration: Sendable {
     /// Bytes of a body at most; artifacts are not bodies of this kind.
     package var maximumBodyBytes = 64 << 20
+    /// MLflow's web UI; nil for none.
+    package var webFiles: WebFiles?
 
     package init() {}
 }
@@ -56,7 +58,7 @@ package struct TrackingServer: Sendable {
         return response
     }
 
-    private func answer(_ request: Request, _ context: ServiceContext) async throws -> Response {
+    func answer(_ request: Request, _ context: ServiceContext) async throws -> Response {
         guard let (target, parameters) = table.find(request.method, request.uri.path) else {
             throw TrackingError(.endpointNotFound, "Not Found: \(request.uri.path.prefix(200))")
         }
@@ -68,7 +70,7 @@ package struct TrackingServer: Sendable {
                 maximumBodyBytes: configuration.maximumBodyBytes))
     }
 
-    private func translate(_ error: any Error, _ request: Request) -> TrackingError {
+    func translate(_ error: any Error, _ request: Request) -> TrackingError {
         switch error {
         case let error as TrackingError: return error
         case let error as ServiceError:

@@ -30,6 +30,12 @@ struct ServeTrackingCommand: AsyncParsableCommand {
     var tlsCertificate: String?
     @Option(help: "PEM file of the certificate's key.")
     var tlsKey: String?
+    @Option(
+        name: .customLong("mlflow-ui"),
+        help: """
+            Folder of MLflow's web UI, which is then shown at /: mlflow/server/js/build of an installed mlflow.
+            """)
+    var mlflowUI: String?
     @OptionGroup var log: LogOptions
 
     func run() async throws {
@@ -45,10 +51,13 @@ struct ServeTrackingCommand: AsyncParsableCommand {
         let certificate = chain.flatMap { chain in key.map { ServerCertificate(chain: chain, key: $0) } }
         let tokens = settings.value("token-file", tokenFile).map(absolute)
         let database = settings.value("database", database)
+        let files = settings.value("mlflow-ui", mlflowUI).map(absolute)
         let logger = try log.logger(settings)
         try await reporting {
+            var configuration = TrackingConfiguration()
+            configuration.webFiles = try files.map { try WebFiles(folder: $0) }
             let role = TrackingRole(
-                folder: folder, database: database, tokenFile: tokens, configuration: TrackingConfiguration(),
+                folder: folder, database: database, tokenFile: tokens, configuration: configuration,
                 host: host, port: port, certificate: certificate, logger: logger)
             try await role.run { address in
                 print("ready tracking \(address)")

@@ -20,7 +20,8 @@ extension SpanRecord {
     package var otlpJSON: JSONValue {
         let content = AttributeValue(text: content) ?? .map([])
         var json: [String: JSONValue] = [
-            "trace_id": .string(Base64Text.encode(traceBytes)), "span_id": .string(Base64Text.encode(Self.bytes(spanID))),
+            "trace_id": .string(Base64Text.encode(traceBytes)),
+            "span_id": .string(Base64Text.encode(Self.bytes(spanID))),
             "name": .string(name), "start_time_unix_nano": .int(start),
         ]
         if let parentID { json["parent_span_id"] = .string(Base64Text.encode(Self.bytes(parentID))) }

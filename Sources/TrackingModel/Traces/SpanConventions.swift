@@ -106,7 +106,7 @@ package struct SpanConventions: Sendable {
             let found = [
                 ("input_tokens", input), ("output_tokens", output), ("total_tokens", total),
                 ("cache_read_input_tokens", count(convention.cacheRead)),
-                ("cache_creation_input_tokens", convention.cacheWrite.lazy.compactMap { count($0) }.first),
+                ("cache_creation_input_tokens", convention.cacheWrite.compactMap { count($0) }.first),
             ]
             return found.compactMap { key, count in count.map { Attribute(key, .int($0)) } }
         }
