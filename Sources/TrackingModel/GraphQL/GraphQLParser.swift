@@ -15,6 +15,7 @@ package struct GraphQLParser {
     ///   - text: the document.
     ///   - name: of the operation; nil where the document has one only.
     ///   - variables: values for its `$…`.
+    /// - Returns: the operation.
     /// - Throws: ``GraphQLError``.
     package static func operation(
         _ text: String, name: String?, variables: [String: JSONValue]

@@ -127,6 +127,7 @@ package enum GraphQLSchema {
     ///   - value: the answer.
     ///   - type: its type in the schema.
     ///   - fields: what is asked for.
+    /// - Returns: an object by the names that the query gives.
     /// - Throws: ``GraphQLError`` for a field that the type does not have.
     package static func select(
         _ value: JSONValue, type: String, _ fields: [GraphQLField]

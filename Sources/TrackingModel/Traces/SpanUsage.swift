@@ -13,7 +13,10 @@ package struct SpanUsage: Sendable {
     ]
     package static let costKeys = ["input_cost", "output_cost", "total_cost"]
 
-    /// - Parameter value: an object with amounts.
+    /// - Parameters:
+    ///   - spanID: of the span.
+    ///   - parentID: of the span above; nil for a root.
+    ///   - value: an object with amounts.
     package init(spanID: Int64, parentID: Int64?, value: AttributeValue?) {
         self.spanID = spanID
         self.parentID = parentID

@@ -8,6 +8,7 @@ package enum TracePreview {
     /// - Parameters:
     ///   - text: the root's inputs or outputs, as JSON.
     ///   - role: whose message is shown where they are a conversation.
+    /// - Returns: at most 1000 characters.
     package static func of(_ text: String, role: String) -> String {
         var content = text
         if let value = AttributeValue(text: text), let messages = messages(value), !messages.isEmpty {
