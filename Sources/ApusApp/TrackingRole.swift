@@ -55,6 +55,7 @@ package struct TrackingRole: Sendable {
         let store = TrackingStore(opened)
         let result: Result<Void, any Error>
         do {
+            try await store.prepare()
             let server = TrackingServer(store, tokens: tokens, configuration: configuration, logger: logger)
             let listen = HTTPServiceConfiguration(
                 host: host, port: port, tls: try certificate.map { try $0.configuration() })

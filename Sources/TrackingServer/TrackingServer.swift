@@ -41,7 +41,7 @@ package struct TrackingServer: Sendable {
 
     /// All routes, by area.
     private var routes: [Route] {
-        webRoutes
+        webRoutes + experimentRoutes + runRoutes + loggingRoutes + historyRoutes
     }
 
     /// Answers every request; faults have MLflow's form.
