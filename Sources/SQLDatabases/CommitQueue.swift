@@ -7,7 +7,8 @@ import Synchronization
 final class CommitQueue: Sendable {
     /// What became of a change before its transaction ended, and who is told of the end.
     private struct Outcome {
-        var isDone: Bool
+        /// Nil where the change was made.
+        var error: (any Error)?
         var tell: (SQLError?) -> Void
     }
 
@@ -49,7 +50,9 @@ final class CommitQueue: Sendable {
         try await withCheckedThrowingContinuation { continuation in
             let job = Job { session in
                 let result = Result { try body(session) }
-                return Outcome(isDone: (try? result.get()) != nil) { failure in
+                var error: (any Error)?
+                if case .failure(let reason) = result { error = reason }
+                return Outcome(error: error) { failure in
                     if let failure, case .success = result {
                         continuation.resume(throwing: failure)
                     } else {
@@ -107,11 +110,22 @@ final class CommitQueue: Sendable {
         var failure: SQLError?
         do {
             try transact { session in
+                // One alone fails with its transaction.
+                guard batch.count > 1 else {
+                    for job in batch {
+                        outcomes.append(job.run(session))
+                        if let error = outcomes.first?.error { throw error }
+                    }
+                    return
+                }
                 for job in batch {
                     try session.run("SAVEPOINT one")
                     let outcome = job.run(session)
                     outcomes.append(outcome)
-                    if !outcome.isDone { try session.run("ROLLBACK TO SAVEPOINT one") }
+                    if outcome.error != nil {
+                        // Where the disk is full or the connection lost, the whole transaction is gone: that is why.
+                        do { try session.run("ROLLBACK TO SAVEPOINT one") } catch { throw outcome.error ?? error }
+                    }
                     try session.run("RELEASE SAVEPOINT one")
                 }
             }

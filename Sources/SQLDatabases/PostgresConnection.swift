@@ -20,17 +20,29 @@ final class PostgresConnection: SQLSession, @unchecked Sendable {
 
     /// The most statements that the server keeps prepared for a connection.
     private static let maximumPrepared = 512
+    /// The most statements that are sent before an answer is read: the server's answers have to fit the socket's buffers.
+    private static let maximumUnanswered = 256
 
     let dialect = SQLDialect.postgres
     private let connection: OpaquePointer
     /// Names of prepared statements, by their text and the types of their values.
     private var prepared: [String: String] = [:]
+    /// Counts how often all of them were given up.
+    private var generation = 0
 
     /// Connects. Blocks.
     /// - Parameter uri: `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, or as libpq has it.
     /// - Throws: `unavailable`.
     init(uri: String) throws(SQLError) {
-        guard let connection = PQconnectdb(uri) else { throw SQLError(.other, "there is no memory for a connection") }
+        // What the address says counts; a server that cannot be reached, or went away silently, is not waited for long.
+        let settings = [
+            ("connect_timeout", "10"), ("tcp_user_timeout", "30000"), ("fallback_application_name", "apus"),
+            ("dbname", uri),
+        ]
+        let opened = Self.withTexts(settings.map(\.0)) { names in
+            Self.withTexts(settings.map(\.1)) { values in PQconnectdbParams(names, values, 1) }
+        }
+        guard let connection = opened else { throw SQLError(.other, "there is no memory for a connection") }
         guard PQstatus(connection) == CONNECTION_OK else {
             let message = Self.text(PQerrorMessage(connection))
             PQfinish(connection)
@@ -58,9 +70,26 @@ final class PostgresConnection: SQLSession, @unchecked Sendable {
         try check(result)
     }
 
-    /// Runs a body in a transaction.
-    func transact<Value>(_ begin: String, _ body: () throws -> Value) throws -> Value {
-        try command(begin)
+    /// A connection in a transaction that has just begun: the given one, or another where that was lost meanwhile.
+    static func begun(
+        _ given: PostgresConnection?, uri: String, _ begin: String
+    ) throws(SQLError) -> PostgresConnection {
+        if let given, given.isOpen {
+            do throws(SQLError) {
+                try given.command(begin)
+                return given
+            } catch {
+                // Nothing was asked for yet, so that nothing is done twice.
+                guard error.code == .unavailable else { throw error }
+            }
+        }
+        let connection = try PostgresConnection(uri: uri)
+        try connection.command(begin)
+        return connection
+    }
+
+    /// Runs a body in the transaction that was begun, and ends it.
+    func finish<Value>(_ body: () throws -> Value) throws -> Value {
         do {
             let value = try body()
             try command("COMMIT")
@@ -76,9 +105,12 @@ final class PostgresConnection: SQLSession, @unchecked Sendable {
         defer { PQclear(result) }
         let columns = PQnfields(result)
         let types = (0..<columns).map { PQftype(result, $0) }
-        return try (0..<PQntuples(result)).map { row in
-            SQLRow(try (0..<columns).map { try Self.value(result, row, $0, types[Int($0)]) })
+        var found: [SQLValue] = []
+        found.reserveCapacity(Int(PQntuples(result)) * types.count)
+        for row in 0..<PQntuples(result) {
+            for column in 0..<columns { found.append(try Self.value(result, row, column, types[Int(column)])) }
         }
+        return SQLRow.rows(found, columns: types.count)
     }
 
     func run(_ sql: String, _ values: [SQLValue]) throws -> Int {
@@ -87,32 +119,21 @@ final class PostgresConnection: SQLSession, @unchecked Sendable {
         return Int(Self.text(PQcmdTuples(result))) ?? 0
     }
 
+    func runAll(_ sql: String, _ rows: [[SQLValue]]) throws -> Int {
+        var changed = 0
+        for start in stride(from: 0, to: rows.count, by: Self.maximumUnanswered) {
+            changed += try runTogether(sql, rows[start..<min(start + Self.maximumUnanswered, rows.count)])
+        }
+        return changed
+    }
+
     // MARK: Statements
 
     /// Runs a prepared statement; the result is in binary form and has to be cleared.
     private func execute(_ sql: String, _ values: [SQLValue]) throws(SQLError) -> OpaquePointer? {
-        let types = values.map(Self.type)
-        let name = try prepare(sql, types)
-        var bytes: [UInt8] = []
-        var starts: [Int?] = []
-        var lengths: [CInt] = []
-        for value in values {
-            let start = bytes.count
-            guard Self.append(value, to: &bytes) else {
-                starts.append(nil)
-                lengths.append(0)
-                continue
-            }
-            starts.append(start)
-            lengths.append(CInt(clamping: bytes.count - start))
-            // A text of no bytes still needs an address of its own.
-            bytes.append(0)
-        }
-        let formats = [CInt](repeating: 1, count: values.count)
-        let result = bytes.withUnsafeBytes { (buffer: UnsafeRawBufferPointer) -> OpaquePointer? in
-            let base = buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
-            let pointers = starts.map { start in start.flatMap { start in base.map { $0 + start } } }
-            return PQexecPrepared(connection, name, CInt(values.count), pointers, lengths, formats, 1)
+        let name = try prepare(sql, values.map(Self.type))
+        let result = Self.withParameters(values) { pointers, lengths, formats in
+            PQexecPrepared(connection, name, CInt(values.count), pointers, lengths, formats, 1)
         }
         do {
             try check(result)
@@ -123,12 +144,81 @@ final class PostgresConnection: SQLSession, @unchecked Sendable {
         }
     }
 
+    /// Sends all and then reads the answers (libpq, "Pipeline Mode").
+    private func runTogether(_ sql: String, _ rows: ArraySlice<[SQLValue]>) throws(SQLError) -> Int {
+        var names: [String] = []
+        var seen = -1
+        // Again where names were given up meanwhile.
+        while seen != generation {
+            seen = generation
+            names = []
+            for values in rows { names.append(try prepare(sql, values.map(Self.type))) }
+        }
+        guard PQenterPipelineMode(connection) == 1 else { throw SQLError(.unavailable, lost) }
+        defer { PQexitPipelineMode(connection) }
+        for (name, values) in zip(names, rows) {
+            let isSent = Self.withParameters(values) { pointers, lengths, formats in
+                PQsendQueryPrepared(connection, name, CInt(values.count), pointers, lengths, formats, 1)
+            }
+            guard isSent == 1 else { throw SQLError(.unavailable, lost) }
+        }
+        guard PQpipelineSync(connection) == 1 else { throw SQLError(.unavailable, lost) }
+        var changed = 0
+        var failure: SQLError?
+        for _ in rows {
+            let result = PQgetResult(connection)
+            defer { PQclear(result) }
+            // After the first that failed the others are passed over.
+            if failure == nil {
+                do throws(SQLError) {
+                    try check(result)
+                    changed += Int(Self.text(PQcmdTuples(result))) ?? 0
+                } catch {
+                    failure = error
+                }
+            }
+            // The end of this one's results.
+            if result != nil { PQclear(PQgetResult(connection)) }
+        }
+        // The answer to the synchronisation.
+        PQclear(PQgetResult(connection))
+        if let failure { throw failure }
+        return changed
+    }
+
+    /// Values as libpq takes them: addresses (null for null), lengths and formats (binary).
+    private static func withParameters<Value>(
+        _ values: [SQLValue], _ body: ([UnsafePointer<CChar>?], [CInt], [CInt]) -> Value
+    ) -> Value {
+        var bytes: [UInt8] = []
+        var starts: [Int?] = []
+        var lengths: [CInt] = []
+        for value in values {
+            let start = bytes.count
+            guard append(value, to: &bytes) else {
+                starts.append(nil)
+                lengths.append(0)
+                continue
+            }
+            starts.append(start)
+            lengths.append(CInt(clamping: bytes.count - start))
+            // A text of no bytes still needs an address of its own.
+            bytes.append(0)
+        }
+        return bytes.withUnsafeBytes { buffer in
+            let base = buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
+            let pointers = starts.map { start in start.flatMap { start in base.map { $0 + start } } }
+            return body(pointers, lengths, [CInt](repeating: 1, count: values.count))
+        }
+    }
+
     private func prepare(_ sql: String, _ types: [Oid]) throws(SQLError) -> String {
         let key = types.map(String.init).joined(separator: ",") + " " + sql
         if let name = prepared[key] { return name }
         if prepared.count >= Self.maximumPrepared {
             try command("DEALLOCATE ALL")
             prepared = [:]
+            generation += 1
         }
         let name = "s\(prepared.count)"
         let result = PQprepare(connection, name, Self.numbered(sql), CInt(types.count), types)
@@ -235,6 +325,21 @@ final class PostgresConnection: SQLSession, @unchecked Sendable {
         case (TypeID.text, _), (1043, _), (1042, _), (19, _), (705, _):
             return .text(String(decoding: raw, as: UTF8.self))
         default: throw SQLError(.other, "a column has PostgreSQL's type \(type), which is not read")
+        }
+    }
+
+    /// Texts as C has them, with a null at the end.
+    private static func withTexts<Value>(
+        _ texts: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> Value
+    ) -> Value {
+        let bytes = texts.map { Array($0.utf8CString) }
+        let starts = bytes.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.count) }
+        return bytes.flatMap { $0 }.withUnsafeBufferPointer { buffer in
+            var pointers: [UnsafePointer<CChar>?] = starts.dropLast().map { start in
+                buffer.baseAddress.map { $0 + start }
+            }
+            pointers.append(nil)
+            return pointers.withUnsafeBufferPointer { body($0.baseAddress) }
         }
     }
 

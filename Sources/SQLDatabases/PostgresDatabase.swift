@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import Dispatch
 import Synchronization
 
 /// A database of a PostgreSQL server: one connection that writes, and some that read. Connections are made when they
 /// are needed, and again after the server was away.
 package final class PostgresDatabase: SQLDatabase {
-    private struct State {
-        var idle: [PostgresConnection] = []
-        var open = 0
-        var waiting: [CheckedContinuation<PostgresConnection?, Never>] = []
-        var isClosed = false
-    }
-
     package let dialect = SQLDialect.postgres
     private let uri: String
-    private let maximumReaders: Int
-    private let state = Mutex(State())
+    private let readers: ReaderPool<PostgresConnection>
     private let commits: CommitQueue
-    private static let readers = DispatchQueue(label: "apus.postgres.readers", attributes: .concurrent)
 
     /// Connects once, so that what is wrong with the address or the password is told at the start. Blocks.
     /// - Parameters:
@@ -26,14 +16,14 @@ package final class PostgresDatabase: SQLDatabase {
     /// - Throws: `unavailable`.
     package init(uri: String, readers: Int = 8) throws(SQLError) {
         self.uri = uri
-        maximumReaders = max(1, readers)
+        self.readers = ReaderPool(label: "apus.postgres.readers", maximum: readers) { $0.isOpen }
         let writer = Mutex<PostgresConnection?>(try PostgresConnection(uri: uri))
         commits = CommitQueue(label: "apus.postgres.writer") { body in
             // Only the queue's thread is ever here.
             try writer.withLock { connection in
-                let used = if let open = connection, open.isOpen { open } else { try PostgresConnection(uri: uri) }
+                let used = try PostgresConnection.begun(connection, uri: uri, "BEGIN")
                 connection = used
-                try used.transact("BEGIN") { try body(used) }
+                try used.finish { try body(used) }
             }
         }
     }
@@ -41,24 +31,17 @@ package final class PostgresDatabase: SQLDatabase {
     package func read<Value: Sendable>(
         _ body: @escaping @Sendable (any SQLSession) throws -> Value
     ) async throws -> Value {
-        let given = await take()
         let uri = uri
-        let (connection, result) = await withCheckedContinuation {
-            (continuation: CheckedContinuation<(PostgresConnection?, Result<Value, any Error>), Never>) in
-            Self.readers.async {
-                var used = given
-                let result = Result {
-                    let connection = if let given, given.isOpen { given } else { try PostgresConnection(uri: uri) }
-                    used = connection
-                    return try connection.transact("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") {
-                        try body(connection)
-                    }
-                }
-                continuation.resume(returning: (used, result))
+        return try await readers.read { given in
+            var used: PostgresConnection?
+            let result = Result {
+                let connection = try PostgresConnection.begun(
+                    given, uri: uri, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                used = connection
+                return try connection.finish { try body(connection) }
             }
+            return (used, result)
         }
-        giveBack(connection)
-        return try result.get()
     }
 
     package func write<Value: Sendable>(
@@ -68,39 +51,7 @@ package final class PostgresDatabase: SQLDatabase {
     }
 
     package func close() async {
-        state.withLock { state in
-            state.isClosed = true
-            state.idle = []
-        }
+        readers.close()
         await commits.close()
-    }
-
-    /// A connection that is idle, or nil for one that is to be made; waits while there are as many as there may be.
-    private func take() async -> PostgresConnection? {
-        await withCheckedContinuation { continuation in
-            let ready = state.withLock { state -> PostgresConnection?? in
-                if let connection = state.idle.popLast() { return connection }
-                guard state.open >= maximumReaders else {
-                    state.open += 1
-                    return .some(nil)
-                }
-                state.waiting.append(continuation)
-                return nil
-            }
-            if let ready { continuation.resume(returning: ready) }
-        }
-    }
-
-    private func giveBack(_ connection: PostgresConnection?) {
-        let next = state.withLock { state -> CheckedContinuation<PostgresConnection?, Never>? in
-            guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
-            if let connection, connection.isOpen, !state.isClosed {
-                state.idle.append(connection)
-            } else {
-                state.open -= 1
-            }
-            return nil
-        }
-        next?.resume(returning: connection)
     }
 }

@@ -26,20 +26,40 @@ extension SQLValue: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Exp
 /// A column that is of another kind than is asked for, or null, gives nothing (`…IfAny`) or the kind's zero: statements
 /// and schema are the program's own.
 package struct SQLRow: Sendable, Hashable {
-    package let values: [SQLValue]
+    /// Of all rows of the result, one after the other: rows have no memory of their own.
+    private let found: [SQLValue]
+    private let start: Int
+    private let count: Int
 
-    package init(_ values: [SQLValue]) { self.values = values }
+    package init(_ values: [SQLValue]) { self.init(values, 0, values.count) }
 
-    package subscript(_ index: Int) -> SQLValue { values[index] }
+    private init(_ found: [SQLValue], _ start: Int, _ count: Int) {
+        self.found = found
+        self.start = start
+        self.count = count
+    }
 
-    package func isNull(_ index: Int) -> Bool { values[index] == .null }
+    /// The rows of a result.
+    static func rows(_ found: [SQLValue], columns: Int) -> [SQLRow] {
+        guard columns > 0 else { return [] }
+        return stride(from: 0, to: found.count, by: columns).map { SQLRow(found, $0, columns) }
+    }
+
+    package var values: [SQLValue] { Array(found[start..<start + count]) }
+
+    package static func == (one: SQLRow, other: SQLRow) -> Bool { one.values == other.values }
+    package func hash(into hasher: inout Hasher) { hasher.combine(values) }
+
+    package subscript(_ index: Int) -> SQLValue { found[start + index] }
+
+    package func isNull(_ index: Int) -> Bool { self[index] == .null }
 
     package func integerIfAny(_ index: Int) -> Int64? {
-        if case .integer(let value) = values[index] { value } else { nil }
+        if case .integer(let value) = self[index] { value } else { nil }
     }
 
     package func realIfAny(_ index: Int) -> Double? {
-        switch values[index] {
+        switch self[index] {
         case .real(let value): value
         case .integer(let value): Double(value)
         default: nil
@@ -47,11 +67,11 @@ package struct SQLRow: Sendable, Hashable {
     }
 
     package func textIfAny(_ index: Int) -> String? {
-        if case .text(let value) = values[index] { value } else { nil }
+        if case .text(let value) = self[index] { value } else { nil }
     }
 
     package func bytesIfAny(_ index: Int) -> [UInt8]? {
-        if case .bytes(let value) = values[index] { value } else { nil }
+        if case .bytes(let value) = self[index] { value } else { nil }
     }
 
     package func integer(_ index: Int) -> Int64 { integerIfAny(index) ?? 0 }

@@ -16,6 +16,14 @@ BINARIES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=pathli
 USER, PASSWORD = "apus", "secret-of-apus"
 
 
+def is_running(pid):
+    """Whether there is a process that has not ended, even if nobody asked for its end yet."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 class Postgres:
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="apus-postgres-"))
@@ -62,6 +70,21 @@ class Postgres:
             self.process.send_signal(how)
             self.process.wait(30)
             self.process = None
+
+    def kill(self):
+        """As a crash does: kill -9 of the server and of all its processes."""
+        children = [int(pid) for task in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/children")
+                    for pid in task.read_text().split()]
+        self.process.kill()
+        self.process.wait()
+        for child in children:
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        # Until they are gone the memory that they share is in use, and the next start is refused.
+        wait_for(lambda: not any(is_running(child) for child in children), 20, "PostgreSQL's processes to end")
+        self.process = None
 
     def remove(self):
         self.stop()
