@@ -149,7 +149,6 @@ private func read(_ text: String, _ kind: SearchKind) -> String {
                 "metrics.a-b > 1",
                 "Invalid comparison clause. Expected 'Identifier' found 'metrics.a-b'"
             ),
-            ("tags.a = 'b' tags.c IS NULL", nil),
         ] as [(String, String?)])
     func refusesForRuns(_ text: String, _ expected: String?) {
         let found = read(text, .runs)
