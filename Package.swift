@@ -197,7 +197,9 @@ let package = Package(
                 .hummingbird, .logging, .nioCore,
             ]),
         // For programs that log.
-        module("TrackingClient", ["ApusCore", "TrackingModel", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1]),
+        module(
+            "TrackingClient",
+            ["ApusCore", "TrackingModel", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1, .nioPosix]),
         .systemLibrary(name: "CRDKafka"),
         module(
             "KafkaClient",
