@@ -16,7 +16,7 @@ import NIOPosix
 ///
 /// ``shutdown()`` must be called before the last reference goes.
 package final class TrackingClient: Sendable {
-    package let configuration: TrackingConfiguration
+    package let configuration: TrackingClientConfiguration
     /// Where the server is, without a slash at its end.
     package let base: String
     private let http: HTTPClient
@@ -24,7 +24,7 @@ package final class TrackingClient: Sendable {
 
     /// - Throws: `invalid` where the address is none.
     package init(
-        _ configuration: TrackingConfiguration, logger: Logger = Logger(label: "apus.tracking")
+        _ configuration: TrackingClientConfiguration, logger: Logger = Logger(label: "apus.tracking")
     ) throws(TrackingClientError) {
         self.configuration = configuration
         self.logger = logger

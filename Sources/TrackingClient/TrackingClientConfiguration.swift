@@ -2,7 +2,7 @@
 internal import ApusCore
 
 /// Where a tracking server is, and as who it is asked.
-package struct TrackingConfiguration: Sendable {
+package struct TrackingClientConfiguration: Sendable {
     /// How the client says who it is.
     package enum Credentials: Sendable, Hashable, CustomStringConvertible {
         case basic(user: String, password: String)
