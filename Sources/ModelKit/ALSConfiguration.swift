@@ -104,4 +104,6 @@ package struct ALSProgress: Sendable {
     /// RMSE on the training ratings (explicit) or the regularised loss per stored entry (implicit); nil when
     /// `reportsLoss` is off.
     package let loss: Double?
+    /// RMSE on held-out ratings, where `ALSModel.train` has some (explicit); nil when `reportsLoss` is off.
+    package var holdOut: Double?
 }

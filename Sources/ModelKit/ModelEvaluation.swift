@@ -58,12 +58,17 @@ extension ALSModel {
         let users = IDIndex(all.lazy.map(\.user))
         let items = IDIndex(all.lazy.map(\.item))
         let matrix = SparseMatrix(train, users: users, items: items)
-        let factors = try trainer.train(matrix) { report, _ in progress(report) }
         var info = Info(configuration: configuration)
         let (low, high) = matrix.values.reduce(into: (Float.infinity, -Float.infinity)) {
             $0 = (min($0.0, $1), max($0.1, $1))
         }
-        info.valueRange = low...high
+        info.valueRange = low <= high ? low...high : 0...0
+        let holdOut = HoldOut(test, users: users, items: items, info)
+        let factors = try trainer.train(matrix) { report, factors in
+            var report = report
+            report.holdOut = holdOut?.rmse(factors)
+            return progress(report)
+        }
         let seen = SparseMatrix(all, users: users, items: items)
         guard var model = ALSModel(info: info, users: users, items: items, factors: factors, seen: seen) else {
             throw ALSError(.invalidData, "the factors do not fit the data")
@@ -71,5 +76,33 @@ extension ALSModel {
         model.info.rmse = model.rmse(on: test)
         model.info.recallAt10 = model.recallAt10(on: test, train: matrix, threshold: likedFrom)
         return model
+    }
+}
+
+/// Held-out ratings by index: what training is measured on after each iteration.
+private struct HoldOut {
+    private let pairs: [(user: Int, item: Int32, value: Float)]
+    private let range: ClosedRange<Float>
+
+    /// Nil where there is nothing to measure.
+    init?(_ test: [Interaction], users: IDIndex, items: IDIndex, _ info: ALSModel.Info) {
+        guard case .explicit = info.configuration.feedback, info.configuration.reportsLoss, !test.isEmpty else {
+            return nil
+        }
+        pairs = test.compactMap { interaction in
+            guard let user = users.index(of: interaction.user), let item = items.index(of: interaction.item) else {
+                return nil
+            }
+            return (user, Int32(item), interaction.value)
+        }
+        range = info.valueRange
+    }
+
+    func rmse(_ factors: ALSFactors) -> Double? {
+        Metrics.rmse(
+            pairs.lazy.map { pair in
+                let score = factors.biases.base(pair.user, Int(pair.item)) + factors.score(pair.user, pair.item)
+                return (min(max(score, range.lowerBound), range.upperBound), pair.value)
+            })
     }
 }
