@@ -199,7 +199,7 @@ let package = Package(
         // For programs that log.
         module(
             "TrackingClient",
-            ["ApusCore", "TrackingModel", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1, .nioPosix]),
+            ["ApusCore", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1, .nioPosix]),
         .systemLibrary(name: "CRDKafka"),
         module(
             "KafkaClient",
@@ -340,7 +340,7 @@ let package = Package(
         tests("ServiceHTTP", ["Listening", .httpTypes, .hummingbird, .logging]),
         tests("SQLServer", ["ApusCore", "ArrowFormat", "LakeEngine", .httpTypes]),
         tests("TrackingServer", ["ApusCore", "TrackingModel", "TrackingStore"]),
-        tests("TrackingClient", ["ApusCore", "TrackingModel"]),
+        tests("TrackingClient", ["ApusCore"]),
         tests("IcebergProtocol", ["ApusCore"]),
         tests("IcebergCatalog", ["ApusCore", "IcebergProtocol", "ServiceHTTP", .httpTypes, .hummingbird, .logging]),
         tests("ObjectOperators", ["ApusCore", "ByteCodes", "KubeAPI", "S3Protocol"]),

@@ -20,8 +20,10 @@ struct TrackingOptions: ParsableArguments {
 
     /// Runs `body` with a client, and turns its errors into one sentence and exit code 1.
     func withClient(_ body: (TrackingClient) async throws -> Void) async throws {
-        let configuration = TrackingClientConfiguration(
+        var configuration = TrackingClientConfiguration(
             environment: ProcessInfo.processInfo.environment, address: try Settings().value("tracking", tracking))
+        // Somebody waits for the answer.
+        configuration.retries.attempts = 4
         let client: TrackingClient
         do {
             client = try TrackingClient(configuration)

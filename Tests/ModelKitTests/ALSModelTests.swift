@@ -32,6 +32,31 @@ import Testing
         return model
     }
 
+    @Test func tellsTheHeldOutErrorAfterEachIteration() throws {
+        var configuration = ALSConfiguration()
+        configuration.factors = 6
+        configuration.iterations = 4
+        var reports: [ALSProgress] = []
+        let model = try ALSModel.train(
+            on: Array(Self.interactions.dropFirst(20)), test: Array(Self.interactions.prefix(20)),
+            configuration: configuration
+        ) { progress in
+            reports.append(progress)
+            return true
+        }
+        #expect(reports.map(\.iteration) == [1, 2, 3, 4])
+        #expect(Set(reports.map(\.holdOut)).count == 4)
+        let last = try #require(reports.last?.holdOut)
+        #expect(abs(last - (try #require(model.info.rmse))) < 1e-6)
+        configuration.feedback = .implicit(alpha: 1)
+        var measured: [Double?] = []
+        _ = try ALSModel.train(on: Self.interactions, test: [], configuration: configuration) { progress in
+            measured.append(progress.holdOut)
+            return true
+        }
+        #expect(measured == [nil, nil, nil, nil])
+    }
+
     @Test func recommendsTheUsersTasteAndNothingSeen() throws {
         let model = try model()
         for user in [Int64(1), 2] {
