@@ -193,8 +193,8 @@ let package = Package(
         module(
             "TrackingServer",
             [
-                "ApusCore", "S3Client", "ServiceHTTP", "SQLDatabases", "TrackingModel", "TrackingStore", .httpTypes,
-                .hummingbird, .logging, .nioCore,
+                "ApusCore", "DataFolders", "S3Client", "S3Protocol", "ServiceHTTP", "SQLDatabases", "TrackingModel",
+                "TrackingStore", .httpTypes, .hummingbird, .logging, .nioCore,
             ]),
         // For programs that log.
         module(
@@ -339,7 +339,12 @@ let package = Package(
         tests("EventOperators", ["ByteCodes", "ApusCore", "KafkaClient", "KubeAPI", "SASLMessages"]),
         tests("ServiceHTTP", ["Listening", .httpTypes, .hummingbird, .logging]),
         tests("SQLServer", ["ApusCore", "ArrowFormat", "LakeEngine", .httpTypes]),
-        tests("TrackingServer", ["ApusCore", "TrackingModel", "TrackingStore"]),
+        tests(
+            "TrackingServer",
+            [
+                "ApusCore", "S3Protocol", "ServiceHTTP", "TrackingModel", "TrackingStore", .httpTypes, .hummingbird, .logging,
+                .nioCore,
+            ]),
         tests("TrackingClient", ["ApusCore"]),
         tests("IcebergProtocol", ["ApusCore"]),
         tests("IcebergCatalog", ["ApusCore", "IcebergProtocol", "ServiceHTTP", .httpTypes, .hummingbird, .logging]),

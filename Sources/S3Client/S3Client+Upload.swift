@@ -37,10 +37,7 @@ extension S3Client {
         bucket: String, key: String, options: S3WriteOptions,
         next: () async throws(S3Error) -> ByteBuffer?
     ) async throws(S3Error) -> S3WriteResult {
-        var call = S3Call("POST", bucket: bucket, key: key, query: [("uploads", nil)])
-        for field in options.fields { call.headers.add(field.name, field.value) }
-        let begun = try await send(call).bytes(1 << 20)
-        let uploadID = try S3Documents.InitiateUpload(xml: begun).uploadID
+        let uploadID = try await createUpload(bucket: bucket, key: key, options: options)
         do throws(S3Error) {
             let parts = try await uploadParts(bucket: bucket, key: key, uploadID: uploadID, next: next)
             return try await complete(bucket: bucket, key: key, uploadID: uploadID, parts: parts, options: options)
@@ -95,7 +92,7 @@ extension S3Client {
         }
     }
 
-    private func complete(
+    func complete(
         bucket: String, key: String, uploadID: String, parts: [S3Documents.CompleteUpload.Part],
         options: S3WriteOptions
     ) async throws(S3Error) -> S3WriteResult {

@@ -11,7 +11,7 @@ package struct Call: Sendable {
     package let context: ServiceContext
     /// The name of the call (``RouteDeclaration/rpc``), or of a route of the server's own.
     package let name: String
-    /// What stands for the `{…}` of the path, decoded.
+    /// What stands for the `{…}` of the path, decoded; for `{x...}` as it came.
     package let path: [String: String]
     /// The message of the request; empty for routes of the server's own.
     let message: String

@@ -19,9 +19,9 @@ struct RouteTable: Sendable {
             var found: [String: String] = [:]
             for (index, part) in parts.enumerated() {
                 if part.hasSuffix("...}") {
-                    guard index < path.count, let rest = PercentEncoding.decode(path[index...].joined(separator: "/"))
-                    else { return nil }
-                    found[String(part.dropFirst().dropLast(4))] = rest
+                    guard index < path.count else { return nil }
+                    // As it came: names of files may have a % that is no escape.
+                    found[String(part.dropFirst().dropLast(4))] = path[index...].joined(separator: "/")
                     return found
                 }
                 guard index < path.count else { return nil }

@@ -21,6 +21,7 @@ package struct TrackingConfiguration: Sendable {
 /// MLflow's REST protocol over a store: finds the route, calls, answers.
 package struct TrackingServer: Sendable {
     let store: TrackingStore
+    let artifacts: any ArtifactStore
     let configuration: TrackingConfiguration
     let logger: Logger
     private let tokens: AccessTokens
@@ -28,11 +29,17 @@ package struct TrackingServer: Sendable {
 
     /// - Parameters:
     ///   - store: what is served.
+    ///   - artifacts: where files are.
     ///   - tokens: who may use it.
     ///   - configuration: limits and places.
     ///   - logger: for what fails.
-    package init(_ store: TrackingStore, tokens: AccessTokens, configuration: TrackingConfiguration, logger: Logger) {
+    package init(
+        _ store: TrackingStore, artifacts: any ArtifactStore, tokens: AccessTokens,
+        configuration: TrackingConfiguration,
+        logger: Logger
+    ) {
         self.store = store
+        self.artifacts = artifacts
         self.tokens = tokens
         self.configuration = configuration
         self.logger = logger
@@ -41,7 +48,9 @@ package struct TrackingServer: Sendable {
 
     /// All routes, by area.
     private var routes: [Route] {
-        webRoutes + experimentRoutes + runRoutes + loggingRoutes + historyRoutes
+        webRoutes
+            + experimentRoutes + runRoutes + loggingRoutes + historyRoutes
+            + artifactRoutes
     }
 
     /// Answers every request; faults have MLflow's form.
@@ -73,6 +82,9 @@ package struct TrackingServer: Sendable {
     func translate(_ error: any Error, _ request: Request) -> TrackingError {
         switch error {
         case let error as TrackingError: return error
+        case let error as ArtifactError:
+            if case .failed = error { logger.error("artifacts cannot be used", metadata: ["error": "\(error)"]) }
+            return error.fault
         case let error as ServiceError:
             switch error.status {
             case .unauthorized: return TrackingError(.unauthenticated, error.description)

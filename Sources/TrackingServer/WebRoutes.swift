@@ -44,7 +44,8 @@ extension TrackingServer {
     private var serverInfo: JSONValue {
         [
             "store_type": "SqlStore", "workspaces_enabled": false, "trace_archival_enabled": false,
-            "multipart_uploads_enabled": false, "multipart_downloads_enabled": false,
+            "multipart_uploads_enabled": .bool(artifacts.isDirect),
+            "multipart_downloads_enabled": .bool(artifacts.isDirect),
             "presigned_upload_run_id_supported": false, "presigned_upload_model_id_supported": false,
             "features_enabled": ["gateway": false],
         ]

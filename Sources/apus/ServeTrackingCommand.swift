@@ -3,6 +3,7 @@ import ApusApp
 import ApusCore
 import ArgumentParser
 import Foundation
+import S3Client
 import TrackingServer
 
 /// `apus serve tracking`.
@@ -22,6 +23,20 @@ struct ServeTrackingCommand: AsyncParsableCommand {
             (default: SQLite, DATA-DIR/tracking.sqlite)
             """)
     var database: String?
+    @Option(
+        help: """
+            Where artifacts are: a folder, or s3://BUCKET/PREFIX; then AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, \
+            AWS_SECRET_ACCESS_KEY and AWS_REGION say how to reach it, and the bucket must be there. \
+            (default: DATA-DIR/artifacts)
+            """)
+    var artifactsDestination: String?
+    @Option(
+        help: ArgumentHelp(
+            """
+            URL of the bucket's S3 as clients reach it: they then send and get large files there themselves, by URLs \
+            that are signed for a while. (default: all go through this server)
+            """, valueName: "url"))
+    var clientS3Endpoint: String?
     @Option(help: "Address to listen on, HOST:PORT; port 0 takes a free one. (default: 127.0.0.1:5000)")
     var listen: String?
     @Option(help: "File of who may use it: a line TOKEN NAME each. Needed unless it listens on this machine only.")
@@ -52,17 +67,35 @@ struct ServeTrackingCommand: AsyncParsableCommand {
         let tokens = settings.value("token-file", tokenFile).map(absolute)
         let database = settings.value("database", database)
         let files = settings.value("mlflow-ui", mlflowUI).map(absolute)
+        let artifacts = try artifacts(settings, folder)
         let logger = try log.logger(settings)
         try await reporting {
             var configuration = TrackingConfiguration()
             configuration.webFiles = try files.map { try WebFiles(folder: $0) }
             let role = TrackingRole(
-                folder: folder, database: database, tokenFile: tokens, configuration: configuration,
-                host: host, port: port, certificate: certificate, logger: logger)
+                folder: folder, database: database, artifacts: artifacts, tokenFile: tokens,
+                configuration: configuration, host: host, port: port, certificate: certificate, logger: logger)
             try await role.run { address in
                 print("ready tracking \(address)")
                 fflush(nil)
             }
         }
+    }
+    private func artifacts(_ settings: Settings, _ folder: String) throws -> TrackingRole.Artifacts {
+        var place: ArtifactDestination
+        do {
+            place = try ArtifactDestination(
+                settings.value("artifacts-destination", artifactsDestination) ?? "\(folder)/artifacts")
+        } catch {
+            throw ValidationError("--artifacts-destination: \(error.description)")
+        }
+        if case .folder(let path) = place { place = .folder(volumeFolder(absolute(path))) }
+        let endpoint = settings.value("client-s3-endpoint", clientS3Endpoint)
+        if endpoint != nil, case .folder = place {
+            throw ValidationError("--client-s3-endpoint is for artifacts in a bucket")
+        }
+        return TrackingRole.Artifacts(
+            place, s3: S3ClientConfiguration(environment: ProcessInfo.processInfo.environment), clientEndpoint: endpoint
+        )
     }
 }
