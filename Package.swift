@@ -293,9 +293,13 @@ let package = Package(
         tests("YAMLFormat", ["ApusCore"]),
         tests("CustomResources", ["ApusCore", "CEL", "KubeAPI"]),
         tests("KubeStore", ["ApusCore", .grdb, .logging]),
-        tests("SQLDatabases", ["DataFolders"]),
+        // Databases for tests: SQLite in a folder, and a PostgreSQL of Debian's package.
+        .target(
+            name: "DatabaseFixtures", dependencies: ["DataFolders", "SQLDatabases"], path: "Tests/DatabaseFixtures",
+            swiftSettings: strict),
+        tests("SQLDatabases", ["DatabaseFixtures"]),
         tests("TrackingModel", ["ApusCore"]),
-        tests("TrackingStore", ["ApusCore", "SQLDatabases", "TrackingModel"]),
+        tests("TrackingStore", ["ApusCore", "DatabaseFixtures", "SQLDatabases", "TrackingModel"]),
         tests("SchedulerCore", ["ApusCore", "KubeAPI"]),
         tests("ModelKit", ["ApusCore"]),
         tests("ArrowFormat", ["ApusCore"]),
@@ -342,8 +346,8 @@ let package = Package(
         tests(
             "TrackingServer",
             [
-                "ApusCore", "S3Protocol", "ServiceHTTP", "TrackingModel", "TrackingStore", .httpTypes, .hummingbird, .logging,
-                .nioCore,
+                "ApusCore", "DatabaseFixtures", "S3Protocol", "ServiceHTTP", "TrackingModel", "TrackingStore", .httpTypes,
+                .hummingbird, .logging, .nioCore,
             ]),
         tests("TrackingClient", ["ApusCore"]),
         tests("IcebergProtocol", ["ApusCore"]),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DatabaseFixtures
 import Foundation
 import SQLDatabases
 import Testing

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import DataFolders
 import Foundation
-import SQLDatabases
+package import SQLDatabases
 import Synchronization
-import Testing
 
 /// The databases that every test runs on.
-enum Backend: String, CaseIterable, Sendable {
+package enum Backend: String, CaseIterable, Sendable {
     case sqlite, postgres
 }
 
 /// A PostgreSQL server of Debian's package, on a free port, with a folder of its own; goes with the process.
-final class PostgresServer: Sendable {
-    static let shared = Result { try PostgresServer() }
+package final class PostgresServer: Sendable {
+    package static let shared = Result { try PostgresServer() }
 
-    let port: Int
+    package let port: Int
     private let folder: String
     private let process: Mutex<Process?>
 
@@ -34,9 +33,9 @@ final class PostgresServer: Sendable {
         }
     }
 
-    func uri(_ database: String = "postgres") -> String { "postgresql://apus@127.0.0.1:\(port)/\(database)" }
+    package func uri(_ database: String = "postgres") -> String { "postgresql://apus@127.0.0.1:\(port)/\(database)" }
 
-    func start() throws {
+    package func start() throws {
         let (program, arguments) = Self.owned(
             Self.program("postgres"),
             [
@@ -56,7 +55,7 @@ final class PostgresServer: Sendable {
         throw SQLError(.unavailable, "PostgreSQL does not start on port \(port)")
     }
 
-    func stop() {
+    package func stop() {
         process.withLock { process in
             // SIGINT: fast shutdown.
             process?.interrupt()
@@ -98,7 +97,7 @@ final class PostgresServer: Sendable {
 }
 
 /// Runs a test with an empty database.
-func withDatabase(_ backend: Backend, _ body: (any SQLDatabase) async throws -> Void) async throws {
+package func withDatabase(_ backend: Backend, _ body: (any SQLDatabase) async throws -> Void) async throws {
     switch backend {
     case .sqlite:
         let folder = NSTemporaryDirectory() + "apus-sql-\(UUID().uuidString)"
