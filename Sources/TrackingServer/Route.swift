@@ -25,7 +25,11 @@ package struct Call: Sendable {
 
     /// The request's fields by its message: from the query of a GET that has one, else from the body.
     /// - Throws: INVALID_PARAMETER_VALUE.
-    package func fields(_ rules: FieldRule...) async throws -> RequestFields {
+    package func fields(_ rules: FieldRule...) async throws -> RequestFields { try await fields(rules) }
+
+    /// The request's fields by its message: from the query of a GET that has one, else from the body.
+    /// - Throws: INVALID_PARAMETER_VALUE.
+    package func fields(_ rules: [FieldRule]) async throws -> RequestFields {
         let query = query
         if request.method == .get, !query.isEmpty {
             return try RequestFields(try RequestFields.query(query, as: message), as: message, rules)

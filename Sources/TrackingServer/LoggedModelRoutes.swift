@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import TrackingModel
+import TrackingStore
+
+extension TrackingServer {
+    /// Logged models: `/api/2.0/mlflow/logged-models`.
+    var loggedModelRoutes: [Route] {
+        [
+            Route("createLoggedModel") { [store] call in
+                let fields = try await call.fields(
+                    .init("experiment_id", .string, .required), .init("name", .string), .init("model_type", .string),
+                    .init("source_run_id", .string), .init("params", .array), .init("tags", .array))
+                let model = try await store.createLoggedModel(
+                    experimentID: fields.string("experiment_id"), name: fields.string("name"),
+                    modelType: fields.string("model_type"), sourceRunID: fields.string("source_run_id"),
+                    tags: KeyValue.unique(fields.objects("tags")), params: KeyValue.all(fields.objects("params")))
+                return ["model": model.json]
+            },
+            Route("getLoggedModel") { [store] call in
+                let deleted = call.query.first { $0.name == "allow_deleted" }?.value.lowercased() == "true"
+                return ["model": try await store.loggedModel(call.path["model_id"] ?? "", deleted: deleted).json]
+            },
+            Route("finalizeLoggedModel") { [store] call in
+                let fields = try await call.fields(
+                    .init("model_id", .string, .required), .init("status", .integer, .required))
+                let model = try await store.finalizeLoggedModel(
+                    fields.string("model_id"), LoggedModel.Status(wire: fields.string("status")) ?? .unspecified)
+                return ["model": model.json]
+            },
+            Route("deleteLoggedModel") { [store] call in
+                try await store.deleteLoggedModel(call.path["model_id"] ?? "")
+                return [:]
+            },
+            Route("LogLoggedModelParams") { [store] call in
+                let fields = try await call.fields(.init("model_id", .string, .required), .init("params", .array))
+                try await store.logParams(
+                    ofModel: call.path["model_id"] ?? "", KeyValue.all(fields.objects("params")))
+                return [:]
+            },
+            Route("setLoggedModelTags") { [store] call in
+                let fields = try await call.fields(.init("tags", .array))
+                try await store.setTags(
+                    ofModel: call.path["model_id"] ?? "", KeyValue.unique(fields.objects("tags")))
+                return [:]
+            },
+            Route("deleteLoggedModelTag") { [store] call in
+                try await store.deleteTag(ofModel: call.path["model_id"] ?? "", key: call.path["tag_key"] ?? "")
+                return [:]
+            },
+        ]
+    }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import TrackingModel
+import TrackingStore
+
+extension TrackingServer {
+    /// Registered models, their versions, aliases and tags. What each has to bring is what MLflow's handlers ask for.
+    var registryRoutes: [Route] { registeredModelRoutes + modelVersionRoutes + aliasRoutes }
+
+    private var registeredModelRoutes: [Route] {
+        [
+            Route("createRegisteredModel") { [store] call in
+                let fields = try await call.fields(
+                    .init("name", .string, .required), .init("tags", .array), .init("description", .string))
+                let model = try await store.createRegisteredModel(
+                    name: fields.string("name"), tags: KeyValue.unique(fields.objects("tags")),
+                    description: fields.string("description"))
+                return ["registered_model": model.json]
+            },
+            Route("getRegisteredModel") { [store] call in
+                let fields = try await call.fields(.init("name", .string, .required))
+                return ["registered_model": try await store.registeredModel(fields.string("name")).json]
+            },
+            Route("updateRegisteredModel") { [store] call in
+                let fields = try await call.fields(.init("name", .string, .required), .init("description", .string))
+                let model = try await store.updateRegisteredModel(
+                    fields.string("name"), description: fields.string("description"))
+                return ["registered_model": model.json]
+            },
+            Route("renameRegisteredModel") { [store] call in
+                let fields = try await call.fields(
+                    .init("name", .string, .required), .init("new_name", .string, .required))
+                let model = try await store.renameRegisteredModel(
+                    fields.string("name"), to: fields.string("new_name"))
+                return ["registered_model": model.json]
+            },
+            Route("deleteRegisteredModel") { [store] call in
+                let fields = try await call.fields(.init("name", .string, .required))
+                try await store.deleteRegisteredModel(fields.string("name"))
+                return [:]
+            },
+            Route("getLatestVersions") { [store] call in
+                let fields = try await call.fields(
+                    .init("name", .string, .required), .init("stages", .array, .strings))
+                let versions = try await store.latestVersions(
+                    fields.string("name"), stages: fields.strings("stages"))
+                return versions.isEmpty ? [:] : ["model_versions": .array(versions.map(\.json))]
+            },
+            Route("setRegisteredModelTag") { [store] call in
+                let fields = try await call.fields(
+                    .init("name", .string, .required), .init("key", .string, .required), .init("value", .string))
+                try await store.setRegisteredModelTag(
+                    fields.string("name"), key: fields.string("key"), value: fields.string("value"))
+                return [:]
+            },
+            Route("deleteRegisteredModelTag") { [store] call in
+                let fields = try await call.fields(
+                    .init("name", .string, .required), .init("key", .string, .required))
+                try await store.deleteRegisteredModelTag(fields.string("name"), key: fields.string("key"))
+                return [:]
+            },
+        ]
+    }
+
+    private var modelVersionRoutes: [Route] {
+        let version = [FieldRule("name", .string, .required), FieldRule("version", .string, .required)]
+        return [
+            Route("createModelVersion") { [store] call in
+                let fields = try await call.fields(
+                    .init("name", .string, .required), .init("source", .string, .required), .init("run_id", .string),
+                    .init("tags", .array), .init("run_link", .string), .init("description", .string),
+                    .init("model_id", .string))
+                let made = try await store.createModelVersion(
+                    NewModelVersion(
+                        name: fields.string("name"), source: fields.string("source"),
+                        runID: fields.stringIfAny("run_id"), modelID: fields.stringIfAny("model_id"),
+                        runLink: fields.string("run_link"), description: fields.string("description"),
+                        tags: KeyValue.unique(fields.objects("tags"))))
+                return ["model_version": made.json]
+            },
+            Route("getModelVersion") { [store] call in
+                let fields = try await call.fields(version)
+                let found = try await store.modelVersion(fields.string("name"), version: fields.string("version"))
+                return ["model_version": found.json]
+            },
+            Route("updateModelVersion") { [store] call in
+                let fields = try await call.fields(version + [.init("description", .string)])
+                let changed = try await store.updateModelVersion(
+                    fields.string("name"), version: fields.string("version"),
+                    description: fields.stringIfAny("description"))
+                return ["model_version": changed.json]
+            },
+            Route("transitionModelVersionStage") { [store] call in
+                let fields = try await call.fields(
+                    version + [.init("stage", .string, .required), .init("archive_existing_versions", .bool)])
+                let changed = try await store.transition(
+                    fields.string("name"), version: fields.string("version"), to: fields.string("stage"),
+                    archiving: fields.bool("archive_existing_versions"))
+                return ["model_version": changed.json]
+            },
+            Route("deleteModelVersion") { [store] call in
+                let fields = try await call.fields(version)
+                try await store.deleteModelVersion(fields.string("name"), version: fields.string("version"))
+                return [:]
+            },
+            Route("getModelVersionDownloadUri") { [store] call in
+                let fields = try await call.fields()
+                let uri = try await store.downloadURI(fields.string("name"), version: fields.string("version"))
+                return ["artifact_uri": .string(uri)]
+            },
+            Route("setModelVersionTag") { [store] call in
+                let fields = try await call.fields(
+                    version + [.init("key", .string, .required), .init("value", .string)])
+                try await store.setModelVersionTag(
+                    fields.string("name"), version: fields.string("version"), key: fields.string("key"),
+                    value: fields.string("value"))
+                return [:]
+            },
+            Route("deleteModelVersionTag") { [store] call in
+                let fields = try await call.fields(version + [.init("key", .string, .required)])
+                try await store.deleteModelVersionTag(
+                    fields.string("name"), version: fields.string("version"), key: fields.string("key"))
+                return [:]
+            },
+        ]
+    }
+
+    private var aliasRoutes: [Route] {
+        let alias = [FieldRule("name", .string, .required), FieldRule("alias", .string, .required)]
+        return [
+            Route("setRegisteredModelAlias") { [store] call in
+                let fields = try await call.fields(alias + [.init("version", .string, .required)])
+                try await store.setAlias(
+                    fields.string("alias"), of: fields.string("name"), version: fields.string("version"))
+                return [:]
+            },
+            Route("deleteRegisteredModelAlias") { [store] call in
+                let fields = try await call.fields(alias)
+                try await store.deleteAlias(fields.string("alias"), of: fields.string("name"))
+                return [:]
+            },
+            Route("getModelVersionByAlias") { [store] call in
+                let fields = try await call.fields(alias)
+                let found = try await store.modelVersion(fields.string("name"), alias: fields.string("alias"))
+                return ["model_version": found.json]
+            },
+        ]
+    }
+}
