@@ -27,33 +27,8 @@ package struct LoggedModel: Sendable, Hashable {
         }
     }
 
-    /// A measurement of it.
-    package struct Metric: Sendable, Hashable {
-        package var key: String
-        package var value: Double
-        /// Milliseconds since 1970.
-        package var timestamp: Int64
-        package var step: Int64
-        package var runID: String
-        package var datasetName: String?
-        package var datasetDigest: String?
-
-        package init(
-            key: String, value: Double, timestamp: Int64, step: Int64, runID: String, datasetName: String? = nil,
-            datasetDigest: String? = nil
-        ) {
-            self.key = key
-            self.value = value
-            self.timestamp = timestamp
-            self.step = step
-            self.runID = runID
-            self.datasetName = datasetName
-            self.datasetDigest = datasetDigest
-        }
-    }
-
     package var id: String
-    package var experimentID: String
+    package var experimentID: Int64
     package var name: String
     package var artifactLocation: String
     /// Milliseconds since 1970.
@@ -63,14 +38,15 @@ package struct LoggedModel: Sendable, Hashable {
     package var modelType: String
     package var sourceRunID: String
     package var isDeleted: Bool
-    package var tags: [KeyValue]
-    package var params: [KeyValue]
+    package var tags: [Tag]
+    package var params: [Param]
+    /// With the runs that measured them.
     package var metrics: [Metric]
 
     package init(
-        id: String, experimentID: String, name: String, artifactLocation: String, created: Int64, updated: Int64,
-        status: Status, modelType: String, sourceRunID: String, isDeleted: Bool = false, tags: [KeyValue] = [],
-        params: [KeyValue] = [], metrics: [Metric] = []
+        id: String, experimentID: Int64, name: String, artifactLocation: String, created: Int64, updated: Int64,
+        status: Status, modelType: String, sourceRunID: String, isDeleted: Bool = false, tags: [Tag] = [],
+        params: [Param] = [], metrics: [Metric] = []
     ) {
         self.id = id
         self.experimentID = experimentID
@@ -90,7 +66,7 @@ package struct LoggedModel: Sendable, Hashable {
     /// The wire form (MLflow, LoggedModel).
     package var json: JSONValue {
         var info: [String: JSONValue] = [
-            "model_id": .string(id), "experiment_id": .string(experimentID), "name": .string(name),
+            "model_id": .string(id), "experiment_id": .string(String(experimentID)), "name": .string(name),
             "artifact_uri": .string(artifactLocation), "creation_timestamp_ms": .int(created),
             "last_updated_timestamp_ms": .int(updated), "status": .string(status.wire),
             "model_type": .string(modelType), "source_run_id": .string(sourceRunID),
@@ -98,17 +74,7 @@ package struct LoggedModel: Sendable, Hashable {
         if !tags.isEmpty { info["tags"] = .array(tags.map(\.json)) }
         var data: [String: JSONValue] = [:]
         if !params.isEmpty { data["params"] = .array(params.map(\.json)) }
-        if !metrics.isEmpty { data["metrics"] = .array(metrics.map { json($0) }) }
+        if !metrics.isEmpty { data["metrics"] = .array(metrics.map(\.json)) }
         return ["info": .object(info), "data": .object(data)]
-    }
-
-    private func json(_ metric: Metric) -> JSONValue {
-        var members: [String: JSONValue] = [
-            "key": .string(metric.key), "value": .double(metric.value), "timestamp": .int(metric.timestamp),
-            "step": .int(metric.step), "model_id": .string(id), "run_id": .string(metric.runID),
-        ]
-        if let name = metric.datasetName, !name.isEmpty { members["dataset_name"] = .string(name) }
-        if let digest = metric.datasetDigest, !digest.isEmpty { members["dataset_digest"] = .string(digest) }
-        return .object(members)
     }
 }

@@ -86,9 +86,9 @@ package enum ModelSource {
     }
 
     /// A local path that lies in no artifacts of the owner.
-    package static func notInArtifacts(_ uri: SourceURI, _ owner: Owner) -> TrackingError {
+    package static func notInArtifacts(_ source: String, _ owner: Owner) -> TrackingError {
         .invalid(
-            "Invalid model version source: '\(uri.text)'. To use a local path as a model version source, the "
+            "Invalid model version source: '\(source)'. To use a local path as a model version source, the "
                 + "\(owner.parameter) request parameter has to be specified and the local path has to be contained "
                 + "within the artifact directory of the run specified by the \(owner.parameter).")
     }

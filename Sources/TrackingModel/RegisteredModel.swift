@@ -1,33 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package import ApusCore
 
-/// A key and its value: a tag, or a parameter.
-package struct KeyValue: Sendable, Hashable {
-    package let key: String
-    package let value: String
-
-    package init(_ key: String, _ value: String) {
-        self.key = key
-        self.value = value
-    }
-
-    package var json: JSONValue { ["key": .string(key), "value": .string(value)] }
-
-    /// Those of a repeated message, as they are.
-    package static func all(_ objects: [JSONValue]) -> [KeyValue] {
-        objects.map { KeyValue($0["key"].string ?? "", $0["value"].string ?? "") }
-    }
-
-    /// Those of a repeated message; the last of those with one key counts, in its first place.
-    package static func unique(_ objects: [JSONValue]) -> [KeyValue] {
+extension [Tag] {
+    /// One tag of each key: the last value, in the place of the first.
+    package var lastOfKeys: [Tag] {
         var places: [String: Int] = [:]
-        var result: [KeyValue] = []
-        for pair in all(objects) {
-            if let place = places[pair.key] {
-                result[place] = pair
+        var result: [Tag] = []
+        for tag in self {
+            if let place = places[tag.key] {
+                result[place] = tag
             } else {
-                places[pair.key] = result.count
-                result.append(pair)
+                places[tag.key] = result.count
+                result.append(tag)
             }
         }
         return result
@@ -51,13 +35,13 @@ package struct RegisteredModel: Sendable, Hashable {
     package var created: Int64
     package var updated: Int64
     package var description: String?
-    package var tags: [KeyValue]
+    package var tags: [Tag]
     package var aliases: [Alias]
     /// The newest version of each stage.
     package var latestVersions: [ModelVersion]
 
     package init(
-        name: String, created: Int64, updated: Int64, description: String?, tags: [KeyValue] = [],
+        name: String, created: Int64, updated: Int64, description: String?, tags: [Tag] = [],
         aliases: [Alias] = [], latestVersions: [ModelVersion] = []
     ) {
         self.name = name
@@ -96,12 +80,12 @@ package struct ModelVersion: Sendable, Hashable {
     package var source: String
     package var runID: String?
     package var runLink: String?
-    package var tags: [KeyValue]
+    package var tags: [Tag]
     package var aliases: [String]
 
     package init(
         name: String, version: Int64, created: Int64, updated: Int64, description: String?, stage: String,
-        source: String, runID: String?, runLink: String?, tags: [KeyValue] = [], aliases: [String] = []
+        source: String, runID: String?, runLink: String?, tags: [Tag] = [], aliases: [String] = []
     ) {
         self.name = name
         self.version = version

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import ApusCore
 
 /// What names, tags and aliases of the model registry may be (MLflow, mlflow/utils/validation.py).
 package enum RegistryRules {
@@ -21,7 +20,7 @@ package enum RegistryRules {
         guard !name.contains("/"), !name.contains(":") else {
             throw .invalid("Invalid model name '\(name)'. Names cannot contain '/' or ':'.")
         }
-        try checkPath(name, "name")
+        try checkPath(name)
     }
 
     /// A version's number.
@@ -40,11 +39,11 @@ package enum RegistryRules {
     /// An alias that is asked for or deleted.
     package static func checkAlias(_ alias: String) throws(TrackingError) {
         guard !alias.isEmpty else { throw .invalid("Registered model alias name cannot be empty.") }
-        guard alias.unicodeScalars.allSatisfy({ isWord($0) || $0 == "-" }) else {
+        guard alias.unicodeScalars.allSatisfy({ Validation.isWord($0) || $0 == "-" }) else {
             throw .invalid(
                 "Invalid alias name: '\(alias)'. Names may only contain alphanumerics, underscores (_), and dashes (-).")
         }
-        try checkLength("Registered model alias name", alias, maximumAlias)
+        try Validation.length("Registered model alias name", maximumAlias, alias)
     }
 
     /// An alias that is set: `latest` and `v1` mean something already.
@@ -64,31 +63,22 @@ package enum RegistryRules {
     /// A tag of a registered model.
     package static func checkTag(_ key: String, _ value: String) throws(TrackingError) {
         try checkTagKey(key)
-        try checkLength("key", key, maximumTagKey)
-        try checkLength("value", value, maximumTagValue)
+        try Validation.length("key", maximumTagKey, key)
+        try Validation.length("value", maximumTagValue, value)
     }
 
     /// A tag of a version.
     package static func checkVersionTag(_ key: String, _ value: String) throws(TrackingError) {
         try checkTagKey(key)
-        try checkLength("key", key, maximumTagKey)
-        if key == promptTextTag, value.unicodeScalars.count > maximumTagValue {
+        try Validation.length("key", maximumTagKey, key)
+        if key == promptTextTag, PythonText.length(value) > maximumTagValue {
             throw .invalid("Prompt text exceeds max length of \(maximumTagValue) characters.")
         }
-        try checkLength("value", value, maximumTagValue)
+        try Validation.length("value", maximumTagValue, value)
     }
 
     /// A tag's key.
-    package static func checkTagKey(_ key: String) throws(TrackingError) {
-        guard key.unicodeScalars.allSatisfy({ isWord($0) || "/.- :".unicodeScalars.contains($0) }) else {
-            throw .invalid(
-                RequestFields.invalidValue(
-                    .string(key), "key",
-                    "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), "
-                        + "colon(:) and slashes (/)."))
-        }
-        try checkPath(key, "key")
-    }
+    package static func checkTagKey(_ key: String) throws(TrackingError) { try Validation.key(key, "key") }
 
     /// A logged model's name; an empty one is made up by the server.
     package static func checkLoggedModelName(_ name: String) throws(TrackingError) {
@@ -100,32 +90,13 @@ package enum RegistryRules {
         }
     }
 
-    private static func checkLength(_ what: String, _ value: String, _ maximum: Int) throws(TrackingError) {
-        guard value.unicodeScalars.count <= maximum else {
-            throw .invalid("'\(what)' exceeds the maximum length of \(maximum) characters")
-        }
-    }
-
-    private static func checkPath(_ name: String, _ parameter: String) throws(TrackingError) {
-        let normal = PythonText.normalizedPath(name)
+    private static func checkPath(_ name: String) throws(TrackingError) {
+        let normal = PosixPath.normal(name)
         guard normal == name, normal != ".", !normal.hasPrefix(".."), !normal.hasPrefix("/") else {
-            throw .invalid(
-                RequestFields.invalidValue(
-                    .string(name), parameter,
-                    "Names may be treated as files in certain cases, and must not resolve to other names when treated "
-                        + "as such. This name would resolve to \(PythonText.repr(normal))"))
-        }
-    }
-
-    /// What `\w` matches in Python.
-    static func isWord(_ scalar: Unicode.Scalar) -> Bool {
-        if scalar == "_" { return true }
-        if scalar.isASCII {
-            return ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar) || ("0"..."9").contains(scalar)
-        }
-        switch scalar.properties.generalCategory {
-        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return true
-        default: return scalar.properties.numericType != nil
+            throw Validation.invalidValue(
+                "name", json: PythonText.json(name),
+                "Names may be treated as files in certain cases, and must not resolve to other names when treated as "
+                    + "such. This name would resolve to \(PythonText.repr(normal))")
         }
     }
 }

@@ -14,7 +14,7 @@ extension TrackingServer {
                 let model = try await store.createLoggedModel(
                     experimentID: fields.string("experiment_id"), name: fields.string("name"),
                     modelType: fields.string("model_type"), sourceRunID: fields.string("source_run_id"),
-                    tags: KeyValue.unique(fields.objects("tags")), params: KeyValue.all(fields.objects("params")))
+                    tags: fields.tags("tags").lastOfKeys, params: fields.tags("params").map { Param($0.key, $0.value) })
                 return ["model": model.json]
             },
             Route("getLoggedModel") { [store] call in
@@ -35,13 +35,13 @@ extension TrackingServer {
             Route("LogLoggedModelParams") { [store] call in
                 let fields = try await call.fields(.init("model_id", .string, .required), .init("params", .array))
                 try await store.logParams(
-                    ofModel: call.path["model_id"] ?? "", KeyValue.all(fields.objects("params")))
+                    ofModel: call.path["model_id"] ?? "", fields.tags("params").map { Param($0.key, $0.value) })
                 return [:]
             },
             Route("setLoggedModelTags") { [store] call in
                 let fields = try await call.fields(.init("tags", .array))
                 try await store.setTags(
-                    ofModel: call.path["model_id"] ?? "", KeyValue.unique(fields.objects("tags")))
+                    ofModel: call.path["model_id"] ?? "", fields.tags("tags").lastOfKeys)
                 return [:]
             },
             Route("deleteLoggedModelTag") { [store] call in

@@ -13,7 +13,7 @@ extension TrackingServer {
                 let fields = try await call.fields(
                     .init("name", .string, .required), .init("tags", .array), .init("description", .string))
                 let model = try await store.createRegisteredModel(
-                    name: fields.string("name"), tags: KeyValue.unique(fields.objects("tags")),
+                    name: fields.string("name"), tags: fields.tags("tags").lastOfKeys,
                     description: fields.string("description"))
                 return ["registered_model": model.json]
             },
@@ -75,7 +75,7 @@ extension TrackingServer {
                         name: fields.string("name"), source: fields.string("source"),
                         runID: fields.stringIfAny("run_id"), modelID: fields.stringIfAny("model_id"),
                         runLink: fields.string("run_link"), description: fields.string("description"),
-                        tags: KeyValue.unique(fields.objects("tags"))))
+                        tags: fields.tags("tags").lastOfKeys))
                 return ["model_version": made.json]
             },
             Route("getModelVersion") { [store] call in

@@ -50,6 +50,7 @@ package struct TrackingServer: Sendable {
     private var routes: [Route] {
         webRoutes
             + experimentRoutes + runRoutes + loggingRoutes + historyRoutes
+            + registryRoutes + loggedModelRoutes
             + artifactRoutes
     }
 

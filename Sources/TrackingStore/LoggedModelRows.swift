@@ -15,8 +15,8 @@ struct LoggedModelRows {
     /// The tag that lists the versions of registered models that were made from a logged model.
     private static let versionsTag = "mlflow.modelVersions"
 
-    /// Metrics of one model that are given with it at most; newer ones first.
-    private static let maximumMetrics = 10_000
+    /// Metrics of one model that are given with it at most.
+    private static let maximumMetrics: Int64 = 10_000
 
     /// - Returns: nil where there is none, or it was deleted and those are not wanted.
     func find(_ id: String, deleted: Bool = false) throws -> LoggedModel? {
@@ -48,32 +48,36 @@ struct LoggedModelRows {
         let registry = RegistryRows(session: session)
         let tags = try registry.tags("logged_model_tags", ids)
         let params = try registry.tags("logged_model_params", ids)
-        var metrics: [Int64: [LoggedModel.Metric]] = [:]
-        for part in ids.parts {
-            for row in try session.rows(
-                """
-                SELECT model, key, value, time, step, run_id, dataset_name, dataset_digest FROM logged_model_metrics
-                WHERE model IN (\(part.marks)) ORDER BY model, key, time, step, run_id
-                """, part.values)
-            {
-                metrics[row.integer(0), default: []].append(Self.metric(row))
-            }
-        }
+        let metrics = try metrics(of: rows.map { $0.text(1) })
         return rows.map { row in
             let id = row.integer(0)
             return LoggedModel(
-                id: row.text(1), experimentID: String(row.integer(2)), name: row.text(3),
+                id: row.text(1), experimentID: row.integer(2), name: row.text(3),
                 artifactLocation: row.text(4), created: row.integer(5), updated: row.integer(6),
                 status: LoggedModel.Status(rawValue: row.integer(7)) ?? .unspecified, modelType: row.text(8),
-                sourceRunID: row.text(9), isDeleted: row.bool(10), tags: tags[id] ?? [], params: params[id] ?? [],
-                metrics: Array((metrics[id] ?? []).suffix(Self.maximumMetrics)))
+                sourceRunID: row.text(9), isDeleted: row.bool(10), tags: tags[id] ?? [], params: (params[id] ?? []).map { Param($0.key, $0.value) }, metrics: metrics[row.text(1)] ?? [])
         }
     }
 
-    private static func metric(_ row: SQLRow) -> LoggedModel.Metric {
-        LoggedModel.Metric(
-            key: row.text(1), value: row.real(2), timestamp: row.integer(3), step: row.integer(4), runID: row.text(5),
-            datasetName: row.textIfAny(6), datasetDigest: row.textIfAny(7))
+    /// The metrics of models, by the models' ids.
+    private func metrics(of ids: [String]) throws -> [String: [Metric]] {
+        var result: [String: [Metric]] = [:]
+        for id in ids {
+            // One by one, so that one model with many has its own limit.
+            let found = try session.rows(
+                """
+                SELECT k.name, m.value, m.time, m.step, r.uuid, m.dataset_name, m.dataset_digest FROM model_metrics m
+                JOIN metric_keys k ON k.id = m.key JOIN runs r ON r.id = m.run WHERE m.model = ?
+                ORDER BY m.key, m.time, m.step, m.run LIMIT ?
+                """, [.text(id), .integer(Self.maximumMetrics)])
+            guard !found.isEmpty else { continue }
+            result[id] = found.map { row in
+                Metric(
+                    key: row.text(0), value: row.real(1), timestamp: row.integer(2), step: row.integer(3), modelID: id,
+                    datasetName: row.text(5), datasetDigest: row.text(6), runID: row.text(4))
+            }
+        }
+        return result
     }
 
     /// Notes in a logged model that a version of a registered model was made from it.
@@ -89,6 +93,6 @@ struct LoggedModelRows {
             return "{\"name\": \(name), \"version\": \(String(decoding: $0["version"].encoded, as: UTF8.self))}"
         }
         let text = "[\(texts.joined(separator: ", "))]"
-        try RegistryRows(session: session).setTags("logged_model_tags", try self.number(id), [KeyValue(Self.versionsTag, text)])
+        try RegistryRows(session: session).setTags("logged_model_tags", try self.number(id), [Tag(Self.versionsTag, text)])
     }
 }

@@ -6,17 +6,16 @@ package import TrackingModel
 /// Logged models: MLflow's `logged-models`.
 extension TrackingStore {
     package func createLoggedModel(
-        experimentID: String, name: String, modelType: String, sourceRunID: String, tags: [KeyValue], params: [KeyValue]
+        experimentID: String, name: String, modelType: String, sourceRunID: String, tags: [Tag], params: [Param]
     ) async throws -> LoggedModel {
         try RegistryRules.checkLoggedModelName(name)
         try Self.refuseTwice(params)
         let now = now()
         let id = "m-" + UUID().uuidString.lowercased().filter { $0 != "-" }
-        let chosen = name.isEmpty ? RunName.random() : name
+        let chosen = name.isEmpty ? RunNames.random() : name
         return try await database.write { session in
-            let experiment = try ExperimentRows(session: session).active(experimentID)
-            var root = Substring(experiment.artifactLocation)
-            while root.count > 1, root.hasSuffix("/") { root.removeLast() }
+            let experiment = try session.activeExperiment(experimentID)
+            let place = ArtifactLocation.below(experiment.artifactLocation, "models/\(id)/artifacts")
             try session.run(
                 """
                 INSERT INTO logged_models
@@ -24,7 +23,7 @@ extension TrackingStore {
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
                 """,
                 [
-                    .text(id), .integer(experiment.id), .text(chosen), .text("\(root)/models/\(id)/artifacts"),
+                    .text(id), .integer(experiment.id), .text(chosen), .text(place),
                     .integer(now), .integer(now), .integer(LoggedModel.Status.pending.rawValue), .text(modelType),
                     .text(sourceRunID),
                 ])
@@ -36,7 +35,7 @@ extension TrackingStore {
         }
     }
 
-    private static func refuseTwice(_ params: [KeyValue]) throws(TrackingError) {
+    private static func refuseTwice(_ params: [Param]) throws(TrackingError) {
         guard Set(params.map(\.key)).count == params.count else {
             throw TrackingError(.badRequest, "a logged model's parameter is given twice in one request")
         }
@@ -69,7 +68,7 @@ extension TrackingStore {
         }
     }
 
-    package func logParams(ofModel id: String, _ params: [KeyValue]) async throws {
+    package func logParams(ofModel id: String, _ params: [Param]) async throws {
         try Self.refuseTwice(params)
         try await database.write { session in
             let rows = LoggedModelRows(session: session)
@@ -77,7 +76,7 @@ extension TrackingStore {
         }
     }
 
-    package func setTags(ofModel id: String, _ tags: [KeyValue]) async throws {
+    package func setTags(ofModel id: String, _ tags: [Tag]) async throws {
         try await database.write { session in
             let number = try LoggedModelRows(session: session).number(id)
             try RegistryRows(session: session).setTags("logged_model_tags", number, tags)
@@ -100,7 +99,7 @@ extension TrackingStore {
 extension LoggedModelRows {
     /// Adds parameters that the model does not have yet.
     /// - Throws: BAD_REQUEST for one that it has.
-    func addParams(_ model: Int64, _ params: [KeyValue]) throws {
+    func addParams(_ model: Int64, _ params: [Param]) throws {
         for param in params {
             let count = try session.run(
                 """
@@ -112,31 +111,10 @@ extension LoggedModelRows {
         }
     }
 
-    /// Records metrics of a logged model that a run measured; those that are there already stay as they are.
-    /// - Parameters:
-    ///   - metrics: values that are finite (``TrackingStore`` puts others into MLflow's finite form).
-    ///   - id: of the model.
-    /// - Throws: RESOURCE_DOES_NOT_EXIST where there is no such model.
-    func record(_ metrics: [LoggedModel.Metric], of id: String) throws {
-        let number = try number(id)
-        for metric in metrics {
-            try session.run(
-                """
-                INSERT INTO logged_model_metrics
-                (model, key, time, step, run_id, value, dataset_name, dataset_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT (model, key, time, step, run_id) DO NOTHING
-                """,
-                [
-                    .integer(number), .text(metric.key), .integer(metric.timestamp), .integer(metric.step),
-                    .text(metric.runID), .real(Self.finite(metric.value)), SQLValue(metric.datasetName),
-                    SQLValue(metric.datasetDigest),
-                ])
+    /// - Throws: BAD_REQUEST where one of these models is not there.
+    static func require(_ ids: Set<String>, _ session: any SQLSession) throws {
+        for id in ids where try session.row("SELECT 1 FROM logged_models WHERE model_id = ?", [.text(id)]) == nil {
+            throw TrackingError(.badRequest, "a metric names the logged model \(id), which is not there")
         }
-    }
-
-    /// What MLflow keeps for a value: NaN is 0, the infinite ones are the largest there are.
-    private static func finite(_ value: Double) -> Double {
-        if value.isNaN { return 0 }
-        return min(max(value, -Double.greatestFiniteMagnitude), .greatestFiniteMagnitude)
     }
 }

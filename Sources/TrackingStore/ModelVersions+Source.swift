@@ -39,13 +39,15 @@ extension RegistryRows {
             guard let artifacts = try artifacts(owner, id) else { throw ModelSource.notOwned(source, owner) }
             if try ModelSource.isWithin(check, source, artifacts: artifacts) { return place }
         }
-        throw isLocal ? ModelSource.notInArtifacts(source, owner) : ModelSource.notOwned(source, owner)
+        guard isLocal else { throw ModelSource.notOwned(source, owner) }
+        // Of what lies nowhere near, MLflow tells the path that it looked for.
+        throw ModelSource.notInArtifacts(id.isEmpty ? source.text : source.localPath ?? source.text, owner)
     }
 
     /// Where the artifacts of a run or logged model lie; nil where there is none.
     private func artifacts(_ owner: ModelSource.Owner, _ id: String) throws -> String? {
         switch owner {
-        case .run: try session.row("SELECT artifact_uri FROM runs WHERE run_id = ?", [.text(id)])?.text(0)
+        case .run: try session.row("SELECT artifact_uri FROM runs WHERE uuid = ?", [.text(id)])?.text(0)
         case .model: try LoggedModelRows(session: session).find(id)?.artifactLocation
         }
     }

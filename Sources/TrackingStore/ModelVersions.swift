@@ -12,11 +12,11 @@ package struct NewModelVersion: Sendable {
     package var modelID: String?
     package var runLink: String
     package var description: String
-    package var tags: [KeyValue]
+    package var tags: [Tag]
 
     package init(
         name: String, source: String, runID: String? = nil, modelID: String? = nil, runLink: String = "",
-        description: String = "", tags: [KeyValue] = []
+        description: String = "", tags: [Tag] = []
     ) {
         self.name = name
         self.source = source
@@ -161,7 +161,7 @@ extension TrackingStore {
         try RegistryRules.checkVersionTag(key, value)
         try await database.write { session in
             let rows = RegistryRows(session: session)
-            try rows.setVersionTag(try rows.version(name, number).model.id, number, KeyValue(key, value))
+            try rows.setVersionTag(try rows.version(name, number).model.id, number, Tag(key, value))
         }
     }
 
@@ -193,7 +193,7 @@ extension TrackingStore {
 }
 
 extension RegistryRows {
-    func setVersionTag(_ model: Int64, _ version: Int64, _ tag: KeyValue) throws {
+    func setVersionTag(_ model: Int64, _ version: Int64, _ tag: Tag) throws {
         try session.run(
             """
             INSERT INTO model_version_tags (model, version, key, value) VALUES (?, ?, ?, ?)

@@ -5,7 +5,7 @@ package import TrackingModel
 /// Registered models: MLflow's `registered-models` (mlflow/store/model_registry/sqlalchemy_store.py is the reference).
 extension TrackingStore {
     package func createRegisteredModel(
-        name: String, tags: [KeyValue], description: String?
+        name: String, tags: [Tag], description: String?
     ) async throws -> RegisteredModel {
         try RegistryRules.checkModelName(name)
         for tag in tags { try RegistryRules.checkTag(tag.key, tag.value) }
@@ -105,7 +105,7 @@ extension TrackingStore {
         try RegistryRules.checkTag(key, value)
         try await database.write { session in
             let rows = RegistryRows(session: session)
-            try rows.setTags("registered_model_tags", try rows.model(name).id, [KeyValue(key, value)])
+            try rows.setTags("registered_model_tags", try rows.model(name).id, [Tag(key, value)])
         }
     }
 

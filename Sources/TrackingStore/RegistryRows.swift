@@ -64,13 +64,13 @@ struct RegistryRows {
     }
 
     /// The tags of models (registered or logged), by their inner numbers.
-    func tags(_ table: String, _ ids: [Int64]) throws -> [Int64: [KeyValue]] {
-        var result: [Int64: [KeyValue]] = [:]
+    func tags(_ table: String, _ ids: [Int64]) throws -> [Int64: [Tag]] {
+        var result: [Int64: [Tag]] = [:]
         for part in ids.parts {
             for row in try session.rows(
                 "SELECT model, key, value FROM \(table) WHERE model IN (\(part.marks)) ORDER BY key", part.values)
             {
-                result[row.integer(0), default: []].append(KeyValue(row.text(1), row.text(2)))
+                result[row.integer(0), default: []].append(Tag(row.text(1), row.text(2)))
             }
         }
         return result
@@ -111,7 +111,7 @@ struct RegistryRows {
                 WHERE (model, version) IN (VALUES \(part.marks)) ORDER BY key
                 """, part.values)
             {
-                found[Pair(row)]?.tags.append(KeyValue(row.text(2), row.text(3)))
+                found[Pair(row)]?.tags.append(Tag(row.text(2), row.text(3)))
             }
         }
         return numbers.compactMap { number in
@@ -144,7 +144,7 @@ struct RegistryRows {
             [.integer(model), .text(RegistryRules.promptTag)]) != nil
     }
 
-    func setTags(_ table: String, _ model: Int64, _ tags: [KeyValue]) throws {
+    func setTags(_ table: String, _ model: Int64, _ tags: [Tag]) throws {
         for tag in tags {
             try session.run(
                 """

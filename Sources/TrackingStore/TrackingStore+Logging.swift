@@ -146,7 +146,9 @@ extension TrackingStore {
     private static func logModels(
         _ metrics: [Metric], _ keys: [String: Int64], _ run: Int64, _ session: any SQLSession
     ) throws {
-        guard metrics.contains(where: { !$0.modelID.isEmpty }) else { return }
+        let models = Set(metrics.lazy.map(\.modelID).filter { !$0.isEmpty })
+        guard !models.isEmpty else { return }
+        try LoggedModelRows.require(models, session)
         let values = metrics.filter { !$0.modelID.isEmpty }.flatMap { metric -> [SQLValue] in
             [
                 .text(metric.modelID), .integer(keys[metric.key] ?? 0), .integer(metric.timestamp),
