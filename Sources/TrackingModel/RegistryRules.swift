@@ -41,7 +41,8 @@ package enum RegistryRules {
         guard !alias.isEmpty else { throw .invalid("Registered model alias name cannot be empty.") }
         guard alias.unicodeScalars.allSatisfy({ Validation.isWord($0) || $0 == "-" }) else {
             throw .invalid(
-                "Invalid alias name: '\(alias)'. Names may only contain alphanumerics, underscores (_), and dashes (-).")
+                "Invalid alias name: '\(alias)'. Names may only contain alphanumerics, underscores (_), and dashes (-)."
+            )
         }
         try Validation.length("Registered model alias name", maximumAlias, alias)
     }

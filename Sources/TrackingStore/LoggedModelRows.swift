@@ -55,7 +55,8 @@ struct LoggedModelRows {
                 id: row.text(1), experimentID: row.integer(2), name: row.text(3),
                 artifactLocation: row.text(4), created: row.integer(5), updated: row.integer(6),
                 status: LoggedModel.Status(rawValue: row.integer(7)) ?? .unspecified, modelType: row.text(8),
-                sourceRunID: row.text(9), isDeleted: row.bool(10), tags: tags[id] ?? [], params: (params[id] ?? []).map { Param($0.key, $0.value) }, metrics: metrics[row.text(1)] ?? [])
+                sourceRunID: row.text(9), isDeleted: row.bool(10), tags: tags[id] ?? [],
+                params: (params[id] ?? []).map { Param($0.key, $0.value) }, metrics: metrics[row.text(1)] ?? [])
         }
     }
 
@@ -93,6 +94,7 @@ struct LoggedModelRows {
             return "{\"name\": \(name), \"version\": \(String(decoding: $0["version"].encoded, as: UTF8.self))}"
         }
         let text = "[\(texts.joined(separator: ", "))]"
-        try RegistryRows(session: session).setTags("logged_model_tags", try self.number(id), [Tag(Self.versionsTag, text)])
+        try RegistryRows(session: session).setTags(
+            "logged_model_tags", try self.number(id), [Tag(Self.versionsTag, text)])
     }
 }

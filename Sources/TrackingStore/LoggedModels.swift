@@ -106,7 +106,8 @@ extension LoggedModelRows {
                 INSERT INTO logged_model_params (model, key, value) VALUES (?, ?, ?) ON CONFLICT (model, key) DO NOTHING
                 """, [.integer(model), .text(param.key), .text(param.value)])
             guard count > 0 else {
-                throw TrackingError(.badRequest, "the logged model has a parameter \(PythonText.repr(param.key)) already")
+                throw TrackingError(
+                    .badRequest, "the logged model has a parameter \(PythonText.repr(param.key)) already")
             }
         }
     }

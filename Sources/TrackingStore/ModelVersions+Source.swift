@@ -56,7 +56,8 @@ extension RegistryRows {
     private func follow(_ place: inout SourcePlace, _ uri: SourceURI) throws {
         guard uri.authority.isEmpty else {
             throw TrackingError.invalid(
-                "Invalid model version source: '\(uri.text)'. Registered model sources must use the active model registry.")
+                "Invalid model version source: '\(uri.text)'. Registered model sources must use the active model registry."
+            )
         }
         guard let named = ModelURI(uri) else { throw ModelSource.notOwned(uri, .model) }
         guard let name = named.name else { return }

@@ -142,7 +142,8 @@ extension TrackingStore {
                     .integer(number),
                 ])
             try session.run(
-                "DELETE FROM model_version_tags WHERE model = ? AND version = ?", [.integer(model.id), .integer(number)])
+                "DELETE FROM model_version_tags WHERE model = ? AND version = ?",
+                [.integer(model.id), .integer(number)])
             try rows.touch(model.id, now)
         }
     }

@@ -139,7 +139,8 @@ extension TrackingStore {
         try await database.write { session in
             let model = try RegistryRows(session: session).model(name)
             try session.run(
-                "DELETE FROM registered_model_aliases WHERE model = ? AND alias = ?", [.integer(model.id), .text(alias)])
+                "DELETE FROM registered_model_aliases WHERE model = ? AND alias = ?",
+                [.integer(model.id), .text(alias)])
         }
     }
 

@@ -7,7 +7,8 @@ struct RegistryRows {
     let session: any SQLSession
 
     /// The columns that ``version(_:_:)`` reads.
-    static let versionColumns = "v.model, v.version, v.created, v.updated, v.description, v.stage, v.source, v.run_id, v.run_link"
+    static let versionColumns =
+        "v.model, v.version, v.created, v.updated, v.description, v.stage, v.source, v.run_id, v.run_link"
 
     /// A registered model's own row.
     struct Model {
@@ -28,8 +29,10 @@ struct RegistryRows {
 
     /// - Returns: nil where there is no model of that name.
     func find(_ name: String) throws -> Model? {
-        try session.row("SELECT id, name, created, updated, description FROM registered_models WHERE name = ?", [.text(name)])
-            .map(Model.init)
+        try session.row(
+            "SELECT id, name, created, updated, description FROM registered_models WHERE name = ?", [.text(name)]
+        )
+        .map(Model.init)
     }
 
     /// - Throws: ``TrackingError`` where the name is none, or no model has it.

@@ -5,12 +5,13 @@ import TrackingModel
 
 /// Sources of versions: what MLflow's handlers take and refuse.
 @Suite struct ModelSourceTests {
-    @Test(arguments: [
-        ("models:/m-1f", .logged("m-1f")), ("models:/movies/3", .version("movies", 3)),
-        ("models:/movies/Production", .stage("movies", "Production")), ("models:/movies/latest", .latest("movies")),
-        ("models:/movies@champion", .alias("movies", "champion")), ("models:/a@b@c", .alias("a@b", "c")),
-        ("models:/a b/1", .version("a b", 1)),
-    ] as [(String, ModelURI)])
+    @Test(
+        arguments: [
+            ("models:/m-1f", .logged("m-1f")), ("models:/movies/3", .version("movies", 3)),
+            ("models:/movies/Production", .stage("movies", "Production")), ("models:/movies/latest", .latest("movies")),
+            ("models:/movies@champion", .alias("movies", "champion")), ("models:/a@b@c", .alias("a@b", "c")),
+            ("models:/a b/1", .version("a b", 1)),
+        ] as [(String, ModelURI)])
     func urisOfModels(_ text: String, _ uri: ModelURI) { #expect(ModelURI(SourceURI(text)) == uri) }
 
     @Test(arguments: [
@@ -31,22 +32,25 @@ import TrackingModel
         #expect(SourceURI("relative").localPath == nil)
     }
 
-    @Test(arguments: [
-        ("runs:/abc/model", .run, "abc"), ("models:/m-1", .model, "m-1"), ("models:/movies/1", .run, ""),
-        ("s3://bucket/models/x", .run, ""), ("gs://bucket/x", .run, "abc"), ("dbfs:/models/x", .run, ""),
-    ] as [(String, ModelSource.Owner, String)])
+    @Test(
+        arguments: [
+            ("runs:/abc/model", .run, "abc"), ("models:/m-1", .model, "m-1"), ("models:/movies/1", .run, ""),
+            ("s3://bucket/models/x", .run, ""), ("gs://bucket/x", .run, "abc"), ("dbfs:/models/x", .run, ""),
+        ] as [(String, ModelSource.Owner, String)])
     func sourcesThatAreTaken(_ text: String, _ owner: ModelSource.Owner, _ id: String) throws {
         try ModelSource.checkHost(SourceURI(text), field: "source")
         #expect(try ModelSource.check(SourceURI(text), owner: owner, id: id) == .accepted)
     }
 
-    @Test(arguments: [
-        ("runs:/abc/model", .run, "other"), ("runs:/abc/model", .run, ""), ("runs:/abc/model", .model, "m-1"),
-        ("runs://host/abc/model", .run, "abc"), ("models:/m-1", .model, "m-2"), ("models:/m-1", .run, "abc"),
-        ("models:/a/b/c", .run, ""), ("s3://bucket/a/../b", .run, ""), ("s3://bucket", .run, ""),
-        ("s3://bucket/a/%2e%2e/b", .run, ""), ("s3://bucket/a/%252e%252e/b", .run, ""), ("s3://bucket/./a", .run, ""),
-        ("s3://bucket/a%00", .run, ""), ("mlflow-artifacts:/../../etc", .run, "abc"),
-    ] as [(String, ModelSource.Owner, String)])
+    @Test(
+        arguments: [
+            ("runs:/abc/model", .run, "other"), ("runs:/abc/model", .run, ""), ("runs:/abc/model", .model, "m-1"),
+            ("runs://host/abc/model", .run, "abc"), ("models:/m-1", .model, "m-2"), ("models:/m-1", .run, "abc"),
+            ("models:/a/b/c", .run, ""), ("s3://bucket/a/../b", .run, ""), ("s3://bucket", .run, ""),
+            ("s3://bucket/a/%2e%2e/b", .run, ""), ("s3://bucket/a/%252e%252e/b", .run, ""),
+            ("s3://bucket/./a", .run, ""),
+            ("s3://bucket/a%00", .run, ""), ("mlflow-artifacts:/../../etc", .run, "abc"),
+        ] as [(String, ModelSource.Owner, String)])
     func sourcesThatAreRefused(_ text: String, _ owner: ModelSource.Owner, _ id: String) {
         let fault = #expect(throws: TrackingError.self) { try ModelSource.check(SourceURI(text), owner: owner, id: id) }
         #expect(fault?.code == .invalidParameterValue)
@@ -89,7 +93,10 @@ import TrackingModel
     /// Whatever the bytes: a verdict, no crash, and none that leaves the artifacts.
     @Test func anyTextGetsAVerdict() {
         var state: UInt64 = 7
-        let pieces = ["/", "..", ".", "%2e", "%", "models:", "runs:", "s3://", "file:", "@", "a", "é", "\0", " ", "?", "#", "//", "m-1", ":"]
+        let pieces = [
+            "/", "..", ".", "%2e", "%", "models:", "runs:", "s3://", "file:", "@", "a", "é", "\0", " ", "?", "#", "//",
+            "m-1", ":",
+        ]
         for _ in 0..<3000 {
             var text = ""
             for _ in 0..<6 {

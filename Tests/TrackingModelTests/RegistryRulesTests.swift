@@ -16,7 +16,9 @@ import TrackingModel
     }
 
     @Test(arguments: ["a", "a b", "ä", "a.b", "a-b_c", "名前", "v1", " a "])
-    func namesOfModels(_ name: String) { #expect(fault { () throws(TrackingError) in try RegistryRules.checkModelName(name) } == nil) }
+    func namesOfModels(_ name: String) {
+        #expect(fault { () throws(TrackingError) in try RegistryRules.checkModelName(name) } == nil)
+    }
 
     @Test(arguments: [
         ("", "Missing value for required parameter 'name'."), (" ", "Missing value for required parameter 'name'."),
@@ -33,7 +35,9 @@ import TrackingModel
     }
 
     @Test(arguments: ["champion", "Champion", "a-b_c", "1", "v", "v1a", "V-1", "ä"])
-    func aliases(_ alias: String) { #expect(fault { () throws(TrackingError) in try RegistryRules.checkNewAlias(alias) } == nil) }
+    func aliases(_ alias: String) {
+        #expect(fault { () throws(TrackingError) in try RegistryRules.checkNewAlias(alias) } == nil)
+    }
 
     @Test(arguments: [
         ("", "Registered model alias name cannot be empty."),
@@ -62,8 +66,11 @@ import TrackingModel
         try RegistryRules.checkAlias("v1")
     }
 
-    @Test(arguments: [("1", 1), (" 12 ", 12), ("-3", -3), ("+4", 4), ("99999999999999999999", -1)] as [(String, Int64)])
-    func numbersOfVersions(_ text: String, _ number: Int64) throws { #expect(try RegistryRules.version(text) == number) }
+    @Test(
+        arguments: [("1", 1), (" 12 ", 12), ("-3", -3), ("+4", 4), ("99999999999999999999", -1)] as [(String, Int64)])
+    func numbersOfVersions(_ text: String, _ number: Int64) throws {
+        #expect(try RegistryRules.version(text) == number)
+    }
 
     @Test(arguments: ["", "a", "1.5", "1a", "0x1"])
     func textsThatAreNoVersion(_ text: String) {
@@ -84,12 +91,17 @@ import TrackingModel
         #expect(
             fault { () throws(TrackingError) in try RegistryRules.checkVersionTag("mlflow.prompt.text", long) }
                 == "Prompt text exceeds max length of 100000 characters.")
-        #expect(fault { () throws(TrackingError) in try RegistryRules.checkTag("a?b", "") }?.hasPrefix("Invalid value \"a?b\" for parameter 'key'") == true)
+        #expect(
+            fault { () throws(TrackingError) in try RegistryRules.checkTag("a?b", "") }?.hasPrefix(
+                "Invalid value \"a?b\" for parameter 'key'") == true)
     }
 
     @Test func stagesAreReadInAnyCase() throws {
         #expect(try ModelStage("PRODUCTION") == .production)
-        #expect(throws: TrackingError.invalid("Invalid Model Version stage: x. Value must be one of None, Staging, Production, Archived.")) {
+        #expect(
+            throws: TrackingError.invalid(
+                "Invalid Model Version stage: x. Value must be one of None, Staging, Production, Archived.")
+        ) {
             try ModelStage("x")
         }
     }
@@ -98,6 +110,7 @@ import TrackingModel
         #expect(fault { () throws(TrackingError) in try RegistryRules.checkLoggedModelName("my model-1") } == nil)
         #expect(
             fault { () throws(TrackingError) in try RegistryRules.checkLoggedModelName("a.b") }
-                == #"Invalid model name ('a.b') provided. Model name must be a non-empty string and cannot contain the following characters: ('/', ':', '.', '%', '"', "'")"#)
+                == #"Invalid model name ('a.b') provided. Model name must be a non-empty string and cannot contain the following characters: ('/', ':', '.', '%', '"', "'")"#
+        )
     }
 }
