@@ -90,8 +90,20 @@ package struct Assessment: Sendable, Hashable {
 
     private static func some(_ value: JSONValue) -> String? { value.string.flatMap { $0.isEmpty ? nil : $0 } }
 
-    private static func text(_ value: JSONValue) -> String {
-        AttributeText.of(AttributeValue(text: value.text) ?? .none)
+    /// As protobuf's `Value` keeps it, which knows floating-point numbers only.
+    private static func text(_ value: JSONValue) -> String { AttributeText.of(attribute(value)) }
+
+    private static func attribute(_ value: JSONValue) -> AttributeValue {
+        switch value {
+        case .null: .none
+        case .bool(let flag): .bool(flag)
+        case .int(let number): .double(Double(number))
+        case .double(let number): .double(number)
+        case .string(let text): .string(text)
+        case .array(let elements): .array(elements.map(attribute))
+        case .object(let members):
+            .map(members.sorted { $0.key < $1.key }.map { Attribute($0.key, attribute($0.value)) })
+        }
     }
 
     private static func fault(_ fields: JSONValue) -> Fault? {

@@ -37,8 +37,10 @@ extension SpanRecord {
         let links = content["links"]?.elements ?? []
         if !links.isEmpty { json["links"] = .array(links.map(Self.link)) }
         let status = content["status"]
+        let code = status?["code"]?.string ?? ""
         json["status"] = [
-            "code": .string(status?["code"]?.string ?? "STATUS_CODE_UNSET"),
+            // protobuf shows no defaults.
+            "code": code == "STATUS_CODE_UNSET" || code.isEmpty ? .null : .string(code),
             "message": status?["message"]?.string.flatMap { $0.isEmpty ? nil : .string($0) } ?? .null,
         ]
         return .object(json)
