@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import SQLDatabases
 
-/// The tables of traces, their spans and what is thought of them.
-enum SchemaTraces {
-    /// Statements that make the tables, in their order.
-    static func statements(_ dialect: SQLDialect) -> [String] {
-        [
+extension SchemaArea {
+    /// Traces, their spans and what is thought of them. Times are in milliseconds since 1970, those of spans in
+    /// nanoseconds.
+    static let traces = SchemaArea(name: "traces") { dialect in
+        let text = dialect.text
+        return [
             // One row a trace; `name`, `session`, tokens and costs are MLflow's tag and metadata of these names.
             """
             CREATE TABLE traces (
                 id \(dialect.countedKey),
-                trace TEXT NOT NULL UNIQUE,
+                trace \(text) NOT NULL UNIQUE,
                 experiment BIGINT NOT NULL,
                 time BIGINT NOT NULL,
                 duration BIGINT,
-                state TEXT NOT NULL,
-                client_request TEXT,
-                request TEXT,
-                response TEXT,
-                name TEXT,
-                session TEXT,
+                state \(text) NOT NULL,
+                client_request \(text),
+                request \(text),
+                response \(text),
+                name \(text),
+                session \(text),
                 input_tokens BIGINT,
                 output_tokens BIGINT,
                 total_tokens BIGINT,
@@ -35,12 +36,12 @@ enum SchemaTraces {
             "CREATE INDEX traces_by_session ON traces (experiment, session)",
             """
             CREATE TABLE trace_tags (
-                trace BIGINT NOT NULL, key TEXT NOT NULL, value TEXT, PRIMARY KEY (trace, key)
+                trace BIGINT NOT NULL, key \(text) NOT NULL, value \(text), PRIMARY KEY (trace, key)
             ) \(dialect.clustered)
             """,
             """
             CREATE TABLE trace_metadata (
-                trace BIGINT NOT NULL, key TEXT NOT NULL, value TEXT, PRIMARY KEY (trace, key)
+                trace BIGINT NOT NULL, key \(text) NOT NULL, value \(text), PRIMARY KEY (trace, key)
             ) \(dialect.clustered)
             """,
             // Ids of spans are their eight bytes as a number.
@@ -49,14 +50,14 @@ enum SchemaTraces {
                 trace BIGINT NOT NULL,
                 span BIGINT NOT NULL,
                 parent BIGINT,
-                name TEXT NOT NULL,
-                type TEXT,
-                status TEXT NOT NULL,
+                name \(text) NOT NULL,
+                type \(text),
+                status \(text) NOT NULL,
                 begun BIGINT NOT NULL,
                 ended BIGINT NOT NULL,
-                content TEXT NOT NULL,
-                model TEXT,
-                provider TEXT,
+                content \(text) NOT NULL,
+                model \(text),
+                provider \(text),
                 input_cost \(dialect.real),
                 output_cost \(dialect.real),
                 total_cost \(dialect.real),
@@ -65,21 +66,21 @@ enum SchemaTraces {
             """,
             """
             CREATE TABLE assessments (
-                id TEXT PRIMARY KEY,
+                id \(text) PRIMARY KEY,
                 trace BIGINT NOT NULL,
-                name TEXT NOT NULL,
-                kind TEXT NOT NULL,
-                value TEXT NOT NULL,
-                fault TEXT,
+                name \(text) NOT NULL,
+                kind \(text) NOT NULL,
+                value \(text) NOT NULL,
+                fault \(text),
                 created BIGINT NOT NULL,
                 updated BIGINT NOT NULL,
-                source_type TEXT NOT NULL,
-                source TEXT,
-                span TEXT,
-                rationale TEXT,
-                overrides TEXT,
+                source_type \(text) NOT NULL,
+                source \(text),
+                span \(text),
+                rationale \(text),
+                overrides \(text),
                 valid BIGINT NOT NULL,
-                metadata TEXT,
+                metadata \(text),
                 sum_value \(dialect.real),
                 is_number BIGINT NOT NULL
             )
@@ -88,12 +89,12 @@ enum SchemaTraces {
             // Links may be made before the trace comes, so they have its id as a text.
             """
             CREATE TABLE trace_runs (
-                run TEXT NOT NULL, trace TEXT NOT NULL, PRIMARY KEY (run, trace)
+                run \(text) NOT NULL, trace \(text) NOT NULL, PRIMARY KEY (run, trace)
             ) \(dialect.clustered)
             """,
             """
             CREATE TABLE trace_prompts (
-                prompt TEXT NOT NULL, trace TEXT NOT NULL, PRIMARY KEY (prompt, trace)
+                prompt \(text) NOT NULL, trace \(text) NOT NULL, PRIMARY KEY (prompt, trace)
             ) \(dialect.clustered)
             """,
             "CREATE INDEX trace_runs_by_trace ON trace_runs (trace)",

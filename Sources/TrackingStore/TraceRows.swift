@@ -5,9 +5,6 @@ import TrackingModel
 
 /// Reads traces without their spans: a trace's row, and what belongs to it by lists of ids.
 enum TraceRows {
-    /// Ids of one statement's list at most.
-    static let batch = 500
-
     static let tokenColumns = SpanUsage.tokenKeys + SpanUsage.cacheKeys
     static let costColumns = SpanUsage.costKeys
 
@@ -18,9 +15,6 @@ enum TraceRows {
             "session",
         ] + tokenColumns + costColumns).map { "t." + $0 }.joined(separator: ", ")
 
-    /// `?, ?, ?`.
-    static func marks(_ count: Int) -> String { Array(repeating: "?", count: count).joined(separator: ", ") }
-
     /// Traces by rows of ``columns``, in their order.
     static func traces(_ rows: [SQLRow], _ session: any SQLSession) throws -> [TraceInfo] {
         var places: [Int64: Int] = [:]
@@ -30,18 +24,15 @@ enum TraceRows {
             places[row.integer(0)] = traces.count
             traces.append(trace(row))
         }
-        let ids = rows.map { SQLValue.integer($0.integer(0)) }
-        for start in stride(from: 0, to: ids.count, by: batch) {
-            let some = Array(ids[start..<min(start + batch, ids.count)])
-            let list = marks(some.count)
-            for row in try session.rows("SELECT trace, key, value FROM trace_tags WHERE trace IN (\(list))", some) {
+        try session.each(rows.map { $0.integer(0) }) { ids, marks in
+            for row in try session.rows("SELECT trace, key, value FROM trace_tags WHERE trace IN (\(marks))", ids) {
                 if let place = places[row.integer(0)] { traces[place].tags[row.text(1)] = row.text(2) }
             }
-            for row in try session.rows("SELECT trace, key, value FROM trace_metadata WHERE trace IN (\(list))", some) {
+            for row in try session.rows("SELECT trace, key, value FROM trace_metadata WHERE trace IN (\(marks))", ids) {
                 if let place = places[row.integer(0)] { traces[place].metadata[row.text(1)] = row.text(2) }
             }
             let rows = try session.rows(
-                "SELECT trace, \(assessmentColumns) FROM assessments WHERE trace IN (\(list)) ORDER BY created, id", some)
+                "SELECT trace, \(assessmentColumns) FROM assessments WHERE trace IN (\(marks)) ORDER BY created, id", ids)
             for row in rows {
                 guard let place = places[row.integer(0)] else { continue }
                 traces[place].assessments.append(assessment(row, from: 1, trace: traces[place].id))
@@ -113,6 +104,19 @@ enum TraceRows {
     static func existing(_ trace: String, _ session: any SQLSession) throws -> SQLRow {
         guard let row = try row(trace, session) else { throw TrackingError.missing("Trace with ID '\(trace)' not found.") }
         return row
+    }
+}
+
+extension SQLSession {
+    /// As ``each(_:_:)`` for numbers, with texts.
+    func each(_ ids: [String], _ body: ([SQLValue], _ marks: String) throws -> Void) throws {
+        for start in stride(from: 0, to: ids.count, by: 256) {
+            var values = ids[start..<min(start + 256, ids.count)].map { SQLValue.text($0) }
+            let last = values[values.count - 1]
+            let size = [1, 16].first { values.count <= $0 } ?? 256
+            values += [SQLValue](repeating: last, count: size - values.count)
+            try body(values, Rows.marks(size))
+        }
     }
 }
 

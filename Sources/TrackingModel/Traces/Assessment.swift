@@ -10,6 +10,12 @@ package struct Assessment: Sendable, Hashable {
         package var code: String
         package var message: String?
         package var trace: String?
+
+        package init(code: String, message: String?, trace: String?) {
+            self.code = code
+            self.message = message
+            self.trace = trace
+        }
     }
 
     /// Empty until the store gives one.
