@@ -193,8 +193,8 @@ let package = Package(
         module(
             "TrackingServer",
             [
-                "ApusCore", "DataFolders", "S3Client", "S3Protocol", "ServiceHTTP", "SQLDatabases", "TrackingModel",
-                "TrackingStore", .httpTypes, .hummingbird, .logging, .nioCore,
+                "ApusCore", "CZlib", "DataFolders", "S3Client", "S3Protocol", "ServiceHTTP", "SQLDatabases",
+                "TrackingModel", "TrackingStore", .httpTypes, .hummingbird, .logging, .nioCore,
             ]),
         // For programs that log.
         module(

@@ -81,7 +81,7 @@ extension TrackingServer {
             }
             head.path = path + "?" + pairs.sorted().joined(separator: "&")
         }
-        let response = try await answer(Request(head: head, body: body), call.context)
+        let response = try await call.server.answer(Request(head: head, body: body), call.context)
         let collected = Collected()
         try await response.body.write(collected)
         return try JSONParser.parse(collected.bytes)

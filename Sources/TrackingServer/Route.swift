@@ -13,6 +13,8 @@ package struct Call: Sendable {
     package let name: String
     /// What stands for the `{…}` of the path, decoded; for `{x...}` as it came.
     package let path: [String: String]
+    /// Who answers; for calls that make others.
+    let server: TrackingServer
     /// The message of the request; empty for routes of the server's own.
     let message: String
     /// Bytes of a body at most.

@@ -52,6 +52,7 @@ package struct TrackingServer: Sendable {
             + experimentRoutes + runRoutes + loggingRoutes + historyRoutes
             + registryRoutes + loggedModelRoutes
             + artifactRoutes
+            + traceRoutes + spanRoutes
     }
 
     /// Answers every request; faults have MLflow's form.
@@ -76,7 +77,8 @@ package struct TrackingServer: Sendable {
         context.caller = try tokens.caller(request.headers)
         return try await target.route.handler(
             Call(
-                request: request, context: context, name: target.route.name, path: parameters, message: target.message,
+                request: request, context: context, name: target.route.name, path: parameters, server: self,
+                message: target.message,
                 maximumBodyBytes: configuration.maximumBodyBytes))
     }
 

@@ -32,7 +32,7 @@ extension SchemaArea {
                 total_cost \(dialect.real)
             )
             """,
-            "CREATE INDEX traces_by_time ON traces (experiment, time)",
+            "CREATE INDEX traces_by_time ON traces (experiment, time DESC, trace)",
             "CREATE INDEX traces_by_session ON traces (experiment, session)",
             """
             CREATE TABLE trace_tags (

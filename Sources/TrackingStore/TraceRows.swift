@@ -32,7 +32,8 @@ enum TraceRows {
                 if let place = places[row.integer(0)] { traces[place].metadata[row.text(1)] = row.text(2) }
             }
             let rows = try session.rows(
-                "SELECT trace, \(assessmentColumns) FROM assessments WHERE trace IN (\(marks)) ORDER BY created, id", ids)
+                "SELECT trace, \(assessmentColumns) FROM assessments WHERE trace IN (\(marks)) ORDER BY created, id",
+                ids)
             for row in rows {
                 guard let place = places[row.integer(0)] else { continue }
                 traces[place].assessments.append(assessment(row, from: 1, trace: traces[place].id))
@@ -102,7 +103,9 @@ enum TraceRows {
     /// The row of a trace.
     /// - Throws: RESOURCE_DOES_NOT_EXIST.
     static func existing(_ trace: String, _ session: any SQLSession) throws -> SQLRow {
-        guard let row = try row(trace, session) else { throw TrackingError.missing("Trace with ID '\(trace)' not found.") }
+        guard let row = try row(trace, session) else {
+            throw TrackingError.missing("Trace with ID '\(trace)' not found.")
+        }
         return row
     }
 }

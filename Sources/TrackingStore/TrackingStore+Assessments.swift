@@ -98,11 +98,10 @@ extension TrackingStore {
     /// - Returns: the assessment as it is then.
     /// - Throws: INVALID_PARAMETER_VALUE where the value is of another kind, RESOURCE_DOES_NOT_EXIST.
     package func updateAssessment(
-        _ id: String, ofTrace trace: String, _ change: @escaping @Sendable () -> AssessmentChange
+        _ id: String, ofTrace trace: String, _ change: AssessmentChange
     ) async throws -> Assessment {
         let time = now()
         return try await database.write { session in
-            let change = change()
             var assessment = try Self.assessment(id, trace, session)
             if change.expectation != nil, change.feedback != nil {
                 throw TrackingError.invalid("Cannot specify both `expectation` and `feedback` parameters.")

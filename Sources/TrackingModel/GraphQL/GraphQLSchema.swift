@@ -184,7 +184,7 @@ package enum GraphQLSchema {
     }
 
     /// `runId` as `run_id`.
-    static func snake(_ name: String) -> String {
+    package static func snake(_ name: String) -> String {
         var text = ""
         for character in name {
             if character.isUppercase { text += "_" }
