@@ -295,10 +295,11 @@ def rates(options):
                 "experiment_id": experiment, "run_name": f"r{number}",
                 "tags": [{"key": "mlflow.user", "value": "bench"}]})["run"]["info"] for number in range(16)]
             runs[server.name] = [run["run_id"] for run in made]
-            server.call("POST", "registered-models/create", {"name": "model"})
-            for _ in range(2):
-                server.call("POST", "model-versions/create", {
-                    "name": "model", "source": made[0]["artifact_uri"] + "/model", "run_id": made[0]["run_id"]})
+            if "alias".startswith(options.cases):
+                server.call("POST", "registered-models/create", {"name": "model"})
+                for _ in range(2):
+                    server.call("POST", "model-versions/create", {
+                        "name": "model", "source": made[0]["artifact_uri"] + "/model", "run_id": made[0]["run_id"]})
             server.experiment = experiment
 
         def creates(server):
@@ -329,6 +330,8 @@ def rates(options):
                  "log-batch of 1,000": (batches(1000), 1000), "get-run": (gets, 1), "alias set": (alias_sets, 1),
                  "alias get": (alias_gets, 1)}
         for label, (requests, weight) in cases.items():
+            if not label.startswith(options.cases):
+                continue
             for clients in (1, 8):
                 say(f"{label}, {clients} clients")
                 result[f"{label} x{clients}"] = in_turns(servers, options.rounds, lambda server: server.load(
@@ -490,7 +493,8 @@ def main():
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--parts", default="start,rates,history,artifacts,search")
     parser.add_argument("--servers", default="apus,mlflow,mlflow-1")
-    parser.add_argument("--sizes")
+    parser.add_argument("--sizes", help="runs of the databases that are searched")
+    parser.add_argument("--cases", default="", help="only those of the rates whose name begins so: log-batch")
     parser.add_argument("--table", help="print the tables of a result that is in this file, and do nothing else")
     options = parser.parse_args()
     if options.table:

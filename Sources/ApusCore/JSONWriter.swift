@@ -28,8 +28,8 @@ package struct JSONWriter {
         switch value {
         case .null: append(raw: "null")
         case .bool(let value): append(raw: value ? "true" : "false")
-        case .int(let value): append(raw: String(value))
-        case .double(let value): append(raw: Self.text(value))
+        case .int(let value): append(integer: value)
+        case .double(let value): append(number: value)
         case .string(let value): append(string: value)
         case .array(let elements):
             bytes.append(UInt8(ascii: "["))
@@ -63,10 +63,17 @@ package struct JSONWriter {
         bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: depth * indent))
     }
 
-    private static func text(_ value: Double) -> String {
-        guard value.isFinite else { return "null" }
-        if value == value.rounded(), abs(value) < 1e15 { return String(Int64(value)) }
-        return "\(value)"
+    /// Appends an integer.
+    package mutating func append(integer value: Int64) { append(raw: value.description) }
+
+    /// Appends a number; `null` where it is infinite or none.
+    package mutating func append(number value: Double) {
+        guard value.isFinite else { return append(raw: "null") }
+        if value == value.rounded(), abs(value) < 1e15 {
+            append(integer: Int64(value))
+        } else {
+            append(raw: value.description)
+        }
     }
 
     /// Appends a text as a JSON string.

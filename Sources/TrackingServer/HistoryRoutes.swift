@@ -10,7 +10,7 @@ extension TrackingServer {
     /// All points of metrics.
     var historyRoutes: [Route] {
         [
-            Route("getMetricHistory") { call in
+            Route(streaming: "getMetricHistory") { call in
                 let fields = try await call.fields(
                     FieldRule("run_id", .string, .required), FieldRule("metric_key", .string, .required),
                     FieldRule("page_token", .string))
@@ -22,16 +22,12 @@ extension TrackingServer {
                 let offset = try OffsetToken.offset(fields.string("page_token"))
                 var points = try await store.metricHistory(
                     fields.runID, fields.string("metric_key"), limit: limit.map { $0 + 1 }, offset: offset)
-                var answer: [String: JSONValue] = [:]
-                if let limit, points.count > limit {
-                    points.removeLast()
-                    answer["next_page_token"] = .string(OffsetToken.text(offset + limit))
-                }
-                if !points.isEmpty { answer["metrics"] = .array(points.map(\.json)) }
-                return .object(answer)
+                guard let limit, points.count > limit else { return Self.answer(points, always: false) }
+                points.removeLast()
+                return Self.answer(points, always: false, next: OffsetToken.text(offset + limit))
             },
             Route("getMetricHistoryBulk", .get, ["/ajax-api/2.0/mlflow/metrics/get-history-bulk"]) { call in
-                .json(try await metricHistoryBulk(call))
+                Self.answer(try await metricHistoryBulk(call), always: true)
             },
             Route("getMetricHistoryBulkInterval") { call in
                 let fields = try await call.fields(
@@ -48,7 +44,7 @@ extension TrackingServer {
     }
 
     /// MLflow's route of its UI: no message, the query as it is.
-    private func metricHistoryBulk(_ call: Call) async throws -> JSONValue {
+    private func metricHistoryBulk(_ call: Call) async throws -> [Metric] {
         let query = call.query
         let runs = query.filter { $0.name == "run_id" }.map(\.value)
         guard !runs.isEmpty else {
@@ -70,8 +66,29 @@ extension TrackingServer {
             }
             limit = min(limit, Int(max(0, number)))
         }
-        let points = try await store.metricHistory(ofRuns: runs, key, limit: limit)
-        return ["metrics": .array(points.map(\.json))]
+        return try await store.metricHistory(ofRuns: runs, key, limit: limit)
+    }
+
+    /// The answer with points, which may be many.
+    /// - Parameters:
+    ///   - points: in their order.
+    ///   - always: whether it has the member where there are none, too.
+    ///   - next: the token of the next page.
+    /// - Returns: JSON.
+    private static func answer(_ points: [Metric], always: Bool, next: String? = nil) -> Response {
+        var writer = JSONWriter(capacity: 64 + points.count * 128)
+        writer.append(raw: "{")
+        if always || !points.isEmpty {
+            writer.append(raw: "\"metrics\":")
+            writer.array(points) { $0.write(to: &$1) }
+        }
+        if let next {
+            writer.append(raw: points.isEmpty && !always ? "" : ",")
+            writer.append(raw: "\"next_page_token\":")
+            writer.append(string: next)
+        }
+        writer.append(raw: "}")
+        return .bytes(writer.bytes, type: "application/json")
     }
 
     /// The steps that are asked for: both ends, or neither.

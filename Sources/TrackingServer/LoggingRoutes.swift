@@ -24,9 +24,16 @@ extension TrackingServer {
                 return [:]
             },
             Route("logBatch") { call in
-                let fields = try await call.fields(
-                    FieldRule("run_id", .string, .required),
-                    FieldRule("metrics", .array, .custom { Self.absent($0, "metrics", ["key", "value", "timestamp"]) }),
+                let body = try await call.bytes()
+                if let batch = LogBatch(plain: body) {
+                    try await store.logBatch(
+                        batch.runID, metrics: batch.metrics, params: batch.params, tags: batch.tags)
+                    return [:]
+                }
+                let fields = try call.fields(
+                    of: try Call.json(body), FieldRule("run_id", .string, .required),
+                    FieldRule(
+                        "metrics", .array, .custom { Self.absent($0, "metrics", ["key", "value", "timestamp"]) }),
                     FieldRule("params", .array, .custom { Self.absent($0, "params", ["key"]) }),
                     FieldRule("tags", .array, .custom { Self.absent($0, "tags", ["key"]) }))
                 try await store.logBatch(

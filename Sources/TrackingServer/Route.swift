@@ -39,11 +39,23 @@ package struct Call: Sendable {
         return try RequestFields(try await json(), as: message, rules)
     }
 
+    /// The fields of a body by the request's message.
+    /// - Throws: INVALID_PARAMETER_VALUE.
+    package func fields(of json: JSONValue, _ rules: FieldRule...) throws -> RequestFields {
+        try RequestFields(json, as: message, rules)
+    }
+
     /// The body as JSON; an empty object where there is none.
     /// - Throws: INVALID_PARAMETER_VALUE where it is no JSON or too long.
     package func json() async throws -> JSONValue {
+        try Self.json(try await bytes())
+    }
+
+    /// The body, which says that it is JSON where there is one.
+    /// - Throws: INVALID_PARAMETER_VALUE where it says otherwise or is too long.
+    package func bytes() async throws -> [UInt8] {
         let bytes = try await request.bytes(limit: maximumBodyBytes)
-        guard !bytes.isEmpty else { return .object([:]) }
+        guard !bytes.isEmpty else { return [] }
         if request.method == .post || request.method == .put || request.method == .patch {
             let type = request.headers[.contentType]?.split(separator: ";").first.map(String.init) ?? ""
             guard type.lowercased() == "application/json" else {
@@ -52,6 +64,13 @@ package struct Call: Sendable {
                     "Bad Request. Content-Type must be one of ['application/json'], not '\(type.prefix(100))'.")
             }
         }
+        return bytes
+    }
+
+    /// A body as JSON; an empty object where there is none.
+    /// - Throws: INVALID_PARAMETER_VALUE where it is no JSON.
+    package static func json(_ bytes: [UInt8]) throws -> JSONValue {
+        guard !bytes.isEmpty else { return .object([:]) }
         do {
             let value = try JSONParser.parse(bytes)
             // Old clients send their JSON as a text of JSON.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import Hummingbird
+import ServiceHTTP
 import TrackingModel
 import TrackingStore
 
@@ -19,9 +21,14 @@ extension TrackingServer {
                 json["outputs"] = .null
                 return ["run": json]
             },
-            Route("getRun") { call in
+            Route(streaming: "getRun") { call in
                 let fields = try await call.fields(FieldRule("run_id", .required, .string))
-                return ["run": try await store.run(fields.runID).json]
+                let run = try await store.run(fields.runID)
+                var writer = JSONWriter(capacity: 2048)
+                writer.append(raw: "{\"run\":")
+                run.write(to: &writer)
+                writer.append(raw: "}")
+                return .bytes(writer.bytes, type: "application/json")
             },
             Route("updateRun") { call in
                 let fields = try await call.fields(

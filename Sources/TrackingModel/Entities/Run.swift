@@ -71,15 +71,19 @@ package struct Run: Sendable, Hashable {
         if !metrics.isEmpty { data["metrics"] = .array(metrics.map(\.json)) }
         if !params.isEmpty { data["params"] = .array(params.map(\.json)) }
         if !tags.isEmpty { data["tags"] = .array(tags.map(\.json)) }
+        return .object(["info": info.json, "data": .object(data), "inputs": inputsJSON, "outputs": outputsJSON])
+    }
+
+    var inputsJSON: JSONValue {
         var inputs: [String: JSONValue] = [:]
         if !datasets.isEmpty { inputs["dataset_inputs"] = .array(datasets.map(\.json)) }
         if !modelInputs.isEmpty {
             inputs["model_inputs"] = .array(modelInputs.map { .object(["model_id": .string($0)]) })
         }
-        var outputs: [String: JSONValue] = [:]
-        if !modelOutputs.isEmpty { outputs["model_outputs"] = .array(modelOutputs.map(\.json)) }
-        return .object([
-            "info": info.json, "data": .object(data), "inputs": .object(inputs), "outputs": .object(outputs),
-        ])
+        return .object(inputs)
+    }
+
+    var outputsJSON: JSONValue {
+        .object(modelOutputs.isEmpty ? [:] : ["model_outputs": .array(modelOutputs.map(\.json))])
     }
 }
