@@ -49,7 +49,7 @@ package struct TrackingServer: Sendable {
     /// All routes, by area.
     private var routes: [Route] {
         webRoutes
-            + experimentRoutes + runRoutes + loggingRoutes + historyRoutes
+            + experimentRoutes + runRoutes + loggingRoutes + historyRoutes + searchRoutes
             + registryRoutes + loggedModelRoutes
             + artifactRoutes
             + traceRoutes + spanRoutes

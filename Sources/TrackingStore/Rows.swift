@@ -14,6 +14,9 @@ struct RunRow: Sendable {
         runs.artifact_uri, runs.deleted
         """
 
+    /// How many columns there are.
+    static let count = 10
+
     init(_ row: SQLRow) {
         id = row.integer(0)
         info = RunInfo(

@@ -53,6 +53,30 @@ package struct DatasetInput: Sendable, Hashable {
     }
 }
 
+/// A dataset that runs of an experiment used, and what for (MLflow, `_DatasetSummary`).
+package struct DatasetSummary: Sendable, Hashable {
+    package var experimentID: Int64
+    package var name: String
+    package var digest: String
+    /// Such as `training`; nil where no run said.
+    package var context: String?
+
+    package init(experimentID: Int64, name: String, digest: String, context: String?) {
+        self.experimentID = experimentID
+        self.name = name
+        self.digest = digest
+        self.context = context
+    }
+
+    package var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "experiment_id": .string(String(experimentID)), "name": .string(name), "digest": .string(digest),
+        ]
+        if let context { members["context"] = .string(context) }
+        return .object(members)
+    }
+}
+
 /// A logged model that a run made (MLflow, `ModelOutput`).
 package struct ModelOutput: Sendable, Hashable {
     package var modelID: String
