@@ -61,6 +61,7 @@ extension TrackingServer {
 
     private static let tooMany: @Sendable (JSONValue) -> String? = { value in
         let number = value.int ?? value.string.flatMap { Int($0) } ?? 0
-        return number > TrackingStore.maximumResults ? RequestFields.invalidValue(value, "max_results") : nil
+        let hint = " Hint: Value was of type '\(value.string == nil ? "int" : "str")'."
+        return number > TrackingStore.maximumResults ? RequestFields.invalidValue(value, "max_results", hint) : nil
     }
 }
