@@ -43,6 +43,8 @@ final class SQLiteConnection: SQLSession, @unchecked Sendable {
         sqlite3_extended_result_codes(database, 1)
         sqlite3_busy_timeout(database, 10_000)
         do throws(SQLError) {
+            // For new files: what is erased can be given back to the file system (PRAGMA incremental_vacuum).
+            try command("PRAGMA auto_vacuum = INCREMENTAL")
             try command("PRAGMA journal_mode = WAL")
             // The log is on the disk when a change is acknowledged.
             try command("PRAGMA synchronous = FULL")

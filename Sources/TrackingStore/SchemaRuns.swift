@@ -12,6 +12,7 @@ extension SchemaArea {
     ///   longer entries: a search asks for both, `substr(value, 1, 100) = ? AND value = ?`.
     /// - `run_models`: logged models that a run used (`kind` 0) or made (1); the ids are MLflow's.
     /// - `model_metrics`: points that name a logged model.
+    /// - `discarded`: what `gc` took out of sight and has not erased yet (``DiscardedKind``).
     static let runs = SchemaArea(name: "runs") { dialect in
         let text = dialect.text
         return [
@@ -68,6 +69,10 @@ extension SchemaArea {
             dataset_digest \(text) NOT NULL, PRIMARY KEY (model, key, time, step, run)) \(dialect.clustered)
             """,
             "CREATE INDEX model_metrics_by_run ON model_metrics (run)",
+            """
+            CREATE TABLE discarded (kind SMALLINT NOT NULL, id BIGINT NOT NULL, name \(text) NOT NULL,
+            location \(text) NOT NULL, PRIMARY KEY (kind, id)) \(dialect.clustered)
+            """,
         ]
     }
 

@@ -35,7 +35,7 @@ struct ApusCommand: AsyncParsableCommand {
             UpCommand.self, DownCommand.self, StatusCommand.self, ServeCommand.self, OperateCommand.self,
             DemoCommand.self, GetCommand.self, ApplyCommand.self, DeleteCommand.self, LogsCommand.self,
             EventsCommand.self, SQLCommand.self, LakeCommand.self, RunsCommand.self, ModelsCommand.self,
-            VersionCommand.self,
+            TrackingCommand.self, VersionCommand.self,
         ])
 }
 

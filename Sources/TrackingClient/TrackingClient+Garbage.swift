@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+
+/// What `apus serve tracking` erased (docs/tracking.md).
+package struct GarbageRecord: Sendable, Hashable {
+    package let runs: Int
+    package let experiments: Int
+    /// Runs whose artifacts could not be erased; the next call tries again.
+    package let failed: Int
+    /// Artifacts that are not the server's, and stay.
+    package let keptArtifacts: [String]
+    /// Whether all was tried; the call works for some seconds only.
+    package let isDone: Bool
+
+    init(_ json: JSONValue) {
+        runs = json["runs"].int ?? 0
+        experiments = json["experiments"].int ?? 0
+        failed = json["failed"].int ?? 0
+        keptArtifacts = json["kept_artifacts"].elements.compactMap(\.string)
+        isDone = json["done"].bool ?? true
+    }
+}
+
+extension TrackingClient {
+    /// Erases deleted runs and experiments for good; a call of Apus' own server.
+    /// - Parameters:
+    ///   - olderThan: how long ago they were deleted, at least.
+    ///   - runs: which; nil for all, unless experiments are named.
+    ///   - experiments: which, with their runs; nil for all, unless runs are named.
+    package func collectGarbage(
+        olderThan: Duration, runs: [String]?, experiments: [String]?
+    ) async throws(TrackingClientError) -> GarbageRecord {
+        var body: JSONValue = ["older_than_ms": .int(olderThan.components.seconds * 1000)]
+        if let runs { body["run_ids"] = JSONValue(runs) }
+        if let experiments { body["experiment_ids"] = JSONValue(experiments) }
+        return GarbageRecord(try await post("apus/gc", body, .harmless))
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+import SQLDatabases
+import TrackingModel
+
+/// What kind of thing was discarded (`discarded.kind`); runs go before their experiment.
+package enum DiscardedKind: Int64, Sendable, Hashable {
+    case run = 0
+    case experiment = 1
+}
+
+/// Something deleted that is out of sight for good, but not erased yet.
+package struct Discarded: Sendable, Hashable {
+    package let kind: DiscardedKind
+    /// Its number inside.
+    let id: Int64
+    /// MLflow's id.
+    package let name: String
+    /// Where its artifacts are.
+    package let location: String
+}
+
+/// Erasing for good what was deleted, as `mlflow gc` does.
+///
+/// First what is meant is taken out of sight, in one change; nobody can restore it from then on. Then its artifacts and
+/// its rows are erased, a portion at a time, so that no other writer waits. What a crash leaves is erased by the next
+/// call.
+extension TrackingStore {
+    /// Runs that are taken out of sight by one change.
+    private static let runsAtOnce: Int64 = 5000
+    /// Rows that are erased by one change.
+    private static let rowsAtOnce: Int64 = 20_000
+
+    /// Takes deleted runs and experiments out of sight.
+    /// - Parameters:
+    ///   - olderThan: milliseconds since they were deleted, at least.
+    ///   - runs: which; nil for all, unless experiments are named.
+    ///   - experiments: which, with all their runs; nil for all, unless runs are named.
+    /// - Throws: INVALID_PARAMETER_VALUE where one that is named is not deleted or not that old; RESOURCE_DOES_NOT_EXIST.
+    package func discard(olderThan: Int64, runs: [String]?, experiments: [String]?) async throws {
+        let time = now() - olderThan
+        let isAll = runs == nil && experiments == nil
+        for id in runs ?? [] {
+            try await database.write { session in
+                let row = try session.runRow(id)
+                let deleted = try session.row("SELECT deleted_at FROM runs WHERE id = ?", [.integer(row.id)])
+                guard row.info.stage == .deleted else {
+                    throw TrackingError.invalid(
+                        "Run \(id) is not in `deleted` lifecycle stage. Only runs in `deleted` lifecycle stage can be"
+                            + " deleted.")
+                }
+                guard (deleted?.integer(0) ?? 0) <= time else {
+                    throw TrackingError.invalid("Run \(id) is not older than the required age.")
+                }
+                try Self.discard(runsWhere: "id = ?", [.integer(row.id)], session)
+            }
+        }
+        while isAll {
+            let count = try await database.write { session in
+                try Self.discard(runsWhere: "deleted = 1 AND deleted_at <= ?", [.integer(time)], session)
+            }
+            if count == 0 { break }
+        }
+        let numbers = try await experimentsToDiscard(experiments, isAll: isAll, before: time)
+        for number in numbers {
+            while true {
+                let isDone = try await database.write { session in
+                    try Self.discard(experiment: number, session)
+                }
+                if isDone { break }
+            }
+        }
+    }
+
+    private func experimentsToDiscard(_ ids: [String]?, isAll: Bool, before time: Int64) async throws -> [Int64] {
+        try await database.read { session in
+            if let ids {
+                return try ids.map { id in
+                    let experiment = try session.experimentRow(id)
+                    guard experiment.stage == .deleted else {
+                        throw TrackingError.invalid(
+                            "Experiments \(PythonText.repr([id])) are not in the deleted lifecycle stage. Only"
+                                + " experiments in the deleted lifecycle stage can be hard-deleted.")
+                    }
+                    guard experiment.lastUpdateTime <= time else {
+                        throw TrackingError.invalid(
+                            "Experiments \(PythonText.repr([id])) are not older than the required age.")
+                    }
+                    return experiment.id
+                }
+            }
+            guard isAll else { return [] }
+            let rows = try session.rows(
+                "SELECT id FROM experiments WHERE deleted = 1 AND updated <= ? ORDER BY id", [.integer(time)])
+            return rows.map { $0.integer(0) }
+        }
+    }
+
+    /// Takes some of the runs out of sight.
+    /// - Returns: how many.
+    @discardableResult
+    private static func discard(
+        runsWhere condition: String, _ values: [SQLValue], _ session: any SQLSession
+    ) throws -> Int {
+        let chosen = "SELECT id FROM runs WHERE \(condition) ORDER BY id LIMIT \(runsAtOnce)"
+        let count = try session.run(
+            """
+            INSERT INTO discarded (kind, id, name, location)
+            SELECT \(DiscardedKind.run.rawValue), id, uuid, artifact_uri FROM runs WHERE id IN (\(chosen))
+            """, values)
+        guard count > 0 else { return 0 }
+        return try session.run("DELETE FROM runs WHERE id IN (\(chosen))", values)
+    }
+
+    /// Takes some of an experiment's runs out of sight, and the experiment after the last of them.
+    /// - Returns: whether all is out of sight.
+    private static func discard(experiment: Int64, _ session: any SQLSession) throws -> Bool {
+        let row = try session.row(
+            "SELECT artifact_location FROM experiments WHERE id = ? AND deleted = 1", [.integer(experiment)])
+        // It was restored.
+        guard let row else { return true }
+        guard try discard(runsWhere: "experiment = ?", [.integer(experiment)], session) == 0 else { return false }
+        try session.run(
+            "INSERT INTO discarded (kind, id, name, location) VALUES (?, ?, ?, ?)",
+            [
+                .integer(DiscardedKind.experiment.rawValue), .integer(experiment), .text("\(experiment)"),
+                .text(row.text(0)),
+            ])
+        try session.run("DELETE FROM experiments WHERE id = ?", [.integer(experiment)])
+        return true
+    }
+
+    /// What is out of sight and not erased, in its order.
+    /// - Parameters:
+    ///   - last: the last one that is known; nil from the first on.
+    ///   - limit: how many at most.
+    package func discarded(after last: Discarded? = nil, limit: Int) async throws -> [Discarded] {
+        try await database.read { session in
+            let rows = try session.rows(
+                """
+                SELECT kind, id, name, location FROM discarded WHERE (kind, id) > (?, ?) ORDER BY kind, id LIMIT ?
+                """, [.integer(last?.kind.rawValue ?? -1), .integer(last?.id ?? 0), .integer(Int64(limit))])
+            return rows.compactMap { row in
+                DiscardedKind(rawValue: row.integer(0)).map {
+                    Discarded(kind: $0, id: row.integer(1), name: row.text(2), location: row.text(3))
+                }
+            }
+        }
+    }
+
+    /// Erases all rows of something that is out of sight; its artifacts are gone already.
+    package func erase(_ discarded: Discarded) async throws {
+        let (kind, id) = (discarded.kind, discarded.id)
+        if kind == .run {
+            while try await database.write({ session in try Self.eraseMetrics(id, session) }) {}
+        }
+        try await database.write { session in
+            for (table, column) in kind == .run ? Self.rowsOfRun : Self.rowsOfExperiment {
+                try session.run("DELETE FROM \(table) WHERE \(column) = ?", [.integer(id)])
+            }
+            try session.run(
+                "DELETE FROM discarded WHERE kind = ? AND id = ?", [.integer(kind.rawValue), .integer(id)])
+        }
+        try await database.write { try $0.giveBackPages(Self.pagesAtOnce) }
+    }
+
+    /// Tables that have rows of a run, and the column of its number.
+    private static let rowsOfRun = [
+        ("latest_metrics", "run"), ("params", "run"), ("tags", "run"), ("run_datasets", "run"),
+        ("run_dataset_tags", "run"), ("run_models", "run"), ("model_metrics", "run"),
+    ]
+
+    /// Tables that have rows of an experiment, and the column of its number.
+    private static let rowsOfExperiment = [("experiment_tags", "experiment"), ("datasets", "experiment")]
+
+    /// Pages of SQLite that are given back at a time.
+    private static let pagesAtOnce = 2000
+
+    /// Erases the first of a run's points.
+    /// - Returns: whether there are more.
+    private static func eraseMetrics(_ run: Int64, _ session: any SQLSession) throws -> Bool {
+        let next = try session.row(
+            """
+            SELECT key, step, time, value FROM metrics WHERE run = ? ORDER BY key, step, time, value
+            LIMIT 1 OFFSET \(rowsAtOnce)
+            """, [.integer(run)])
+        guard let next else {
+            try session.run("DELETE FROM metrics WHERE run = ?", [.integer(run)])
+            return false
+        }
+        try session.run(
+            "DELETE FROM metrics WHERE run = ? AND (key, step, time, value) < (?, ?, ?, ?)",
+            [.integer(run)] + (0..<4).map { next[$0] })
+        return true
+    }
+}
+
+extension SQLSession {
+    /// Gives unused pages of SQLite's file back to the file system. PostgreSQL's own vacuum does that.
+    fileprivate func giveBackPages(_ count: Int) throws {
+        guard dialect == .sqlite else { return }
+        _ = try rows("PRAGMA incremental_vacuum(\(count))")
+    }
+}
