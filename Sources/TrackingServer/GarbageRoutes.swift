@@ -2,6 +2,7 @@
 import ApusCore
 import HTTPTypes
 import Hummingbird
+import Logging
 import ServiceHTTP
 import TrackingModel
 import TrackingStore
