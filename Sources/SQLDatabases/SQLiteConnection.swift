@@ -52,6 +52,8 @@ final class SQLiteConnection: SQLSession, @unchecked Sendable {
             // Pages that change often are written to the file once for many changes.
             try command("PRAGMA wal_autocheckpoint = 4096")
             try command("PRAGMA temp_store = MEMORY")
+            // As in PostgreSQL.
+            try command("PRAGMA foreign_keys = ON")
             // LIKE as PostgreSQL has it.
             try command("PRAGMA case_sensitive_like = ON")
         } catch {

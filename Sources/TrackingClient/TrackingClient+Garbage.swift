@@ -5,7 +5,9 @@ import ApusCore
 package struct GarbageRecord: Sendable, Hashable {
     package let runs: Int
     package let experiments: Int
-    /// Runs whose artifacts could not be erased; the next call tries again.
+    /// Logged models.
+    package let models: Int
+    /// Runs and models whose artifacts could not be erased; the next call tries again.
     package let failed: Int
     /// Artifacts that are not the server's, and stay.
     package let keptArtifacts: [String]
@@ -15,6 +17,7 @@ package struct GarbageRecord: Sendable, Hashable {
     init(_ json: JSONValue) {
         runs = json["runs"].int ?? 0
         experiments = json["experiments"].int ?? 0
+        models = json["models"].int ?? 0
         failed = json["failed"].int ?? 0
         keptArtifacts = json["kept_artifacts"].elements.compactMap(\.string)
         isDone = json["done"].bool ?? true
@@ -22,7 +25,7 @@ package struct GarbageRecord: Sendable, Hashable {
 }
 
 extension TrackingClient {
-    /// Erases deleted runs and experiments for good; a call of Apus' own server.
+    /// Erases deleted runs, logged models and experiments for good; a call of Apus' own server.
     /// - Parameters:
     ///   - olderThan: how long ago they were deleted, at least.
     ///   - runs: which; nil for all, unless experiments are named.

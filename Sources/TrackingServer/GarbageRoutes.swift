@@ -8,7 +8,7 @@ import TrackingModel
 import TrackingStore
 
 extension TrackingServer {
-    /// `POST /api/2.0/mlflow/apus/gc`: erases deleted runs and experiments, as `mlflow gc` does (docs/tracking.md).
+    /// `POST /api/2.0/mlflow/apus/gc`: erases deleted runs, logged models and experiments, as `mlflow gc` does (docs/tracking.md).
     var garbageRoutes: [Route] {
         [
             Route("collectGarbage", .post, ["/api/2.0/mlflow/apus/gc"]) { call in
@@ -51,13 +51,13 @@ extension TrackingServer {
     }
 
     private func erase(_ item: Discarded, _ report: inout GarbageReport) async throws {
-        if item.kind == .run {
+        if item.kind != .experiment {
             if let path = Self.path(item) {
                 do {
                     try await artifacts.delete(path)
                 } catch .failed(let reason) {
                     // It stays for the next time.
-                    logger.error("artifacts were not erased", metadata: ["run": "\(item.name)", "error": "\(reason)"])
+                    logger.error("artifacts were not erased", metadata: ["of": "\(item.name)", "error": "\(reason)"])
                     report.failed += 1
                     return
                 } catch {
@@ -70,16 +70,17 @@ extension TrackingServer {
         try await store.erase(item)
         switch item.kind {
         case .run: report.runs += 1
+        case .model: report.models += 1
         case .experiment: report.experiments += 1
         }
     }
 
-    /// The folder of a run in this server's artifacts; nil where they are elsewhere, or the place is not the run's alone.
-    static func path(_ run: Discarded) -> ArtifactPath? {
+    /// The folder of a run or model in this server's artifacts; nil where they are elsewhere, or the place is not its own.
+    static func path(_ item: Discarded) -> ArtifactPath? {
         let scheme = "mlflow-artifacts:/"
-        guard run.location.hasPrefix(scheme), !run.location.hasPrefix(scheme + "/"),
-            let path = try? ArtifactPath(String(run.location.dropFirst(scheme.count))),
-            path.names.suffix(2) == [run.name, "artifacts"]
+        guard item.location.hasPrefix(scheme), !item.location.hasPrefix(scheme + "/"),
+            let path = try? ArtifactPath(String(item.location.dropFirst(scheme.count))),
+            path.names.suffix(2) == [item.name, "artifacts"]
         else { return nil }
         return try? ArtifactPath(path.names.dropLast().joined(separator: "/"))
     }
@@ -99,7 +100,9 @@ extension TrackingServer {
 private struct GarbageReport {
     var runs = 0
     var experiments = 0
-    /// Runs whose artifacts could not be erased now.
+    /// Logged models.
+    var models = 0
+    /// Runs and models whose artifacts could not be erased now.
     var failed = 0
     /// Places of artifacts that are not this server's.
     var places: [String] = []
@@ -112,8 +115,8 @@ private struct GarbageReport {
 
     var json: JSONValue {
         [
-            "runs": .int(Int64(runs)), "experiments": .int(Int64(experiments)), "failed": .int(Int64(failed)),
-            "kept_artifacts": .array(places.map { .string($0) }), "done": .bool(isDone),
+            "runs": .int(Int64(runs)), "experiments": .int(Int64(experiments)), "models": .int(Int64(models)),
+            "failed": .int(Int64(failed)), "kept_artifacts": .array(places.map { .string($0) }), "done": .bool(isDone),
         ]
     }
 }

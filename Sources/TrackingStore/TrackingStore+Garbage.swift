@@ -2,10 +2,12 @@
 import SQLDatabases
 import TrackingModel
 
-/// What kind of thing was discarded (`discarded.kind`); runs go before their experiment.
+/// What kind of thing was discarded (`discarded.kind`); runs and models go before their experiment.
 package enum DiscardedKind: Int64, Sendable, Hashable {
     case run = 0
-    case experiment = 1
+    /// A logged model.
+    case model = 1
+    case experiment = 2
 }
 
 /// Something deleted that is out of sight for good, but not erased yet.
@@ -25,12 +27,12 @@ package struct Discarded: Sendable, Hashable {
 /// its rows are erased, a portion at a time, so that no other writer waits. What a crash leaves is erased by the next
 /// call.
 extension TrackingStore {
-    /// Runs that are taken out of sight by one change.
-    private static let runsAtOnce: Int64 = 5000
+    /// Runs or models that are taken out of sight by one change.
+    private static let atOnce: Int64 = 5000
     /// Rows that are erased by one change.
     private static let rowsAtOnce: Int64 = 20_000
 
-    /// Takes deleted runs and experiments out of sight.
+    /// Takes deleted runs, logged models and experiments out of sight.
     /// - Parameters:
     ///   - olderThan: milliseconds since they were deleted, at least.
     ///   - runs: which; nil for all, unless experiments are named.
@@ -51,23 +53,17 @@ extension TrackingStore {
                 guard (deleted?.integer(0) ?? 0) <= time else {
                     throw TrackingError.invalid("Run \(id) is not older than the required age.")
                 }
-                try Self.discard(runsWhere: "id = ?", [.integer(row.id)], session)
+                try Self.discard(.run, where: "id = ?", [.integer(row.id)], session)
             }
         }
-        while isAll {
-            let count = try await database.write { session in
-                try Self.discard(runsWhere: "deleted = 1 AND deleted_at <= ?", [.integer(time)], session)
-            }
-            if count == 0 { break }
+        for (kind, condition) in [
+            (DiscardedKind.run, "deleted = 1 AND deleted_at <= ?"), (.model, "deleted = 1 AND updated <= ?"),
+        ] where isAll {
+            while try await database.write({ try Self.discard(kind, where: condition, [.integer(time)], $0) }) > 0 {}
         }
         let numbers = try await experimentsToDiscard(experiments, isAll: isAll, before: time)
         for number in numbers {
-            while true {
-                let isDone = try await database.write { session in
-                    try Self.discard(experiment: number, session)
-                }
-                if isDone { break }
-            }
+            while try await !database.write({ try Self.discard(experiment: number, $0) }) {}
         }
     }
 
@@ -95,30 +91,41 @@ extension TrackingStore {
         }
     }
 
-    /// Takes some of the runs out of sight.
+    /// Takes some runs or models out of sight.
     /// - Returns: how many.
     @discardableResult
     private static func discard(
-        runsWhere condition: String, _ values: [SQLValue], _ session: any SQLSession
+        _ kind: DiscardedKind, where condition: String, _ values: [SQLValue], _ session: any SQLSession
     ) throws -> Int {
-        let chosen = "SELECT id FROM runs WHERE \(condition) ORDER BY id LIMIT \(runsAtOnce)"
+        let (table, columns) = kind == .run ? ("runs", "uuid, artifact_uri") : modelTable
+        let chosen = "SELECT id FROM \(table) WHERE \(condition) ORDER BY id LIMIT \(atOnce)"
         let count = try session.run(
             """
             INSERT INTO discarded (kind, id, name, location)
-            SELECT \(DiscardedKind.run.rawValue), id, uuid, artifact_uri FROM runs WHERE id IN (\(chosen))
+            SELECT \(kind.rawValue), id, \(columns) FROM \(table) WHERE id IN (\(chosen))
             """, values)
         guard count > 0 else { return 0 }
-        return try session.run("DELETE FROM runs WHERE id IN (\(chosen))", values)
+        if kind == .model {
+            for child in ["logged_model_params", "logged_model_tags"] {
+                try session.run("DELETE FROM \(child) WHERE model IN (\(chosen))", values)
+            }
+        }
+        return try session.run("DELETE FROM \(table) WHERE id IN (\(chosen))", values)
     }
 
-    /// Takes some of an experiment's runs out of sight, and the experiment after the last of them.
+    private static let modelTable = ("logged_models", "model_id, artifact_location")
+
+    /// Takes some of what an experiment has out of sight, and the experiment after the last of it.
     /// - Returns: whether all is out of sight.
     private static func discard(experiment: Int64, _ session: any SQLSession) throws -> Bool {
         let row = try session.row(
             "SELECT artifact_location FROM experiments WHERE id = ? AND deleted = 1", [.integer(experiment)])
         // It was restored.
         guard let row else { return true }
-        guard try discard(runsWhere: "experiment = ?", [.integer(experiment)], session) == 0 else { return false }
+        for kind in [DiscardedKind.run, .model] {
+            let count = try discard(kind, where: "experiment = ?", [.integer(experiment)], session)
+            if count > 0 { return false }
+        }
         try session.run(
             "INSERT INTO discarded (kind, id, name, location) VALUES (?, ?, ?, ?)",
             [
@@ -154,8 +161,10 @@ extension TrackingStore {
             while try await database.write({ session in try Self.eraseMetrics(id, session) }) {}
         }
         try await database.write { session in
-            for (table, column) in kind == .run ? Self.rowsOfRun : Self.rowsOfExperiment {
-                try session.run("DELETE FROM \(table) WHERE \(column) = ?", [.integer(id)])
+            switch kind {
+            case .run: try Self.erase(Self.rowsOfRun, "run", .integer(id), session)
+            case .experiment: try Self.erase(Self.rowsOfExperiment, "experiment", .integer(id), session)
+            case .model: try Self.erase(Self.rowsOfModel, "model", .text(discarded.name), session)
             }
             try session.run(
                 "DELETE FROM discarded WHERE kind = ? AND id = ?", [.integer(kind.rawValue), .integer(id)])
@@ -163,14 +172,17 @@ extension TrackingStore {
         try await database.write { try $0.giveBackPages(Self.pagesAtOnce) }
     }
 
-    /// Tables that have rows of a run, and the column of its number.
     private static let rowsOfRun = [
-        ("latest_metrics", "run"), ("params", "run"), ("tags", "run"), ("run_datasets", "run"),
-        ("run_dataset_tags", "run"), ("run_models", "run"), ("model_metrics", "run"),
+        "latest_metrics", "params", "tags", "run_datasets", "run_dataset_tags", "run_models", "model_metrics",
     ]
+    private static let rowsOfExperiment = ["experiment_tags", "datasets"]
+    private static let rowsOfModel = ["model_metrics", "run_models"]
 
-    /// Tables that have rows of an experiment, and the column of its number.
-    private static let rowsOfExperiment = [("experiment_tags", "experiment"), ("datasets", "experiment")]
+    private static func erase(
+        _ tables: [String], _ column: String, _ value: SQLValue, _ session: any SQLSession
+    ) throws {
+        for table in tables { try session.run("DELETE FROM \(table) WHERE \(column) = ?", [value]) }
+    }
 
     /// Pages of SQLite that are given back at a time.
     private static let pagesAtOnce = 2000

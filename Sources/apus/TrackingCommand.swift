@@ -15,7 +15,7 @@ struct TrackingCommand: AsyncParsableCommand {
 struct TrackingGarbageCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc",
-        abstract: "Erase for good the runs and experiments that were deleted, with their metrics and artifacts.",
+        abstract: "Erase for good the runs, models and experiments that were deleted, with their metrics and artifacts.",
         discussion: """
             Asks 'apus serve tracking' to do it, as 'mlflow gc' does for MLflow's server. A deleted experiment goes with \
             all its runs. Artifacts that are not kept by the server stay, and their places are printed.
@@ -34,25 +34,27 @@ struct TrackingGarbageCommand: AsyncParsableCommand {
         try await options.withClient { client in
             // What is named is out of sight after the first call.
             var record = try await client.collectGarbage(olderThan: age, runs: runs, experiments: experiments)
-            var (runs, experiments, kept) = (record.runs, record.experiments, record.keptArtifacts)
+            var (runs, experiments, models) = (record.runs, record.experiments, record.models)
+            var kept = record.keptArtifacts
             while !record.isDone {
                 record = try await client.collectGarbage(olderThan: age, runs: [], experiments: [])
                 runs += record.runs
                 experiments += record.experiments
+                models += record.models
                 kept += record.keptArtifacts
             }
             switch options.format {
             case .json:
                 let json: JSONValue = [
-                    "runs": .int(Int64(runs)), "experiments": .int(Int64(experiments)),
+                    "runs": .int(Int64(runs)), "experiments": .int(Int64(experiments)), "models": .int(Int64(models)),
                     "failed": .int(Int64(record.failed)), "kept_artifacts": JSONValue(kept),
                 ]
                 print(json.text)
             case .table:
-                print("Erased \(runs) runs and \(experiments) experiments.")
+                print("Erased \(runs) runs, \(models) logged models and \(experiments) experiments.")
                 for place in kept { print("Kept artifacts: \(place)") }
                 if record.failed > 0 {
-                    print("The artifacts of \(record.failed) runs could not be erased: call again.")
+                    print("The artifacts of \(record.failed) runs or models could not be erased: call again.")
                 }
             }
         }

@@ -12,7 +12,7 @@ struct GarbageTests {
     private func rows(_ store: TrackingStore) async throws -> [String: Int64] {
         let tables = [
             "metrics", "latest_metrics", "params", "tags", "run_datasets", "run_dataset_tags", "run_models",
-            "model_metrics", "runs", "discarded", "datasets", "experiment_tags",
+            "model_metrics", "runs", "discarded", "datasets", "experiment_tags", "logged_models", "logged_model_tags",
         ]
         return try await store.database.read { session in
             try tables.reduce(into: [:]) { counts, table in
@@ -22,7 +22,7 @@ struct GarbageTests {
     }
 
     private func fill(_ store: TrackingStore, _ id: String) async throws {
-        let metric = Metric(key: "m", value: 1, timestamp: 1, step: 1, modelID: "m-1")
+        let metric = Metric(key: "m", value: 1, timestamp: 1, step: 1)
         try await store.logBatch(id, metrics: [metric], params: [Param("p", "1")], tags: [Tag("t", "1")])
         try await store.logInputs(
             id, datasets: [.init(Dataset(name: "d", digest: "1", sourceType: "", source: ""), tags: [Tag("a", "b")])],
@@ -89,6 +89,27 @@ struct GarbageTests {
             #expect(try await rows(store) == before)
             // The name is free again, the number is not.
             #expect(try await store.createExperiment(name: "e", artifactLocation: "", tags: []) == id + 1)
+        }
+    }
+
+    @Test(arguments: Backend.allCases) func modelsGoToo(backend: Backend) async throws {
+        try await withStore(backend) { store, clock in
+            let before = try await rows(store)
+            let run = try await store.newRun()
+            let model = try await store.createLoggedModel(
+                experiment: "0", name: "m", type: "", sourceRun: run, params: [Param("a", "b")], tags: [Tag("c", "d")])
+            try await store.logMetric(run, Metric(key: "k", value: 1, timestamp: 1, modelID: model.id))
+            try await store.deleteLoggedModel(model.id)
+            clock.pass(10)
+            try await store.discard(olderThan: 11, runs: nil, experiments: nil)
+            #expect(try await eraseAll(store).isEmpty)
+            try await store.discard(olderThan: 10, runs: nil, experiments: nil)
+            let erased = try await eraseAll(store)
+            #expect(erased.map(\.name) == [model.id] && erased[0].kind == .model)
+            try await store.deleteRun(run)
+            try await store.discard(olderThan: 0, runs: nil, experiments: nil)
+            _ = try await eraseAll(store)
+            #expect(try await rows(store) == before)
         }
     }
 
