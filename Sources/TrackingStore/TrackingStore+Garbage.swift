@@ -160,6 +160,9 @@ extension TrackingStore {
         if kind == .run {
             while try await database.write({ session in try Self.eraseMetrics(id, session) }) {}
         }
+        if kind == .experiment {
+            while try await database.write({ try Self.deleteTraces(ofExperiment: id, $0) }) > 0 {}
+        }
         try await database.write { session in
             switch kind {
             case .run: try Self.erase(Self.rowsOfRun, "run", .integer(id), session)

@@ -97,7 +97,7 @@ struct GarbageTests {
             let before = try await rows(store)
             let run = try await store.newRun()
             let model = try await store.createLoggedModel(
-                experiment: "0", name: "m", type: "", sourceRun: run, params: [Param("a", "b")], tags: [Tag("c", "d")])
+                experimentID: "0", name: "m", modelType: "", sourceRunID: run, tags: [Tag("c", "d")], params: [Param("a", "b")])
             try await store.logMetric(run, Metric(key: "k", value: 1, timestamp: 1, modelID: model.id))
             try await store.deleteLoggedModel(model.id)
             clock.pass(10)
