@@ -51,7 +51,7 @@ package struct TrackingServer: Sendable {
         webRoutes
             + experimentRoutes + runRoutes + loggingRoutes + historyRoutes + searchRoutes
             + registryRoutes + loggedModelRoutes
-            + artifactRoutes
+            + garbageRoutes + artifactRoutes
             + traceRoutes + spanRoutes
     }
 

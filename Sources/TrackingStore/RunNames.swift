@@ -4,8 +4,10 @@
 enum RunNames {
     private static let first = [
         "amber", "ancient", "autumn", "bold", "breezy", "bright", "brisk", "calm", "cedar", "clear", "clever", "cosmic",
-        "crimson", "crisp", "distant", "early", "eager", "fleet", "gentle", "golden", "hidden", "humble", "icy", "jolly",
-        "keen", "lively", "lucid", "lunar", "mellow", "misty", "modest", "nimble", "noble", "northern", "patient", "polar",
+        "crimson", "crisp", "distant", "early", "eager", "fleet", "gentle", "golden", "hidden", "humble", "icy",
+        "jolly",
+        "keen", "lively", "lucid", "lunar", "mellow", "misty", "modest", "nimble", "noble", "northern", "patient",
+        "polar",
         "proud", "quiet", "rapid", "rustic", "scarlet", "serene", "silent", "silver", "solar", "steady", "stellar",
         "sunny", "swift", "tidal", "tranquil", "vivid", "warm", "western", "wild", "wise", "young", "zesty",
     ]

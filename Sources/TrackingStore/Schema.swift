@@ -65,7 +65,8 @@ enum Schema {
     private static func tables(_ session: any SQLSession) throws -> [String] {
         let sql =
             switch session.dialect {
-            case .sqlite: "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name"
+            case .sqlite:
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name"
             case .postgres: "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
             }
         return try session.rows(sql).map { $0.text(0) }

@@ -64,7 +64,8 @@ extension TrackingStore {
         try await database.write { session in
             let experiment = try session.experimentRow(id, .activeOnly)
             try session.run(
-                "UPDATE experiments SET deleted = 1, updated = ? WHERE id = ?", [.integer(time), .integer(experiment.id)])
+                "UPDATE experiments SET deleted = 1, updated = ? WHERE id = ?",
+                [.integer(time), .integer(experiment.id)])
             try session.run(
                 "UPDATE runs SET deleted = 1, deleted_at = ? WHERE experiment = ?",
                 [.integer(time), .integer(experiment.id)])
@@ -78,7 +79,8 @@ extension TrackingStore {
         try await database.write { session in
             let experiment = try session.experimentRow(id, .deletedOnly)
             try session.run(
-                "UPDATE experiments SET deleted = 0, updated = ? WHERE id = ?", [.integer(time), .integer(experiment.id)])
+                "UPDATE experiments SET deleted = 0, updated = ? WHERE id = ?",
+                [.integer(time), .integer(experiment.id)])
             try session.run(
                 "UPDATE runs SET deleted = 0, deleted_at = NULL WHERE experiment = ?", [.integer(experiment.id)])
         }

@@ -106,7 +106,8 @@ extension TrackingStore {
               WHERE run = ? AND key = ?\(range)) AS numbered
             WHERE place = ? OR CASE WHEN place < ? THEN place % ? = 0 ELSE (place - ?) % ? = 0 END ORDER BY place
             """,
-            values + [count - 1, places.larger, places.size + 1, places.larger, places.size].map { .integer(Int64($0)) })
+            values
+                + [count - 1, places.larger, places.size + 1, places.larger, places.size].map { .integer(Int64($0)) })
         // The last one takes the place of that which begins the last portion.
         guard rows.count > limit else { return rows }
         return Array(rows.prefix(limit - 1)) + rows.suffix(1)

@@ -55,7 +55,8 @@ extension TrackingStore {
         let missing = ["artifact_path", "flavors", "utc_time_created", "run_id"].filter { model.members[$0] == nil }
         guard missing.isEmpty else {
             throw TrackingError.invalid(
-                "Model json is missing mandatory fields: {\(missing.map { PythonText.repr($0) }.joined(separator: ", "))}")
+                "Model json is missing mandatory fields: {\(missing.map { PythonText.repr($0) }.joined(separator: ", "))}"
+            )
         }
         var kept: [String: JSONValue] = [:]
         for name in ["run_id", "utc_time_created", "artifact_path", "model_uuid"] { kept[name] = model.members[name] }

@@ -15,7 +15,8 @@ struct TrackingCommand: AsyncParsableCommand {
 struct TrackingGarbageCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc",
-        abstract: "Erase for good the runs, models and experiments that were deleted, with their metrics and artifacts.",
+        abstract:
+            "Erase for good the runs, models and experiments that were deleted, with their metrics and artifacts.",
         discussion: """
             Asks 'apus serve tracking' to do it, as 'mlflow gc' does for MLflow's server. A deleted experiment goes with \
             all its runs. Artifacts that are not kept by the server stay, and their places are printed.
@@ -68,7 +69,8 @@ struct TrackingGarbageCommand: AsyncParsableCommand {
         guard let text = olderThan else { return .zero }
         guard let seconds = Self.seconds(text) else {
             throw ValidationError(
-                "--older-than must be such as 30d, 12h, 90m, 45s or 1d12h, each unit once and in this order, not '\(text)'")
+                "--older-than must be such as 30d, 12h, 90m, 45s or 1d12h, each unit once and in this order, not '\(text)'"
+            )
         }
         return .seconds(seconds)
     }

@@ -65,7 +65,8 @@ struct ValidationTests {
     }
 
     @Test func longValuesAreCut() throws {
-        #expect(try Validation.param(Param("a", String(repeating: "ü", count: 6001))).value.unicodeScalars.count == 6000)
+        #expect(
+            try Validation.param(Param("a", String(repeating: "ü", count: 6001))).value.unicodeScalars.count == 6000)
         #expect(try Validation.tag(Tag("a", String(repeating: "ü", count: 8001))).value.unicodeScalars.count == 8000)
     }
 
@@ -110,7 +111,8 @@ struct ValidationTests {
         for text in ["abc", "1.5", "_1", "1__0", "1_", "0x1", "- 1"] {
             #expect(
                 message { _ = try Validation.experimentID(text) }
-                    == "INVALID_PARAMETER_VALUE Invalid experiment ID '\(text)'. Experiment ID must be a valid integer.")
+                    == "INVALID_PARAMETER_VALUE Invalid experiment ID '\(text)'. Experiment ID must be a valid integer."
+            )
         }
     }
 

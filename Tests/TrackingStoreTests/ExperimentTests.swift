@@ -53,7 +53,8 @@ struct ExperimentTests {
                     == "RESOURCE_DOES_NOT_EXIST No Experiment with id=\(id) exists")
             try await store.renameExperiment("\(id)", to: "b")
             try await store.renameExperiment("\(id)", to: "b")
-            #expect(await refusal { try await store.renameExperiment("\(id)", to: "Default") }?.hasPrefix("BAD_") == true)
+            #expect(
+                await refusal { try await store.renameExperiment("\(id)", to: "Default") }?.hasPrefix("BAD_") == true)
             #expect(
                 await refusal { _ = try await store.experiment(named: "a") }
                     == "RESOURCE_DOES_NOT_EXIST Could not find experiment with name 'a'")

@@ -97,7 +97,8 @@ struct GarbageTests {
             let before = try await rows(store)
             let run = try await store.newRun()
             let model = try await store.createLoggedModel(
-                experimentID: "0", name: "m", modelType: "", sourceRunID: run, tags: [Tag("c", "d")], params: [Param("a", "b")])
+                experimentID: "0", name: "m", modelType: "", sourceRunID: run, tags: [Tag("c", "d")],
+                params: [Param("a", "b")])
             try await store.logMetric(run, Metric(key: "k", value: 1, timestamp: 1, modelID: model.id))
             try await store.deleteLoggedModel(model.id)
             clock.pass(10)

@@ -12,10 +12,12 @@ struct LoggingTests {
         try await withStore(backend) { store, _ in
             let id = try await store.newRun()
             let points = [
-                Metric(key: "m", value: 1.5, timestamp: 1, step: 2), Metric(key: "m", value: .nan, timestamp: 1, step: 2),
+                Metric(key: "m", value: 1.5, timestamp: 1, step: 2),
+                Metric(key: "m", value: .nan, timestamp: 1, step: 2),
                 Metric(key: "m", value: .infinity, timestamp: 1, step: 1),
                 Metric(key: "m", value: -.infinity, timestamp: 1, step: 1),
-                Metric(key: "m", value: 0, timestamp: 3, step: -4), Metric(key: "m", value: -0.0, timestamp: 3, step: -4),
+                Metric(key: "m", value: 0, timestamp: 3, step: -4),
+                Metric(key: "m", value: -0.0, timestamp: 3, step: -4),
             ]
             try await store.logBatch(id, metrics: points + points, params: [], tags: [])
             for point in points { try await store.logMetric(id, point) }

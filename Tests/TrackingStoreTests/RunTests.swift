@@ -56,8 +56,10 @@ struct RunTests {
             try await store.deleteExperiment("0")
             #expect(
                 await create("0")
-                    == "INVALID_PARAMETER_VALUE The experiment 0 must be in the 'active' state. Current state is deleted.")
-            #expect(await refusal { _ = try await store.run("no") } == "RESOURCE_DOES_NOT_EXIST Run with id=no not found")
+                    == "INVALID_PARAMETER_VALUE The experiment 0 must be in the 'active' state. Current state is deleted."
+            )
+            #expect(
+                await refusal { _ = try await store.run("no") } == "RESOURCE_DOES_NOT_EXIST Run with id=no not found")
         }
     }
 

@@ -114,7 +114,8 @@ package enum Validation {
         guard metric.timestamp >= 0 else {
             throw invalidValue(
                 joined(path, "timestamp"), json: String(metric.timestamp),
-                "metric '\(metric.key)' (value=\(metric.value)). Timestamp must be a nonnegative long (64-bit integer) ")
+                "metric '\(metric.key)' (value=\(metric.value)). Timestamp must be a nonnegative long (64-bit integer) "
+            )
         }
         try length("Metric name", Limits.key, metric.key)
     }
