@@ -17,8 +17,52 @@ extension TrackingServer {
                 } catch let fault as OTLPFault {
                     return .json(["detail": .string(fault.detail)], fault.status)
                 }
-            }
+            },
+            Route(
+                "getTraceArtifact", .get,
+                ["/ajax-api/2.0/mlflow/get-trace-artifact", "/ajax-api/3.0/mlflow/get-trace-artifact"]
+            ) { call in try await traceFile(call) },
         ]
+    }
+
+    /// A trace's spans as the file that clients keep elsewhere, or a file that is attached to it; for the UI.
+    private func traceFile(_ call: Call) async throws -> Response {
+        func parameter(_ name: String) -> String? { call.query.first { $0.name == name }?.value }
+        guard let id = parameter("request_id"), !id.isEmpty else {
+            throw TrackingError(.badRequest, "Request must include the \"request_id\" query parameter.")
+        }
+        let info = try await store.trace(id)
+        let location = info.tags[TraceKey.artifactLocation] ?? ""
+        if let path = parameter("path"), !path.isEmpty {
+            return try await proxied(try ArtifactPath("attachments/" + path), at: location, call)
+        }
+        guard info.tags[TraceKey.spansLocation] == TraceKey.trackingStore else {
+            do {
+                return try await proxied(try ArtifactPath(Self.traceFileName), at: location, call)
+            } catch ArtifactError.missing {
+                throw TrackingError(.notFound, "Trace data not found for path=\(Self.traceFileName)")
+            }
+        }
+        let spans = try await store.traceWithSpans(id, isPartial: true)?.spans ?? []
+        var body = Array("{\"spans\":[".utf8)
+        for (index, span) in spans.enumerated() {
+            if index > 0 { body.append(UInt8(ascii: ",")) }
+            body += span.fileText.utf8
+        }
+        body += Array("]}".utf8)
+        var response = Response.bytes(body, type: "application/octet-stream")
+        response.headers[.contentDisposition] = "attachment; filename=\(Self.traceFileName)"
+        return response
+    }
+
+    private static let traceFileName = "traces.json"
+
+    private func proxied(_ path: ArtifactPath, at location: String, _ call: Call) async throws -> Response {
+        guard location.hasPrefix("mlflow-artifacts:/") else {
+            throw TrackingError.invalid("The artifacts at '\(location)' are not in this server's artifact storage")
+        }
+        let folder = try ArtifactPath(String(location.dropFirst("mlflow-artifacts:/".count)))
+        return try await ArtifactAnswer.file(try folder.appending(path), of: artifacts, call.request)
     }
 
     private func exportSpans(_ call: Call) async throws -> Response {

@@ -50,6 +50,19 @@ extension TrackingServer {
                 let (traces, token) = try await store.searchTraces(fields.traceSearch(experiments))
                 return ["traces": .array(traces.map(\.json)), "next_page_token": token.map { .string($0) } ?? .null]
             },
+            Route("queryTraceMetrics") { call in
+                let fields = try await call.fields(
+                    FieldRule("experiment_ids", .array, .required, .strings), FieldRule("view_type", .required),
+                    FieldRule("metric_name", .string, .required), FieldRule("aggregations", .array, .required),
+                    FieldRule("dimensions", .array, .strings), FieldRule("filters", .array, .strings),
+                    FieldRule("time_interval_seconds", .integer), FieldRule("start_time_ms", .integer),
+                    FieldRule("end_time_ms", .integer), FieldRule("max_results", .integer),
+                    FieldRule("page_token", .string))
+                let query = try TraceMetricQuery(fields)
+                let points = try await store.traceMetrics(query, experiments: fields.strings("experiment_ids"))
+                    .filter { !$0.values.isEmpty }
+                return ["data_points": .array(points.map { $0.json(query.metric) })]
+            },
             Route("deleteTracesV3") { call in try await deleteTraces(call) },
             Route("linkTracesToRun") { call in
                 let fields = try await call.fields(

@@ -140,13 +140,16 @@ extension TrackingStore {
         return wanted.compactMap { rows[$0] }
     }
 
-    /// - Throws: INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST.
+    /// - Throws: INVALID_PARAMETER_VALUE; BAD_REQUEST where there is no such trace.
     package func setTraceTag(_ id: String, _ key: String, _ value: String) async throws {
         try Validation.key(key, "key")
         _ = try TraceLimits.check("key", key, 250)
         let value = key == TraceKey.name ? try TraceLimits.name(value) : TraceLimits.value(value)
         try await database.write { session in
-            let trace = try TraceRows.existing(id, session).integer(0)
+            guard let trace = try TraceRows.row(id, session)?.integer(0) else {
+                // MLflow's server gives its database's words with this code.
+                throw TrackingError(.badRequest, "Trace with ID '\(id)' not found.")
+            }
             if key == TraceKey.name {
                 try session.run("UPDATE traces SET name = ? WHERE id = ?", [.text(value), .integer(trace)])
             } else {
