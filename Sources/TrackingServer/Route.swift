@@ -51,17 +51,16 @@ package struct Call: Sendable {
         try Self.json(try await bytes())
     }
 
-    /// The body, which says that it is JSON where there is one.
+    /// The body, which has to say that it is JSON.
     /// - Throws: INVALID_PARAMETER_VALUE where it says otherwise or is too long.
     package func bytes() async throws -> [UInt8] {
         let bytes = try await request.bytes(limit: maximumBodyBytes)
-        guard !bytes.isEmpty else { return [] }
-        if request.method == .post || request.method == .put || request.method == .patch {
-            let type = request.headers[.contentType]?.split(separator: ";").first.map(String.init) ?? ""
-            guard type.lowercased() == "application/json" else {
-                throw TrackingError(
-                    .invalidParameterValue,
-                    "Bad Request. Content-Type must be one of ['application/json'], not '\(type.prefix(100))'.")
+        if request.method == .post || request.method == .put {
+            guard let type = request.headers[.contentType] else {
+                throw TrackingError.invalid("Bad Request. Content-Type header is missing.")
+            }
+            guard type.split(separator: ";").first?.lowercased() == "application/json" else {
+                throw TrackingError.invalid("Bad Request. Content-Type must be one of ['application/json'].")
             }
         }
         return bytes
