@@ -8,7 +8,7 @@ enum LoggedModelGrammar {
         let left = comparison.left.written
         guard let right = comparison.right else {
             throw .invalid(
-                "Invalid comparison: \(left) \(comparison.comparator). Expected a comparison with 3 tokens.")
+                "Invalid comparison: \(left)\(comparison.comparator). Expected a comparison with 3 tokens.")
         }
         let (entity, key) = try name(left)
         let words = SearchWords.of(.loggedModels)

@@ -161,7 +161,9 @@ extension RawCondition {
             if let number = Int64(text) { return .integer(number) }
             throw .invalid("Invalid value for numeric attribute '\(key)': \(Python.repr(text))")
         case .real(let number):
-            throw .invalid("Invalid value for numeric attribute '\(key)': '\(number)'")
+            // MLflow writes it so for experiments, and without quotes for versions.
+            let quote = SearchWords.of(.experiments).numeric.contains(key) ? "'" : ""
+            throw .invalid("Invalid value for numeric attribute '\(key)': \(quote)\(number)\(quote)")
         default: throw .invalid("Invalid value for numeric attribute '\(key)': \(written)")
         }
     }

@@ -77,7 +77,8 @@ package struct SearchOrder: Sendable, Hashable {
         case 1: return (path, true)
         case 2:
             if case .order(let word) = parts[1] { return (path, word == "ASC") }
-            if case .operand(.identifier) = parts[1] {
+            // A type of SQL's is no name that something could follow.
+            if case .operand(.identifier) = parts[1], case .operand = parts[0] {
                 throw .invalid("Invalid ordering key in order_by clause '\(clause)'.")
             }
             throw unread

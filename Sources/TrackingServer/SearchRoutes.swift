@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import Hummingbird
+import ServiceHTTP
 import TrackingModel
 import TrackingStore
 
@@ -10,7 +12,7 @@ extension TrackingServer {
     /// Searches of experiments, runs and datasets.
     var searchRoutes: [Route] {
         [
-            Route("searchRuns") { call in
+            Route(streaming: "searchRuns") { call in
                 let fields = try await call.fields(
                     FieldRule("experiment_ids", .array), FieldRule("filter", .string),
                     FieldRule("max_results", .integer, .custom(Self.tooMany)),
@@ -21,7 +23,7 @@ extension TrackingServer {
                         view: fields.stringIfAny("run_view_type").flatMap { ViewType(rawValue: $0) } ?? .activeOnly,
                         limit: fields.integerIfAny("max_results") ?? 1000, order: fields.strings("order_by"),
                         pageToken: fields.string("page_token")))
-                return Self.page("runs", page.found.map(\.json), page.nextPageToken)
+                return Self.answer(page)
             },
             Route("searchExperiments") { call in
                 let fields = try await call.fields(
@@ -49,6 +51,23 @@ extension TrackingServer {
                 return found.isEmpty ? [:] : ["dataset_summaries": .array(found.map(\.json))]
             },
         ]
+    }
+
+    /// A page of runs, which are many: written without a value for each member.
+    private static func answer(_ page: SearchPage<Run>) -> Response {
+        var writer = JSONWriter(capacity: 64 + page.found.count * 2048)
+        writer.append(raw: "{")
+        if !page.nextPageToken.isEmpty {
+            writer.append(raw: "\"next_page_token\":")
+            writer.append(string: page.nextPageToken)
+            if !page.found.isEmpty { writer.append(raw: ",") }
+        }
+        if !page.found.isEmpty {
+            writer.append(raw: "\"runs\":")
+            writer.array(page.found) { $0.write(to: &$1) }
+        }
+        writer.append(raw: "}")
+        return .bytes(writer.bytes, type: "application/json")
     }
 
     /// A page as protobuf's JSON has it: what is empty is left out.

@@ -27,8 +27,8 @@ package struct RunQuery: Sendable, Hashable {
 /// The statement of a search for runs.
 ///
 /// What runs logged is looked at run by run (EXISTS, by primary keys), in the order of the index by start time where
-/// that is the order asked for: then a page ends as soon as it is full. A param or a tag that few runs have is looked
-/// up in its own index instead.
+/// that is the order asked for: then a page ends as soon as it is full. What few runs have is looked up in its own index
+/// instead.
 struct RunSearch {
     /// Runs that are found by a param's or tag's index at most; with more, each run of the experiments is looked at.
     private static let few = 2_000
@@ -80,15 +80,21 @@ struct RunSearch {
         return try SearchSQL.text(column.sql, condition.comparator, condition.value, dialect)
     }
 
-    private func metric(_ condition: SearchCondition) throws -> SearchPart {
+    private mutating func metric(_ condition: SearchCondition) throws -> SearchPart {
         guard let key = try MetricKeys.find(condition.key, session) else { return .never }
         let compared = try SearchSQL.number("m.value", condition.comparator, condition.value)
         // What is no number is unequal to all, and nothing else.
         let value =
             condition.comparator == .notEqual ? "(\(compared.sql) OR m.is_nan = 1)" : "\(compared.sql) AND m.is_nan = 0"
+        let values = [.integer(key)] + compared.values
+        if dialect == .sqlite, condition.comparator != .notEqual,
+            try isFew("latest_metrics m WHERE m.key = ? AND \(compared.sql)", values)
+        {
+            isDriven = true
+            return SearchPart("runs.id IN (SELECT m.run FROM latest_metrics m WHERE m.key = ? AND \(value))", values)
+        }
         return SearchPart(
-            "EXISTS (SELECT 1 FROM latest_metrics m WHERE m.run = runs.id AND m.key = ? AND \(value))",
-            [.integer(key)] + compared.values)
+            "EXISTS (SELECT 1 FROM latest_metrics m WHERE m.run = runs.id AND m.key = ? AND \(value))", values)
     }
 
     private mutating func keyed(_ table: String, _ condition: SearchCondition) throws -> SearchPart {
@@ -101,7 +107,7 @@ struct RunSearch {
             let start = "substr(t.value, 1, \(SchemaArea.indexedCharacters)) = ?"
             let prefix = String(String.UnicodeScalarView(text.unicodeScalars.prefix(SchemaArea.indexedCharacters)))
             let values = [key, .text(prefix), .text(text)]
-            if dialect == .sqlite, try isFew(table, start, values) {
+            if dialect == .sqlite, try isFew("\(table) t WHERE t.key = ? AND \(start) AND t.value = ?", values) {
                 isDriven = true
                 return SearchPart(
                     "runs.id IN (SELECT t.run FROM \(table) t WHERE t.key = ? AND \(start) AND t.value = ?)", values)
@@ -115,12 +121,9 @@ struct RunSearch {
         }
     }
 
-    private func isFew(_ table: String, _ start: String, _ values: [SQLValue]) throws -> Bool {
-        let row = try session.row(
-            """
-            SELECT count(*) FROM (SELECT 1 FROM \(table) t WHERE t.key = ? AND \(start) AND t.value = ?
-            LIMIT \(Self.few + 1))
-            """, values)
+    /// Whether so few rows are found that looking them up is shorter than looking at each run.
+    private func isFew(_ rows: String, _ values: [SQLValue]) throws -> Bool {
+        let row = try session.row("SELECT count(*) FROM (SELECT 1 FROM \(rows) LIMIT \(Self.few + 1))", values)
         return (row?.integer(0) ?? 0) <= Self.few
     }
 
@@ -175,7 +178,8 @@ struct RunSearch {
         case .param, .tag:
             let table = order.entity == .param ? "params" : "tags"
             joins.append(
-                SearchPart("LEFT JOIN \(table) \(name) ON \(name).run = runs.id AND \(name).key = ?", [.text(order.key)]))
+                SearchPart(
+                    "LEFT JOIN \(table) \(name) ON \(name).run = runs.id AND \(name).key = ?", [.text(order.key)]))
             keys.append(SearchKey(sql: "CASE WHEN \(name).run IS NULL THEN 1 ELSE 0 END", isAscending: true))
             keys.append(SearchKey(sql: "\(name).value", isAscending: order.isAscending, isNullable: true))
         default: throw TrackingError.invalid("Invalid identifier type '\(order.entity.rawValue)'")
