@@ -162,7 +162,8 @@ struct RawCondition: Hashable {
             case .otherKinds:
                 throw .invalid(
                     "While parsing a list in the query, expected string value, punctuation, or whitespace, "
-                        + "but got different type in list: \(written.contains(",") ? written : written.dropLast() + ",)")")
+                        + "but got different type in list: \(written.contains(",") ? written : written.dropLast() + ",)")"
+                )
             }
         }
         guard texts.count <= SearchFilter.maximumValues else {

@@ -168,9 +168,12 @@ struct SearchTests {
             #expect(
                 await search(RunQuery(experiments: ["0"], pageToken: "x"))?.hasPrefix("INVALID_PARAMETER_VALUE") == true
             )
-            #expect(try await store.searchRuns(RunQuery(experiments: [])).found.isEmpty)
-            #expect(try await store.searchRuns(RunQuery(experiments: ["987654321"])).found.isEmpty)
-            #expect(try await store.searchDatasets(experiments: ["0"]).isEmpty)
+            for experiments in [[], ["987654321"]] {
+                let page = try await store.searchRuns(RunQuery(experiments: experiments))
+                #expect(page.found.isEmpty && page.nextPageToken.isEmpty)
+            }
+            let datasets = try await store.searchDatasets(experiments: ["0"])
+            #expect(datasets.isEmpty)
         }
     }
 }
