@@ -353,5 +353,5 @@ final class PostgresConnection: SQLSession, @unchecked Sendable {
 }
 
 extension String {
-    fileprivate var trimmingNewlines: String { split(separator: "\n").joined(separator: " ") }
+    fileprivate var trimmingNewlines: String { split { $0 == "\n" || $0 == "\t" }.joined(separator: " ") }
 }

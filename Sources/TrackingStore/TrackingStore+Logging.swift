@@ -57,16 +57,16 @@ extension TrackingStore {
         _ id: String, metrics: [Metric], params: [Param], tags: [Tag],
         refuse: @escaping @Sendable ([Change], RunRow) throws -> Void
     ) async throws {
-        let known = metricKeys.known(metrics.lazy.map(\.key))
+        let points = KeyedMetrics(metrics)
+        let known = metricKeys.known(points.keys)
         let made = try await database.write { session -> [String: Int64] in
             let run = try session.activeRun(id)
             let changes = try Self.log(params, run.id, session)
             if !changes.isEmpty { try refuse(changes, run) }
             var keys = known
-            let new = Set(metrics.lazy.map(\.key).filter { keys[$0] == nil })
-            let made = try MetricKeys.make(new, session)
+            let made = try MetricKeys.make(points.keys.filter { keys[$0] == nil }, session)
             keys.merge(made) { $1 }
-            try Self.log(metrics, keys, run.id, session)
+            try Self.log(points, keys, run.id, session)
             try Self.logModels(metrics, keys, run.id, session)
             try Self.set(tags, ofRun: run.id, session)
             return made
@@ -108,26 +108,29 @@ extension TrackingStore {
         """)
 
     private static func log(
-        _ metrics: [Metric], _ keys: [String: Int64], _ run: Int64, _ session: any SQLSession
+        _ points: KeyedMetrics, _ keys: [String: Int64], _ run: Int64, _ session: any SQLSession
     ) throws {
-        guard !metrics.isEmpty else { return }
+        guard !points.metrics.isEmpty else { return }
         var values: [SQLValue] = []
-        values.reserveCapacity(metrics.count * metricRows.width)
-        var latest: [Int64: Metric] = [:]
-        for metric in metrics {
-            let key = keys[metric.key] ?? 0
-            values.append(.integer(run))
-            values.append(.integer(key))
-            values.append(.integer(metric.step))
-            values.append(.integer(metric.timestamp))
-            values.append(MetricValue.sql(metric.value, session.dialect))
-            if let other = latest[key], !metric.isLater(than: other) { continue }
-            latest[key] = metric
+        values.reserveCapacity(points.metrics.count * metricRows.width)
+        var latest: [(key: Int64, metric: Metric)] = []
+        // In the order of the table's key: neighbours are written together. And two servers on one database lock rows in
+        // the same order.
+        for (key, metrics) in points.byKey(keys) {
+            var last = metrics[0]
+            for metric in metrics {
+                values.append(.integer(run))
+                values.append(.integer(key))
+                values.append(.integer(metric.step))
+                values.append(.integer(metric.timestamp))
+                values.append(MetricValue.sql(metric.value, session.dialect))
+                if metric.isLater(than: last) { last = metric }
+            }
+            latest.append((key, last))
         }
         try session.insert(metricRows, values)
         values.removeAll(keepingCapacity: true)
-        // In order, as two servers on one database lock rows in it.
-        for (key, metric) in latest.sorted(by: { $0.key < $1.key }) {
+        for (key, metric) in latest {
             values.append(.integer(run))
             values.append(.integer(key))
             values.append(.real(metric.comparedValue))
