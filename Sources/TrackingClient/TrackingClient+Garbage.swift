@@ -25,11 +25,8 @@ package struct GarbageRecord: Sendable, Hashable {
 }
 
 extension TrackingClient {
-    /// Erases deleted runs, logged models and experiments for good; a call of Apus' own server.
-    /// - Parameters:
-    ///   - olderThan: how long ago they were deleted, at least.
-    ///   - runs: which; nil for all, unless experiments are named.
-    ///   - experiments: which, with their runs; nil for all, unless runs are named.
+    /// Erases for good what was deleted so long ago, at least: runs, logged models and experiments, with all they have; a
+    /// call of Apus' own server. Where runs or experiments are named, only these.
     package func collectGarbage(
         olderThan: Duration, runs: [String]?, experiments: [String]?
     ) async throws(TrackingClientError) -> GarbageRecord {

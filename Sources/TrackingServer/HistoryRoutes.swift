@@ -19,12 +19,13 @@ extension TrackingServer {
                     throw TrackingError.invalid(
                         "Invalid value \(limit) for parameter 'max_results' supplied. It must be a positive integer.")
                 }
-                let offset = try OffsetToken.offset(fields.string("page_token"))
+                let start = try HistoryToken(fields.string("page_token"))
                 var points = try await store.metricHistory(
-                    fields.runID, fields.string("metric_key"), limit: limit.map { $0 + 1 }, offset: offset)
+                    fields.runID, fields.string("metric_key"), limit: limit.map { $0 + 1 }, from: start)
                 guard let limit, points.count > limit else { return Self.answer(points, always: false) }
                 points.removeLast()
-                return Self.answer(points, always: false, next: OffsetToken.text(offset + limit))
+                let next = HistoryToken(last: points.last, offset: start.offset + limit)
+                return Self.answer(points, always: false, next: next.text)
             },
             Route("getMetricHistoryBulk", .get, ["/ajax-api/2.0/mlflow/metrics/get-history-bulk"]) { call in
                 Self.answer(try await metricHistoryBulk(call), always: true)

@@ -15,10 +15,8 @@ extension SQLSession {
     }
 
     /// Runs a statement for rows, many at a time.
-    /// - Parameters:
-    ///   - statement: what stands before and after the rows' marks.
-    ///   - values: those of all rows, one row after the other.
-    /// - Returns: how many rows were changed.
+    ///
+    /// `values` has those of all rows, one row after the other. Returns how many rows were changed.
     @discardableResult
     func insert(_ statement: Rows, _ values: [SQLValue]) throws -> Int {
         var (start, changed) = (0, 0)

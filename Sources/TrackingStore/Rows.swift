@@ -51,10 +51,7 @@ extension Experiment {
 }
 
 extension SQLSession {
-    /// An experiment without its tags.
-    /// - Parameters:
-    ///   - id: MLflow's; empty for the default one.
-    ///   - view: the stages that are seen.
+    /// An experiment without its tags, of the stages that are seen; the default one for an empty id.
     /// - Throws: INVALID_PARAMETER_VALUE for what is no id, RESOURCE_DOES_NOT_EXIST.
     func experimentRow(_ id: String, _ view: ViewType = .all) throws -> Experiment {
         let number = try Validation.experimentID(id)

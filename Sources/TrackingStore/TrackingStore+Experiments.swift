@@ -40,8 +40,8 @@ extension TrackingStore {
         }
     }
 
-    /// - Parameter id: MLflow's; empty for the default one.
-    /// - Throws: RESOURCE_DOES_NOT_EXIST.
+    /// An experiment with its tags; the default one for an empty id.
+    /// - Throws: INVALID_PARAMETER_VALUE for what is no id, RESOURCE_DOES_NOT_EXIST.
     package func experiment(_ id: String) async throws -> Experiment {
         try await database.read { session in try Self.withTags(try session.experimentRow(id), session) }
     }

@@ -136,10 +136,7 @@ extension TrackingStore {
         return true
     }
 
-    /// What is out of sight and not erased, in its order.
-    /// - Parameters:
-    ///   - last: the last one that is known; nil from the first on.
-    ///   - limit: how many at most.
+    /// What is out of sight and not erased, in its order: at most `limit` after the last one that is known.
     package func discarded(after last: Discarded? = nil, limit: Int) async throws -> [Discarded] {
         try await database.read { session in
             let rows = try session.rows(

@@ -12,23 +12,28 @@ extension TrackingStore {
         }
     }
 
-    /// Points of a metric, by time, step and value; none where the run or the metric is not there.
-    /// - Parameters:
-    ///   - id: of the run.
-    ///   - key: of the metric.
-    ///   - limit: points at most; nil for all.
-    ///   - offset: points that are left out before.
+    /// Points of a metric of a run, by time, step and value; none where the run or the metric is not there.
+    ///
+    /// There are at most `limit` of them, from where a page begins.
     package func metricHistory(
-        _ id: String, _ key: String, limit: Int? = nil, offset: Int = 0
+        _ id: String, _ key: String, limit: Int? = nil, from start: HistoryToken = .start
     ) async throws -> [Metric] {
         try await database.read { session in
             guard let (run, number) = try Self.numbers(id, key, session) else { return [] }
+            let order = "time, step, \(Self.compared(session.dialect)), value"
+            var values: [SQLValue] = [.integer(run), .integer(number)]
+            if let last = start.last {
+                values += [
+                    .integer(last.timestamp), .integer(last.step), .real(last.comparedValue),
+                    MetricValue.sql(last.value, session.dialect),
+                ]
+            }
+            values += [.integer(Int64(limit ?? .max)), .integer(Int64(start.last == nil ? start.offset : 0))]
             let rows = try session.rows(
                 """
                 SELECT time, step, value FROM metrics WHERE run = ? AND key = ?
-                ORDER BY time, step, \(Self.compared(session.dialect)), value LIMIT ? OFFSET ?
-                """,
-                [.integer(run), .integer(number), .integer(Int64(limit ?? .max)), .integer(Int64(offset))])
+                \(start.last == nil ? "" : "AND (\(order)) > (?, ?, ?, ?)") ORDER BY \(order) LIMIT ? OFFSET ?
+                """, values)
             return rows.map { row in
                 Metric(key: key, value: MetricValue.read(row[2]), timestamp: row.integer(0), step: row.integer(1))
             }
@@ -59,11 +64,9 @@ extension TrackingStore {
     }
 
     /// Points of a metric of each run, evenly chosen by step, time and value, with the first and the last one.
-    /// - Parameters:
-    ///   - ids: of the runs, in the order of the answer.
-    ///   - key: of the metric.
-    ///   - steps: the steps that are looked at; nil for all.
-    ///   - limit: points of a run at most, 1 or more.
+    ///
+    /// The answer has the runs' order; `steps` are those that are looked at, nil for all; `limit` counts points of a run,
+    /// 1 or more.
     package func sampledHistory(
         ofRuns ids: [String], _ key: String, steps: ClosedRange<Int64>?, limit: Int
     ) async throws -> [Metric] {

@@ -15,6 +15,7 @@ extension TrackingStore {
     ///   - startTime: in milliseconds since 1970.
     ///   - tags: each key once.
     ///   - name: empty for that of the tags, or a random one.
+    /// - Returns: the run with its tags.
     /// - Throws: INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, BAD_REQUEST where a tag is given twice.
     package func createRun(
         experiment: String, userID: String, startTime: Int64, tags: [Tag], name: String
@@ -71,6 +72,7 @@ extension TrackingStore {
     ///   - status: nil leaves it.
     ///   - endTime: in milliseconds since 1970; nil leaves it.
     ///   - name: nil or empty leaves it.
+    /// - Returns: the run as it is now.
     /// - Throws: RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE where it was deleted.
     package func updateRun(
         _ id: String, status: RunStatus?, endTime: Int64?, name: String?

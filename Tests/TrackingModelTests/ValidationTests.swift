@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import Testing
 import TrackingModel
 
@@ -135,12 +136,20 @@ struct ValidationTests {
         #expect(PythonText.json("é😀\"\\\u{7F}\u{1}") == "\"\\u00e9\\ud83d\\ude00\\\"\\\\\u{7F}\\u0001\"")
     }
 
-    @Test func offsetTokens() throws {
-        #expect(OffsetToken.text(1) == "eyJvZmZzZXQiOiAxfQ==")
-        #expect(try OffsetToken.offset("eyJvZmZzZXQiOiAxfQ==") == 1)
-        #expect(try OffsetToken.offset("") == 0)
-        for token in ["abc", "!", "bm90IGpzb24=", "e30=", OffsetToken.text(-1)] {
-            #expect(message { _ = try OffsetToken.offset(token) }?.contains("Invalid page token") == true)
+    @Test func tokensOfHistories() throws {
+        // MLflow's.
+        #expect(try HistoryToken("eyJvZmZzZXQiOiAxfQ==") == HistoryToken(last: nil, offset: 1))
+        #expect(try HistoryToken("") == .start)
+        for value in [0.1, -.greatestFiniteMagnitude, .leastNonzeroMagnitude, 1e22] {
+            let token = HistoryToken(
+                last: Metric(key: "", value: value, timestamp: .max, step: .min), offset: 25_000)
+            #expect(try HistoryToken(token.text) == token)
+        }
+        let nan = HistoryToken(last: Metric(key: "", value: .nan, timestamp: 1, step: 2), offset: 3)
+        #expect(try HistoryToken(nan.text).last?.value.isNaN == true)
+        let wrong = Data(#"{"offset": 1, "after": [1, 2, 3]}"#.utf8).base64EncodedString()
+        for token in ["abc", "!", "bm90IGpzb24=", "e30=", HistoryToken(last: nil, offset: -1).text, wrong] {
+            #expect(message { _ = try HistoryToken(token) }?.contains("Invalid page token") == true, "\(token)")
         }
     }
 

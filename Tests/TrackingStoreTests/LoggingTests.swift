@@ -30,7 +30,12 @@ struct LoggingTests {
             #expect(try await store.run(id).metrics == [points[0]])
             #expect(try await store.metricHistory(id, "none").isEmpty)
             #expect(try await store.metricHistory("none", "m").isEmpty)
-            #expect(try await store.metricHistory(id, "m", limit: 2, offset: 3).map(\.value) == [1.5, 0])
+            let fourth = HistoryToken(last: nil, offset: 3)
+            #expect(try await store.metricHistory(id, "m", limit: 2, from: fourth).map(\.value) == [1.5, 0])
+            for (index, last) in kept.enumerated() {
+                let next = try await store.metricHistory(id, "m", from: HistoryToken(last: last, offset: index + 1))
+                #expect(next.map { "\($0)" } == kept.dropFirst(index + 1).map { "\($0)" })
+            }
         }
     }
 
