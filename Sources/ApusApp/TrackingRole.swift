@@ -98,7 +98,7 @@ package struct TrackingRole: Sendable {
                 await server.respond(request, context)
             }
             result = .success(
-                try await service.run { [host] port in
+                try await service.run(services: [IdleMemory()]) { [host] port in
                     ProgramMemory.giveBackCode()
                     await onReady(ListenAddress.text(host: host, port: port))
                 })
