@@ -107,10 +107,11 @@ struct RunSearch {
             let start = "substr(t.value, 1, \(SchemaArea.indexedCharacters)) = ?"
             let prefix = String(String.UnicodeScalarView(text.unicodeScalars.prefix(SchemaArea.indexedCharacters)))
             let values = [key, .text(prefix), .text(text)]
-            if dialect == .sqlite, try isFew("\(table) t WHERE t.key = ? AND \(start) AND t.value = ?", values) {
+            // The sign: SQLite would write the value into the other expression, and then finds no index for it.
+            let rows = "\(table) t WHERE t.key = ? AND \(start) AND +t.value = ?"
+            if dialect == .sqlite, try isFew(rows, values) {
                 isDriven = true
-                return SearchPart(
-                    "runs.id IN (SELECT t.run FROM \(table) t WHERE t.key = ? AND \(start) AND t.value = ?)", values)
+                return SearchPart("runs.id IN (SELECT t.run FROM \(rows))", values)
             }
             // PostgreSQL finds out by itself whether the index is the shorter way.
             let also = dialect == .postgres ? " AND \(start)" : ""
