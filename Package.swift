@@ -274,9 +274,8 @@ let package = Package(
         .executableTarget(
             name: "MovieRecommender",
             dependencies: [
-                "ApusCore", "ArrowFormat", "ByteCodes", "CMalloc", "DeltaProtocol", "DeltaTables", "KafkaClient",
-                "LakeEngine", "ModelKit", "S3Client", "S3Protocol", "TrackingClient", .argumentParser, .asyncHTTPClient, .grdb,
-                .hummingbird,
+                "ApusCore", "ArrowFormat", "CMalloc", "DeltaProtocol", "DeltaTables", "KafkaClient", "LakeEngine", "ModelKit",
+                "S3Client", "TrackingClient", "YAMLFormat", .argumentParser, .asyncHTTPClient, .grdb, .hummingbird,
                 .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
             ],
             path: "Examples/MovieRecommender", exclude: ["deploy", "README.md"],

@@ -10,8 +10,9 @@ package struct MovieDemo: Sendable {
     private static let namespace = "movies"
     private static let trainingJob = ObjectKey(namespace: namespace, name: "train")
     private static let dataMap = "movielens-data"
-    /// The Secret with the key of the object server.
+    /// The Secret with the key of the object server, and that with the token of the tracking server.
     private static let objects = ObjectKey(namespace: namespace, name: "objects")
+    private static let tracking = ObjectKey(namespace: namespace, name: "tracking")
 
     private let client: KubeClient
     private let manifests: String
@@ -47,6 +48,7 @@ package struct MovieDemo: Sendable {
         try await recommend()
         try await printAddresses()
         try await printQuery()
+        try await printRuns()
     }
 
     private func apply() async throws {
@@ -56,7 +58,8 @@ package struct MovieDemo: Sendable {
             throw PlatformError("\(manifests) has no ConfigMap \(Self.dataMap): is it the recommender's folder?")
         }
         objects[index]["data"]["path"] = .string(ratings)
-        try await chooseSecret(&objects)
+        try await chooseSecret(Self.objects, "secret-key", in: &objects)
+        try await chooseSecret(Self.tracking, "token", in: &objects)
         try await removeOldTraining()
         let discovery = try await ResourceDiscovery(client: client)
         for object in objects {
@@ -65,17 +68,15 @@ package struct MovieDemo: Sendable {
     }
 
     /// Puts a random secret in the place of the one that the manifests have for all to read. What is there stays.
-    private func chooseSecret(_ objects: inout [KubeObject]) async throws {
-        guard let index = objects.firstIndex(where: { $0.kind == "Secret" && $0.name == Self.objects.name }) else {
-            return
-        }
+    private func chooseSecret(_ key: ObjectKey, _ field: String, in objects: inout [KubeObject]) async throws {
+        guard let index = objects.firstIndex(where: { $0.kind == "Secret" && $0.name == key.name }) else { return }
         do {
-            _ = try await client.get(.secrets, Self.objects)
+            _ = try await client.get(.secrets, key)
             objects.remove(at: index)
         } catch let error as StatusError where error.isNotFound {
             var generator = SystemRandomNumberGenerator()
             let digits = (0..<4).map { _ in String(generator.next(), radix: 36) }
-            objects[index]["stringData"]["secret-key"] = .string(digits.joined())
+            objects[index]["stringData"][field] = .string(digits.joined())
         }
     }
 
@@ -187,25 +188,41 @@ package struct MovieDemo: Sendable {
         for name in ["web", "serving", "ingest", "features"] {
             console.say("  \(name.padding(toLength: 10, withPad: " ", startingAt: 0))\(try await address(name))")
         }
-        for (name, protocolName) in [("events", "Kafka's protocol"), ("objects", "S3's protocol")] {
+        for (name, protocolName) in [
+            ("events", "Kafka's protocol"), ("objects", "S3's protocol"), ("tracking", "MLflow's protocol"),
+        ] {
             let place = try await place(name)
             console.say("  \(name.padding(toLength: 10, withPad: " ", startingAt: 0))\(place), speaks \(protocolName)")
         }
     }
 
+    /// A Secret's value.
+    private func secret(_ key: ObjectKey, _ field: String) async throws -> String {
+        let data = try await client.get(.secrets, key)["data"]
+        return data[field].string.flatMap { Data(base64Encoded: $0) }.map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+
+    /// Commands over the runs and models that can be pasted into a shell.
+    private func printRuns() async throws {
+        console.say("\nRuns and models are on the tracking server, for any client of MLflow. Ask it:")
+        console.say(
+            "  export MLFLOW_TRACKING_URI=http://\(try await place("tracking")) "
+                + "MLFLOW_TRACKING_TOKEN=\(try await secret(Self.tracking, "token"))")
+        console.say("  \(program) runs best --metric rmse --min; \(program) models history movies")
+    }
+
     /// A statement over the tables that can be pasted into a shell.
     private func printQuery() async throws {
-        let secret = try await client.get(.secrets, Self.objects)["data"]
-        func value(_ name: String) -> String {
-            secret[name].string.flatMap { Data(base64Encoded: $0) }.map { String(decoding: $0, as: UTF8.self) } ?? ""
-        }
         let sql =
             "SELECT title, COUNT(*) AS ratings, ROUND(AVG(rating), 2) AS stars FROM ratings JOIN movies USING (movie_id) "
             + "GROUP BY title ORDER BY ratings DESC LIMIT 5"
         console.say("\nThe ratings are a Delta table. Ask it:")
+        let (key, secret) = (
+            try await secret(Self.objects, "access-key"), try await secret(Self.objects, "secret-key")
+        )
         console.say(
-            "  AWS_ENDPOINT_URL=http://\(try await place("objects")) AWS_ACCESS_KEY_ID=\(value("access-key")) "
-                + "AWS_SECRET_ACCESS_KEY=\(value("secret-key")) \(program) sql --lake s3://lake -c \"\(sql)\"")
+            "  AWS_ENDPOINT_URL=http://\(try await place("objects")) AWS_ACCESS_KEY_ID=\(key) "
+                + "AWS_SECRET_ACCESS_KEY=\(secret) \(program) sql --lake s3://lake -c \"\(sql)\"")
     }
 
     /// Host and port of a service.

@@ -141,3 +141,9 @@ func volumeFolder(_ path: String) -> String {
     let variable = "APUS_VOLUME_" + name.uppercased().replacingOccurrences(of: "-", with: "_")
     return ProcessInfo.processInfo.environment[variable] ?? path
 }
+
+/// The same for a file of a volume.
+func volumeFile(_ path: String) -> String {
+    guard let slash = path.lastIndex(of: "/"), slash > path.startIndex else { return path }
+    return volumeFolder(String(path[..<slash])) + path[slash...]
+}

@@ -64,7 +64,7 @@ struct ServeTrackingCommand: AsyncParsableCommand {
             throw ValidationError("--tls-certificate and --tls-key go together: give both, or neither")
         }
         let certificate = chain.flatMap { chain in key.map { ServerCertificate(chain: chain, key: $0) } }
-        let tokens = settings.value("token-file", tokenFile).map(absolute)
+        let tokens = settings.value("token-file", tokenFile).map { volumeFile(absolute($0)) }
         let database = settings.value("database", database)
         let files = settings.value("mlflow-ui", mlflowUI).map(absolute)
         let artifacts = try artifacts(settings, folder)

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The movie recommender on MovieLens 100K, end to end (must hold 2), and what it survives (must hold 3 and 4): events in a
-topic, tables and models in buckets, features by SQL."""
-import base64
+topic, tables in buckets, features by SQL, runs and models on a tracking server."""
 import csv
 import datetime
 import io
 import json
 import os
-import pathlib
 import re
 import shutil
 import signal
@@ -15,184 +13,11 @@ import statistics
 import subprocess
 import threading
 
-import boto3
-import deltalake
 import pytest
 import requests
 
-from conftest import APUS, BINARIES, ROOT, wait_for
-
-RATINGS = ROOT / ".cache" / "movielens-100k"
-MANIFESTS = ROOT / "Examples" / "MovieRecommender" / "deploy"
-N = ["-n", "movies"]
-
-
-class Movies:
-    """The recommender's services, through their cluster IPs."""
-
-    def __init__(self, cluster):
-        self.cluster = cluster
-
-    def url(self, service):
-        spec = self.cluster.get("service", service, *N)["spec"]
-        return f"http://{spec['clusterIP']}:{spec['ports'][0]['port']}"
-
-    def get(self, service, path):
-        answer = requests.get(self.url(service) + path, timeout=10)
-        answer.raise_for_status()
-        return answer.json()
-
-    def rated(self, user):
-        return {rating["movie"] for rating in self.get("ingest", f"/v1/ratings?user={user}")["ratings"]}
-
-    def recommended(self, user, count=20):
-        return [item["movie"] for item in self.get("serving", f"/v1/recommend/{user}?n={count}")["items"]]
-
-    def pods(self, app):
-        return [pod for pod in self.cluster.get("pods", "-l", f"app={app}", *N)["items"]
-                if "deletionTimestamp" not in pod["metadata"]]
-
-    def broker(self):
-        """The event log's address, as clients outside of pods reach it."""
-        spec = self.cluster.get("service", "events", *N)["spec"]
-        return f"{spec['clusterIP']}:{spec['ports'][0]['port']}"
-
-    def events(self, *arguments):
-        """`apus events …` against the event log."""
-        return subprocess.run([APUS, "events", *arguments, "--bootstrap", self.broker()], text=True, check=True,
-                              capture_output=True, timeout=30).stdout
-
-    def committed(self):
-        """How many records the tables' group has committed."""
-        rows = [line.split() for line in self.events("groups", "describe", "movie-tables").splitlines()]
-        return sum(int(row[2]) for row in rows if row[0] == "movie-events" and row[2] != "-")
-
-    def keys(self):
-        """The environment that S3's clients understand, for the object server."""
-        spec = self.cluster.get("service", "objects", *N)["spec"]
-        secret = {name: base64.b64decode(value).decode()
-                  for name, value in self.cluster.get("secret", "objects", *N)["data"].items()}
-        return {"AWS_ENDPOINT_URL": f"http://{spec['clusterIP']}:{spec['ports'][0]['port']}", "AWS_REGION": "us-east-1",
-                "AWS_ACCESS_KEY_ID": secret["access-key"], "AWS_SECRET_ACCESS_KEY": secret["secret-key"]}
-
-    def s3(self):
-        keys = self.keys()
-        return boto3.client("s3", endpoint_url=keys["AWS_ENDPOINT_URL"], region_name=keys["AWS_REGION"],
-                            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-                            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"])
-
-    def table(self, name, version=None):
-        """A table as PyPI's deltalake reads it."""
-        options = {**self.keys(), "AWS_ALLOW_HTTP": "true"}
-        return deltalake.DeltaTable(f"s3://lake/{name}", version=version, storage_options=options)
-
-    def rows(self, name):
-        return self.table(name).to_pyarrow_table().to_pylist()
-
-    def all_events(self):
-        """Every event that ingest has acknowledged, from its own log."""
-        events, last = [], 0
-        while True:
-            text = requests.get(self.url("ingest") + f"/v1/events?after={last}&limit=10000", timeout=30).text
-            page = [json.loads(line) for line in text.splitlines()]
-            if not page:
-                return events
-            events += page
-            last = page[-1]["sequence"]
-
-    def query(self, name):
-        """A query's rows as the features service gives them."""
-        answer = requests.get(self.url("features") + f"/v1/queries/{name}.csv", timeout=60)
-        answer.raise_for_status()
-        return list(csv.DictReader(io.StringIO(answer.text)))
-
-    def metric(self, service, name):
-        text = requests.get(self.url(service) + "/metrics", timeout=10).text
-        return next(float(line.split()[-1]) for line in text.splitlines() if re.match(rf"\w*{name}[ {{]", line))
-
-    def answers(self, service):
-        try:
-            return requests.get(self.url(service) + "/readyz", timeout=5).status_code == 200
-        except requests.RequestException:
-            return False
-
-    def last_event(self):
-        return self.get("ingest", "/v1/events/last")["sequence"]
-
-    def pids(self, app, program=b"movie-recommender"):
-        """The processes of the pods of a service, found by the name of their host and their program."""
-        names = {pod["metadata"]["name"] for pod in self.pods(app)}
-        found = []
-        for process in pathlib.Path("/proc").iterdir():
-            if not process.name.isdigit():
-                continue
-            try:
-                environment = (process / "environ").read_bytes().split(b"\0")
-                command = (process / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            host = next((e[9:].decode() for e in environment if e.startswith(b"HOSTNAME=")), None)
-            if host in names and command[0].endswith(program) and b"shim" not in command[:2]:
-                found.append(int(process.name))
-        return found
-
-    def ready(self, name, count):
-        return self.cluster.get("deployment", name, *N)["status"].get("readyReplicas", 0) == count
-
-
-@pytest.fixture(scope="module")
-def movies(cluster):
-    """The demo, run once: everything is up and a model is trained."""
-    demo = subprocess.run(
-        [APUS, "demo", "movies", "--exit", "--data-dir", str(cluster.data), "--manifests", str(MANIFESTS),
-         "--ratings", str(RATINGS)], text=True, capture_output=True, timeout=240)
-    assert demo.returncode == 0, demo.stdout + demo.stderr
-    cluster.demo = demo.stdout
-    yield Movies(cluster)
-    cluster.kubectl("delete", "namespace", "movies", timeout=120)
-
-
-class Load:
-    """Asks for recommendations over and over while the test does something; a failed request is tried once more."""
-
-    def __init__(self, movies, workers=3):
-        self.url = movies.url("serving") + "/v1/recommend/1?n=5"
-        self.workers = workers
-        self.answered, self.retried, self.failed = 0, 0, []
-
-    def ask(self, session):
-        answer = session.get(self.url, timeout=10)
-        answer.raise_for_status()
-
-    def work(self):
-        with requests.Session() as session:
-            session.trust_env = False
-            while not self.stop.is_set():
-                try:
-                    self.ask(session)
-                except requests.RequestException:
-                    self.retried += 1
-                    try:
-                        with requests.Session() as fresh:
-                            self.ask(fresh)
-                    except requests.RequestException as error:
-                        self.failed.append(repr(error))
-                self.answered += 1
-
-    def __enter__(self):
-        self.stop = threading.Event()
-        self.threads = [threading.Thread(target=self.work) for _ in range(self.workers)]
-        for thread in self.threads:
-            thread.start()
-        wait_for(lambda: self.answered > 20, what="the load to begin")
-        return self
-
-    def __exit__(self, *exception):
-        before = self.answered
-        wait_for(lambda: self.answered > before + 20, what="the load to go on to the end")
-        self.stop.set()
-        for thread in self.threads:
-            thread.join()
+from conftest import APUS, wait_for
+from movies_fixture import MANIFESTS, N, Load, movies  # noqa: F401
 
 
 def test_quality_and_output_of_the_demo(movies, cluster):
@@ -208,7 +33,8 @@ def test_services_of_their_own(movies, cluster):
     deployments = {d["metadata"]["name"] for d in cluster.get("deployments", *N)["items"]}
     jobs = {j["metadata"]["name"] for j in cluster.get("jobs", *N)["items"]}
     assert deployments == {"ingest", "tables", "features", "serving", "web"} and jobs == {"train"}
-    assert {s["metadata"]["name"] for s in cluster.get("statefulsets", *N)["items"]} == {"events", "objects"}
+    assert {s["metadata"]["name"] for s in cluster.get("statefulsets", *N)["items"]} == {
+        "events", "objects", "tracking"}
     assert len(movies.pods("serving")) == 3
 
 
@@ -277,6 +103,10 @@ def test_killed_training_restarts_and_serving_goes_on(movies, cluster):
         wait_for(lambda: "iteration 5/" in cluster.kubectl("logs", "job/train", *N, check=False).stdout,
                  what="the training to run again")
     assert load.failed == [] and load.retried == 0
+    # The run of the process that was killed is over, that of the one in its place goes on.
+    runs = movies.runs("attributes.start_time > 0", "attributes.start_time DESC")
+    assert [run["info"]["status"] for run in runs[:2]] == ["RUNNING", "KILLED"]
+    assert movies.get("serving", "/v1/model")["version"] == "1"
     cluster.kubectl("delete", "job", "train", *N)
 
 
@@ -601,29 +431,3 @@ def test_the_demo_says_how_to_ask_the_tables(movies, cluster):
     found, rows = json.loads(asked.stdout), movies.rows("ratings")
     assert found["n"] == len(rows)
     assert datetime.datetime.fromisoformat(found["first"]) == min(row["rated_at"] for row in rows)
-
-
-def test_models_are_objects_and_a_damaged_one_is_not_taken(movies):
-    s3 = movies.s3()
-    names = {entry["Key"]: entry["Size"] for entry in s3.list_objects_v2(Bucket="models")["Contents"]}
-    newest = movies.get("serving", "/v1/model")["name"]
-    assert max(key.split("/")[0] for key in names) == newest
-    manifest = json.loads(s3.get_object(Bucket="models", Key=f"{newest}/manifest.json")["Body"].read())
-    for file in manifest["files"]:
-        assert names[f"{newest}/{file['name']}"] == file["size"]
-    assert {file["role"] for file in manifest["files"]} == {"model", "info"}
-    # A model that is cut short, and one whose manifest has not come yet.
-    model = next(file for file in manifest["files"] if file["role"] == "model")
-    whole = s3.get_object(Bucket="models", Key=f"{newest}/{model['name']}")["Body"].read()
-    s3.put_object(Bucket="models", Key="als-000077/a.model", Body=whole)
-    s3.put_object(Bucket="models", Key="als-000076/a.model", Body=whole[:-1000])
-    s3.put_object(Bucket="models", Key="als-000076/manifest.json",
-                  Body=json.dumps({"files": [{**model, "name": "a.model"}]}))
-    failures = lambda: sum(float(line.split()[-1]) for line in  # noqa: E731
-                           requests.get(movies.url("serving") + "/metrics", timeout=10).text.splitlines()
-                           if line.startswith("movies_serve_model_load_failures_total "))
-    wait_for(lambda: failures() > 0, what="the damaged model to be looked at")
-    assert movies.get("serving", "/v1/model")["name"] == newest
-    s3.put_object(Bucket="models", Key="als-000077/manifest.json",
-                  Body=json.dumps({"files": [{**model, "name": "a.model"}]}))
-    wait_for(lambda: movies.get("serving", "/v1/model")["name"] == "als-000077", what="the newest model")

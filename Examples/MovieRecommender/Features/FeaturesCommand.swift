@@ -35,7 +35,7 @@ struct FeaturesCommand: AsyncParsableCommand {
             LakeReader(lake), library, ingest: ingest, delay: .milliseconds(delay), logger: logger, counters: counters)
         let host = ServiceHost(role: "features", address: listen, counters: counters) { await store.notReady }
         let router = host.router()
-        FeaturesRoutes(store: store).add(to: router)
+        FeaturesRoutes(store: store, place: "\(lake.place)/\(lake.ratings)").add(to: router)
         try await host.run(router, services: [store])
         await lake.close()
     }
@@ -44,6 +44,8 @@ struct FeaturesCommand: AsyncParsableCommand {
 /// The HTTP interface of `features`.
 struct FeaturesRoutes: Sendable {
     let store: FeatureStore
+    /// Where the table of ratings is, for people and for what describes data.
+    let place: String
 
     func add(to router: Router<BasicRequestContext>) {
         router.get("/v1/datasets/latest") { request, _ in
@@ -51,6 +53,7 @@ struct FeaturesRoutes: Sendable {
             let all = dataset.train + dataset.test
             return Response.json([
                 "version": .string(dataset.name.description), "table": .int(dataset.name.version),
+                "place": .string(place),
                 "users": JSONValue(Set(all.map(\.user)).count), "items": JSONValue(Set(all.map(\.item)).count),
                 "train": JSONValue(dataset.train.count), "test": JSONValue(dataset.test.count),
                 "holdout": JSONValue(dataset.name.split.fraction),

@@ -4,24 +4,26 @@ import ArgumentParser
 import HTTPTypes
 import Hummingbird
 import ModelKit
+import TrackingClient
 
-/// Answers with the newest model.
+/// Answers with the model that an alias names.
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "serve", abstract: "Recommend movies with the newest model; newer ones are taken up while running."
-    )
+        commandName: "serve",
+        abstract: "Recommend movies with a registered model; when its alias moves, the other version is taken up.")
 
     @Option(help: "HOST:PORT to listen on; without HOST, POD_IP or else 127.0.0.1.")
     var listen = ListenAddress(port: 7003)
 
-    @Option(
-        help: "Folder that models are published in, or s3://BUCKET[/PREFIX].", transform: { try StoragePlace($0) })
-    var models = StoragePlace.folder("./models")
+    @OptionGroup var tracking: TrackingOptions
+
+    @Option(help: "models:/NAME@ALIAS, which is followed, or models:/NAME/VERSION.")
+    var model = "models:/movies@champion"
 
     @Option(help: "Base address of ingest, for the newest ratings; without it the model's own are used.")
     var ingest: ServiceURL?
 
-    @Option(help: "Milliseconds between looks for a newer model.")
+    @Option(help: "Milliseconds between looks at where the alias is.")
     var interval = 1000
 
     @Option(help: "Milliseconds to go on serving, not ready, after SIGTERM.")
@@ -32,17 +34,21 @@ struct ServeCommand: AsyncParsableCommand {
         guard (10...3_600_000).contains(interval) else { throw ValidationError("--interval is out of range") }
         let counters = Counters()
         let logger = ServiceHost.logger("serve")
-        let store = try ModelPlace.open(models, logger: logger)
+        guard let reference = ModelReference(model) else {
+            throw ValidationError("--model must be models:/NAME@ALIAS or models:/NAME/VERSION, not '\(model)'")
+        }
+        // It looks again soon anyway.
+        let client = try tracking.client(attempts: 2, logger)
         let serving = ServingModel(
-            store, interval: .milliseconds(interval), logger: logger, counters: counters)
+            reference, of: client, interval: .milliseconds(interval), logger: logger, counters: counters)
         let host = ServiceHost(role: "serve", address: listen, counters: counters) {
-            serving.current == nil ? "there is no model yet" : nil
+            serving.current == nil ? "there is no \(reference) yet" : nil
         }
         let router = host.router()
         ServeRoutes(serving: serving, lookup: RatingsLookup(ingest: ingest, counters: counters), counters: counters)
             .add(to: router)
         try await host.run(router, services: [serving], drain: .milliseconds(drain))
-        await store.close()
+        await client.shutdown()
     }
 }
 
@@ -88,7 +94,9 @@ struct ServeRoutes: Sendable {
         router.get("/v1/model") { _, _ in
             let loaded = try current()
             var info = loaded.model.info.json(loaded.model)
-            info["name"] = .string(loaded.name)
+            info["name"] = .string(loaded.version.name)
+            info["version"] = .string(loaded.version.version)
+            info["run"] = .string(loaded.version.runID)
             return Response.json(info)
         }
     }

@@ -1,29 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 import Logging
 import ModelKit
-import S3Protocol
 import ServiceLifecycle
 import Synchronization
+import TrackingClient
 
-/// The newest model of a folder or a bucket, replaced without a restart.
+/// The model that an alias names, replaced without a restart when the alias moves.
 final class ServingModel: Service {
-    /// A model and its name.
+    /// A model and which version it is.
     struct Loaded: Sendable {
-        let name: String
-        let number: Int
+        let version: ModelVersionRecord
         let model: ALSModel
+
+        /// `movies/3`.
+        var name: String { "\(version.name)/\(version.version)" }
     }
 
     private static let eagerInterval = Duration.milliseconds(100)
 
-    private let store: any ModelStore
+    private let client: TrackingClient
+    private let reference: ModelReference
     private let interval: Duration
     private let logger: Logger
     private let counters: Counters
     private let state = Mutex<Loaded?>(nil)
 
-    init(_ store: any ModelStore, interval: Duration, logger: Logger, counters: Counters) {
-        self.store = store
+    init(
+        _ reference: ModelReference, of client: TrackingClient, interval: Duration, logger: Logger, counters: Counters
+    ) {
+        self.client = client
+        self.reference = reference
         self.interval = interval
         self.logger = logger
         self.counters = counters
@@ -32,12 +38,12 @@ final class ServingModel: Service {
     /// The model in use; nil before the first.
     var current: Loaded? { state.withLock { $0 } }
 
-    /// Looks for newer models until graceful shutdown.
+    /// Follows the alias until graceful shutdown.
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            var rejected: Set<Int> = []
+            var refused: String?
             while !Task.isCancelled {
-                await self.refresh(&rejected)
+                await self.refresh(&refused)
                 // Until the first one there is nothing to answer with.
                 let pause = self.current == nil ? min(self.interval, Self.eagerInterval) : self.interval
                 try? await Task.sleep(for: pause)
@@ -45,35 +51,46 @@ final class ServingModel: Service {
         }
     }
 
-    /// Loads the newest model that can be read. A damaged one is told once, and the one before it stays. While the store
-    /// cannot be asked, the model in use stays, too.
-    private func refresh(_ rejected: inout Set<Int>) async {
-        let numbers: [Int]
-        do {
-            numbers = try await store.numbers(after: current?.number ?? 0)
+    /// Asks which version it is, which is one row of the server's; files are fetched only of another one. The new model is
+    /// made ready beside the old one, which answers until then, and goes on where the new one is damaged or the server
+    /// cannot be asked. A damaged one is told once, and is looked at again when the alias has been elsewhere.
+    private func refresh(_ refused: inout String?) async {
+        let found: ModelVersionRecord?
+        do throws(TrackingClientError) {
+            found = try await client.modelVersion(reference)
         } catch {
-            counters.add("model_looks_failed_total")
+            if error.code != .cancelled { counters.add("model_looks_failed_total") }
             return
         }
-        for number in numbers.reversed() where !rejected.contains(number) {
-            let name = store.name(number)
-            do {
-                let model = try await store.read(number)
-                state.withLock { $0 = Loaded(name: name, number: number, model: model) }
-                counters.add("model_loads_total")
-                counters.set("model_number", Double(number))
-                logger.info("model loaded", metadata: ["model": "\(name)"])
-                return
-            } catch let error as S3Error {
-                // Not the model's fault: it is tried again.
-                counters.add("model_load_failures_total")
-                logger.warning("model not loaded", metadata: ["model": "\(name)", "error": "\(error)"])
-                return
-            } catch {
-                rejected.insert(number)
-                counters.add("model_load_failures_total")
-                logger.warning("model not loaded", metadata: ["model": "\(name)", "error": "\(error)"])
+        guard let found, found.version != current?.version.version else {
+            refused = nil
+            return
+        }
+        guard found.version != refused else { return }
+        refused = nil
+        do {
+            let model = try await ModelPackage.load(try await client.place(of: found), client)
+            let loaded = Loaded(version: found, model: model)
+            state.withLock { $0 = loaded }
+            counters.add("model_loads_total")
+            counters.set("model_version", Double(found.version) ?? 0)
+            logger.info("model loaded", metadata: ["model": "\(loaded.name)", "run": "\(found.runID)"])
+        } catch {
+            if let error = error as? TrackingClientError {
+                if error.code == .cancelled { return }
+                // The server's fault is tried again. A file that is not there is the model's.
+                if [.notFound, .noSuchEndpoint, .badAnswer, .unsupported, .invalid].contains(error.code),
+                    !error.isTransient
+                {
+                    refused = found.version
+                }
+            } else {
+                refused = found.version
             }
+            counters.add("model_load_failures_total")
+            logger.warning(
+                "model not loaded",
+                metadata: ["model": "\(reference)", "version": "\(found.version)", "error": "\(error)"])
         }
     }
 }
