@@ -279,8 +279,8 @@ let package = Package(
                 .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
             ],
             path: "Examples/MovieRecommender", exclude: ["deploy", "README.md"],
-            // One binary, queries and all; --queries takes others.
-            resources: [.embedInCode("queries")], swiftSettings: strict),
+            // One binary, queries and all; --queries takes others. The file in Python goes into models.
+            resources: [.embedInCode("queries"), .embedInCode("python")], swiftSettings: strict),
 
         tests("ApusCore"),
         tests("DataFolders"),

@@ -80,21 +80,6 @@ package enum ALSModelFile {
         return model
     }
 
-    /// Writes `model` to `path` atomically. Blocks.
-    package static func write(_ model: ALSModel, to path: String) throws(FileError) {
-        try BinaryFile.write(encode(model), to: path)
-    }
-
-    /// Reads the model at `path`; the error names the file. Blocks.
-    package static func read(_ path: String) throws(FileError) -> ALSModel {
-        let bytes = try BinaryFile.read(path)
-        do {
-            return try decode(bytes)
-        } catch {
-            throw FileError(path: path, reason: error.description)
-        }
-    }
-
     private static func header(_ model: ALSModel) -> JSONValue {
         let configuration = model.info.configuration
         var header: JSONValue = [

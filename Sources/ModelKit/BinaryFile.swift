@@ -68,24 +68,6 @@ package enum BinaryFile {
         guard access(path, W_OK | X_OK) == 0 else { throw FileError(path: path, errno: errno) }
     }
 
-    /// Deletes what writers that were killed left in `folder`: temporary files untouched for `age` (ten minutes by
-    /// default). Blocks.
-    package static func removeLeftovers(in folder: String, before age: Duration = .seconds(600)) {
-        guard let directory = opendir(folder) else { return }
-        defer { closedir(directory) }
-        let oldest = time(nil) - Int(age.components.seconds)
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            var status = stat()
-            guard name.hasSuffix(".tmp"), lstat("\(folder)/\(name)", &status) == 0,
-                status.st_mode & S_IFMT == S_IFREG, status.st_mtim.tv_sec < oldest
-            else { continue }
-            unlink("\(folder)/\(name)")
-        }
-    }
-
     /// Replaces the file at `path` by `bytes`: a temporary file in the same folder, fsync, rename, fsync of the folder.
     ///
     /// A crash leaves the old file or the new one, never a part. Blocks.

@@ -4,10 +4,10 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import mlflow
 import mlflow.models
+import pandas as pd
 import pytest
 import requests
 from mlflow import MlflowClient
@@ -82,7 +82,7 @@ def test_the_run_says_which_version_of_the_table_it_learnt_from(first, movies): 
 
 def test_the_model_is_in_mlflows_format(first, client):
     model = mlflow.models.Model.load("models:/movies@champion")
-    assert list(model.flavors) == ["apus_als"]
+    assert set(model.flavors) == {"apus_als", "python_function"}
     flavor = model.flavors["apus_als"]
     assert flavor["factors"] == 50 and flavor["rmse"] == pytest.approx(first.data.metrics["rmse"])
     assert model.signature.inputs.input_names() == ["user", "movie"]
@@ -98,7 +98,29 @@ def test_the_model_is_in_mlflows_format(first, client):
     assert {metric.key: metric.value for metric in logged.metrics}["rmse"] == pytest.approx(first.data.metrics["rmse"])
     assert [output.model_id for output in first.outputs.model_outputs] == [model.model_id]
     assert {file.path for file in mlflow.artifacts.list_artifacts(f"models:/{model.model_id}")} == {
-        "MLmodel", "input_example.json", "serving_input_example.json", flavor["data"]}
+        "MLmodel", "input_example.json", "serving_input_example.json", "requirements.txt", "python_env.yaml", "code",
+        flavor["data"]}
+
+
+def test_mlflow_predicts_what_serving_does(client, movies):  # noqa: F811
+    model = mlflow.pyfunc.load_model("models:/movies@champion")
+    pairs = [(user, movie) for user in (1, 196, 943) for movie in (1, 50, 1682)]
+    stars = model.predict(pd.DataFrame(pairs, columns=["user", "movie"]))["score"].tolist()
+    # With ratings that came after the training, serving knows more; it says what the model says while ingest is away.
+    with subprocess.Popen(
+            [str(BINARIES / "movie-recommender"), "serve", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True,
+            env={**os.environ, **movies.tracking()}) as serving:
+        try:
+            address = serving.stdout.readline().split()[-1]
+            wait_for(lambda: requests.get(address + "/readyz", timeout=5).status_code == 200, 15, "the model")
+            for (user, movie), score in zip(pairs, stars):
+                answer = requests.get(address + "/v1/predict", params={"user": user, "movie": movie}, timeout=10).json()
+                assert answer["source"] == "model" and answer["score"] == pytest.approx(score, abs=1e-4)
+        finally:
+            serving.terminate()
+    assert pd.isna(model.predict(pd.DataFrame({"user": [1], "movie": [10**9]}))["score"][0])
+    unknown = model.predict(pd.DataFrame({"user": [10**9], "movie": [50]}))["score"][0]
+    assert 1 <= unknown <= 5
 
 
 def test_the_version_is_registered_and_served(first, client, movies):  # noqa: F811
@@ -181,29 +203,57 @@ def test_a_version_that_mlflow_registered_is_served(client, movies):  # noqa: F8
     wait_for(lambda: served(movies)["version"] == copy, 15, "the copy")
 
 
+class Training:
+    """A training in the background, with as many iterations as it takes to do something meanwhile."""
+
+    def __init__(self, movies, iterations):  # noqa: F811
+        self.iterations = iterations
+        self.process = subprocess.Popen(
+            [str(BINARIES / "movie-recommender"), "train", "--features", movies.url("features"), "--seed=2", "--json",
+             f"--iterations={iterations}", "--factors=60"], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, **movies.tracking()})
+
+    def until(self, iteration):
+        for line in self.process.stdout:
+            if json.loads(line).get("iteration") == iteration:
+                return
+
+    def run(self, client):
+        """The run, when it is over."""
+        out, errors = self.process.communicate(timeout=120)
+        assert self.process.returncode == 0, errors
+        version = json.loads(out.splitlines()[-1])["model"].rsplit("/", 1)[1]
+        return client.get_run(client.get_model_version("movies", version).run_id)
+
+    def is_whole(self, client):
+        run = self.run(client)
+        points = client.get_metric_history(run.info.run_id, "train_rmse")
+        return run.info.status == "FINISHED" and sorted(p.step for p in points) == list(range(1, self.iterations + 1))
+
+
 def test_a_killed_tracking_server_disturbs_neither_serving_nor_training(client, movies):  # noqa: F811
     """What training logs meanwhile arrives when the server is back: each point once."""
-    version = served(movies)["version"]
     with Load(movies) as load:
-        training = subprocess.Popen(
-            [str(BINARIES / "movie-recommender"), "train", "--features", movies.url("features"), "--seed=2", "--json",
-             "--iterations=100", "--factors=100"], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, **movies.tracking()})
-        lines = []
-        for line in training.stdout:
-            lines.append(json.loads(line))
-            if lines[-1].get("iteration") == 5:
-                break
-        os.kill(movies.pids("tracking", b"apus")[0], signal.SIGKILL)
-        out, errors = training.communicate(timeout=120)
-        assert training.returncode == 0, errors
-        assert served(movies)["version"] == version or json.loads(out.splitlines()[-1])["promoted"]
+        training = Training(movies, 100)
+        training.until(5)
+        victim = movies.pids("tracking", b"apus")[0]
+        os.kill(victim, signal.SIGKILL)
+        assert training.is_whole(client)
     assert (load.failed, load.retried) == ([], 0)
-    made = json.loads(out.splitlines()[-1])["model"].rsplit("/", 1)[1]
-    run = client.get_run(client.get_model_version("movies", made).run_id)
-    assert run.info.status == "FINISHED"
-    steps = [point.step for point in client.get_metric_history(run.info.run_id, "train_rmse")]
-    assert sorted(steps) == list(range(1, 101))
+    assert movies.pids("tracking", b"apus") not in ([], [victim])
+
+
+def test_a_tracking_server_that_hangs_does_not_slow_training(client, movies):  # noqa: F811
+    training = Training(movies, 60)
+    training.until(3)
+    server = movies.pids("tracking", b"apus")[0]
+    os.kill(server, signal.SIGSTOP)
+    try:
+        training.until(60)
+        assert training.process.poll() is None
+    finally:
+        os.kill(server, signal.SIGCONT)
+    assert training.is_whole(client)
 
 
 def test_the_demo_says_how_to_ask_the_runs(movies, cluster):  # noqa: F811

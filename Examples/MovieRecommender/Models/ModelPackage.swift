@@ -6,12 +6,17 @@ import YAMLFormat
 
 /// A model in MLflow's model format: a file `MLmodel` that says what it is, an example of its input, and its own file.
 ///
-/// The flavor `apus_als` is a file of docs/formats/als-model.md.
+/// The flavor `apus_als` is a file of docs/formats/als-model.md. The flavor `python_function` is a reader of it, so that
+/// `mlflow.pyfunc.load_model` has the model, too.
 enum ModelPackage {
     static let flavor = "apus_als"
     private static let modelFile = "model.als"
     private static let exampleFile = "input_example.json"
     private static let servingExampleFile = "serving_input_example.json"
+    private static let module = "apus_als"
+    /// What the reader imports.
+    private static let requirements = ["numpy", "pandas"]
+    private static let python = "3.11"
     /// Bytes of a model at most.
     private static let limit = 1 << 32
 
@@ -36,9 +41,16 @@ enum ModelPackage {
                 File(name: exampleFile, bytes: example.encoded),
                 File(
                     name: servingExampleFile, bytes: JSONValue(dictionaryLiteral: ("dataframe_split", example)).encoded),
+                File(name: "code/\(module).py", bytes: PackageResources.apus_als_py),
+                File(name: "requirements.txt", bytes: Array(requirements.map { $0 + "\n" }.joined().utf8)),
+                File(name: "python_env.yaml", bytes: Array(YAMLText.of(pythonEnvironment).utf8)),
                 File(name: "MLmodel", bytes: Array(YAMLText.of(description).utf8)),
             ], description
         )
+    }
+
+    private static var pythonEnvironment: JSONValue {
+        ["python": .string(python), "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]]
     }
 
     private static func description(_ model: ALSModel, _ logged: LoggedModelRecord, size: Int) -> JSONValue {
@@ -50,8 +62,13 @@ enum ModelPackage {
         var flavor = model.info.json(model)
         flavor["data"] = .string(modelFile)
         flavor["format_version"] = 1
+        let pythonFunction: JSONValue = [
+            "loader_module": .string(module), "code": "code", "data": .string(modelFile),
+            "env": ["virtualenv": "python_env.yaml"], "python_version": .string(python),
+        ]
         return [
-            "artifact_path": .string(logged.artifacts), "flavors": [Self.flavor: flavor],
+            "artifact_path": .string(logged.artifacts),
+            "flavors": [Self.flavor: flavor, "python_function": pythonFunction],
             "model_id": .string(logged.id), "model_uuid": .string(logged.id), "run_id": .string(logged.runID),
             "model_size_bytes": JSONValue(size),
             "saved_input_example_info": [
