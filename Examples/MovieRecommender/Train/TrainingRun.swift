@@ -58,7 +58,13 @@ struct TrainingRun: Sendable {
         let experiment = try await waitForExperiment(patience)
         let environment = ProcessInfo.processInfo.environment
         let pod = environment["POD_NAME"]
-        if let pod { try await endForerunners(of: pod, in: experiment) }
+        if let pod {
+            do {
+                try await endForerunners(of: pod, in: experiment)
+            } catch {
+                logger.warning("runs that ended without a word are not marked", metadata: ["error": "\(error)"])
+            }
+        }
         var tags = ["mlflow.source.name": "movie-recommender train", "mlflow.source.type": "JOB"]
         let user = environment["USER"] ?? "movies"
         tags["mlflow.user"] = user
