@@ -188,12 +188,11 @@ package struct MovieDemo: Sendable {
         for name in ["web", "serving", "ingest", "features"] {
             console.say("  \(name.padding(toLength: 10, withPad: " ", startingAt: 0))\(try await address(name))")
         }
-        for (name, protocolName) in [
-            ("events", "Kafka's protocol"), ("objects", "S3's protocol"), ("tracking", "MLflow's protocol"),
-        ] {
+        for (name, protocolName) in [("events", "Kafka's protocol"), ("objects", "S3's protocol")] {
             let place = try await place(name)
             console.say("  \(name.padding(toLength: 10, withPad: " ", startingAt: 0))\(place), speaks \(protocolName)")
         }
+        console.say("  tracking  \(try await address("tracking")), speaks MLflow's protocol")
     }
 
     /// A Secret's value.

@@ -162,8 +162,10 @@ def test_serving_follows_the_alias_without_a_failed_request(client, movies):  # 
 
 
 def failures(movies):  # noqa: F811
+    """How often a model could not be loaded, by one of the pods that serve."""
     text = requests.get(movies.url("serving") + "/metrics", timeout=10).text
-    return sum(float(line.split()[-1]) for line in text.splitlines() if "model_load_failures_total " in line)
+    return sum(float(line.split()[-1]) for line in text.splitlines()
+               if line.startswith("movies_serve_model_load_failures_total "))
 
 
 def damaged(client, movies, change):  # noqa: F811
