@@ -104,8 +104,8 @@ def test_killed_training_restarts_and_serving_goes_on(movies, cluster):
                  what="the training to run again")
     assert load.failed == [] and load.retried == 0
     # The run of the process that was killed is over, that of the one in its place goes on.
-    runs = movies.runs("attributes.start_time > 0", "attributes.start_time DESC")
-    assert [run["info"]["status"] for run in runs[:2]] == ["RUNNING", "KILLED"]
+    wait_for(lambda: [run["info"]["status"] for run in movies.runs("", "attributes.start_time DESC")[:2]] == [
+        "RUNNING", "KILLED"], what="the run of the killed process to be ended")
     assert movies.get("serving", "/v1/model")["version"] == "1"
     cluster.kubectl("delete", "job", "train", *N)
 
