@@ -22,8 +22,13 @@ struct TrainingDataset: Sendable {
     /// As MLflow describes data: the Delta table at its version, what is trained on and what is held out.
     var inputs: [DatasetInput] {
         let table = description["table"].int ?? 0
-        var source: JSONValue = ["delta_table_version": JSONValue(table), "delta_table_name": "ratings"]
-        if let place = description["place"].string { source["path"] = .string(place) }
+        var source: JSONValue = ["delta_table_version": JSONValue(table)]
+        // One of the two.
+        if let place = description["place"].string {
+            source["path"] = .string(place)
+        } else {
+            source["delta_table_name"] = "ratings"
+        }
         let columns: [JSONValue] = [
             ("user_id", "long"), ("movie_id", "long"), ("rating", "double"), ("rated_at", "datetime"),
         ]
