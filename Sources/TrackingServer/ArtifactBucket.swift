@@ -58,6 +58,11 @@ package struct ArtifactBucket: ArtifactStore {
         try? await signer?.shutdown()
     }
 
+    package func rest(of location: String) -> String? {
+        let place = "s3://\(bucket)/\(prefix)"
+        return location.hasPrefix(place) ? String(location.dropFirst(place.count)) : nil
+    }
+
     private func key(_ path: ArtifactPath) throws(ArtifactError) -> String {
         guard !path.isRoot else { throw .invalid("Invalid path") }
         return prefix + path.text

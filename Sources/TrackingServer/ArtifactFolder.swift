@@ -41,6 +41,11 @@ package struct ArtifactFolder: ArtifactStore {
         }
     }
 
+    package func rest(of location: String) -> String? {
+        let path = location.hasPrefix("file://") ? location.dropFirst("file://".count) : location[...]
+        return path.hasPrefix(root + "/") ? String(path.dropFirst(root.count + 1)) : nil
+    }
+
     // MARK: Writing
 
     package func write(_ path: ArtifactPath, _ body: RequestBody, length: Int64?) async throws(ArtifactError) {

@@ -42,6 +42,9 @@ package protocol ArtifactStore: Sendable {
     /// A URL that gives the file to everybody who has it.
     func signedDownload(_ path: ArtifactPath, for time: Duration) async throws(ArtifactError) -> SignedDownload
 
+    /// The path of a location that names a place in the store itself, as `s3://BUCKET/PREFIX/…`; nil for other places.
+    func rest(of location: String) -> String?
+
     /// Lets go of connections.
     func close() async
 }

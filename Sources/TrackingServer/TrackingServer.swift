@@ -51,7 +51,8 @@ package struct TrackingServer: Sendable {
         webRoutes
             + experimentRoutes + runRoutes + loggingRoutes + historyRoutes + searchRoutes
             + registryRoutes + loggedModelRoutes
-            + garbageRoutes + artifactRoutes
+            + garbageRoutes + artifactRoutes + runArtifactRoutes + modelArtifactRoutes
+            + traceRoutes + spanRoutes
             + traceRoutes + spanRoutes
     }
 
