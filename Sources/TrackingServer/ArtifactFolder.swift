@@ -30,14 +30,19 @@ package struct ArtifactFolder: ArtifactStore {
     package init(_ root: String) { self.root = root }
 
     package func prepare() async throws(ArtifactError) {
-        try await run { (root) throws(FileError) in
-            try Folder.create(root, mode: 0o755)
-            let aside = try OpenFolder(root: root).makeFolder(Self.aside)
-            for name in try aside.names() {
-                // Locked is what another server on this folder is writing.
-                if try aside.status(name)?.kind == .file, let file = try? aside.file(name), !file.lock() { continue }
-                try aside.removeAll(name)
+        do throws(FileError) {
+            try await threads.run { [root] () throws(FileError) in
+                try Folder.create(root, mode: 0o755)
+                let aside = try OpenFolder(root: root).makeFolder(Self.aside)
+                for name in try aside.names() {
+                    // Locked is what another server on this folder is writing.
+                    let isFile = try aside.status(name)?.kind == .file
+                    if isFile, let file = try? aside.file(name), !file.lock() { continue }
+                    try aside.removeAll(name)
+                }
             }
+        } catch {
+            throw .failed("the artifacts' folder cannot be used: \(error)")
         }
     }
 
@@ -242,7 +247,7 @@ package struct ArtifactFolder: ArtifactStore {
 
     /// Runs what blocks on a thread that may, with the root.
     private func run<Value: Sendable>(
-        _ path: ArtifactPath = .root, _ work: @escaping @Sendable (String) throws(FileError) -> Value
+        _ path: ArtifactPath, _ work: @escaping @Sendable (String) throws(FileError) -> Value
     ) async throws(ArtifactError) -> Value {
         do throws(FileError) {
             return try await threads.run { [root] () throws(FileError) in try work(root) }
