@@ -53,7 +53,6 @@ package struct TrackingServer: Sendable {
             + registryRoutes + loggedModelRoutes
             + garbageRoutes + artifactRoutes + runArtifactRoutes + modelArtifactRoutes
             + traceRoutes + spanRoutes
-            + traceRoutes + spanRoutes
     }
 
     /// Answers every request; faults have MLflow's form.
