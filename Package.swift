@@ -128,8 +128,8 @@ let package = Package(
         module("ObjectStore", ["ByteCodes", "DataFolders", .crypto, .grdb, .logging]),
         // libpq of Debian.
         .systemLibrary(name: "CPostgres"),
-        module("SQLDatabases", ["CPostgres", "DataFolders", .grdb]),
-        module("TrackingStore", ["ApusCore", "SQLDatabases", "TrackingModel"]),
+        module("SQLDatabases", ["CPostgres", "DataFolders", "LinearRegex", .grdb]),
+        module("TrackingStore", ["ApusCore", "LinearRegex", "SQLDatabases", "TrackingModel"]),
         module("SchedulerCore", ["ApusCore", "KubeAPI"]),
         // Inline functions in a header: compiled with ModelKit, optimised like it.
         .systemLibrary(name: "CALSKernels"),

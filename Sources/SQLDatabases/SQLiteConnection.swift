@@ -56,6 +56,7 @@ final class SQLiteConnection: SQLSession, @unchecked Sendable {
             try command("PRAGMA foreign_keys = ON")
             // LIKE as PostgreSQL has it.
             try command("PRAGMA case_sensitive_like = ON")
+            SQLiteRegexp.add(to: database)
         } catch {
             sqlite3_close_v2(database)
             throw error

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import LinearRegex
 import SQLDatabases
 import TrackingModel
 
@@ -19,24 +20,22 @@ struct SQLText {
         switch (comparator, value) {
         case (.isNull, _): return SQLText("\(column) IS NULL")
         case (.isNotNull, _): return SQLText("\(column) IS NOT NULL")
-        case (.in, .texts(let texts)):
-            return SQLText("\(column) IN (\(Rows.marks(texts.count)))", texts.map { .text($0) })
-        case (.notIn, .texts(let texts)):
-            return SQLText("\(column) NOT IN (\(Rows.marks(texts.count)))", texts.map { .text($0) })
+        case (.in, .texts), (.notIn, .texts), (.like, .text), (.ilike, .text):
+            let part = try SearchSQL.text(column, comparator, value, dialect)
+            return SQLText(part.sql, part.values)
         case (.in, .integers(let numbers)):
             return SQLText("\(column) IN (\(Rows.marks(numbers.count)))", numbers.map { .integer($0) })
         case (.notIn, .integers(let numbers)):
             return SQLText("\(column) NOT IN (\(Rows.marks(numbers.count)))", numbers.map { .integer($0) })
-        case (.ilike, .text(let text)):
-            return dialect == .postgres
-                ? SQLText("\(column) ILIKE ?", [.text(text)]) : SQLText("lower(\(column)) LIKE lower(?)", [.text(text)])
         case (.rlike, .text(let text)):
-            guard dialect == .postgres else {
-                throw .invalid("RLIKE needs a server on PostgreSQL; use LIKE or ILIKE")
+            // Expressions of RE2 only: both databases read them alike, in bounded time.
+            do {
+                _ = try LinearRegex(text)
+            } catch {
+                throw .invalid("'\(text.prefix(200))' is no regular expression: \(error)")
             }
-            return SQLText("\(column) ~ ?", [.text(text)])
-        case (.equal, .text(let text)), (.notEqual, .text(let text)), (.like, .text(let text)),
-            (.less, .text(let text)),
+            return SQLText("\(column) \(dialect == .postgres ? "~" : "REGEXP") ?", [.text(text)])
+        case (.equal, .text(let text)), (.notEqual, .text(let text)), (.less, .text(let text)),
             (.atMost, .text(let text)), (.greater, .text(let text)), (.atLeast, .text(let text)):
             return SQLText("\(column) \(comparator.rawValue) ?", [.text(text)])
         case (_, .integer(let number)): return SQLText("\(column) \(comparator.rawValue) ?", [.integer(number)])

@@ -149,6 +149,32 @@ struct SearchTests {
         }
     }
 
+    /// SQLite has no expressions of its own; those of RE2 are given to it.
+    @Test func sqliteKnowsExpressions() async throws {
+        try await withStore(.sqlite) { store, _ in
+            let cases: [(SQLValue, SQLValue, SQLValue)] = [
+                ("abc", "^a.c$", 1), ("xabcx", "abc", 1), ("abc", "^b", 0), ("é", "^.$", 1), ("", "^$", 1),
+                ("a", "(", .null),
+                (.null, "a", .null), ("a", .null, .null), (5, "5", 1),
+            ]
+            for (text, pattern, expected) in cases {
+                let found = try await store.database.read { session in
+                    try session.rows("SELECT ? REGEXP ?", [text, pattern]).map { $0[0] }
+                }
+                #expect(found == [expected], "\(text) \(pattern)")
+            }
+            // One expression for all rows of a statement.
+            let count = try await store.database.read { session in
+                try session.row(
+                    """
+                    WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000)
+                    SELECT count(*) FROM n WHERE 'a' || x REGEXP ?
+                    """, ["^a[0-9]{2}$"])?.integer(0)
+            }
+            #expect(count == 90)
+        }
+    }
+
     @Test(arguments: Backend.allCases) func refusals(backend: Backend) async throws {
         try await withStore(backend) { store, _ in
             func search(_ query: RunQuery) async -> String? { await refusal { _ = try await store.searchRuns(query) } }
