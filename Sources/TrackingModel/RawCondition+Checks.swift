@@ -145,10 +145,10 @@ extension RawCondition {
         // A list belongs to IN and to nothing else.
         let isList = if case .texts = value { true } else { false }
         guard isList == byList.contains(known) else {
-            throw .invalid(
-                isList
-                    ? "Only IN and NOT IN compare with a list, not \(known.rawValue)."
-                    : "\(known.rawValue) compares with a list of quoted string values in parentheses.")
+            // MLflow's database refuses a list there, which has this code.
+            throw isList
+                ? TrackingError(.badRequest, "Only IN and NOT IN compare with a list, not \(known.rawValue).")
+                : .invalid("\(known.rawValue) compares with a list of quoted string values in parentheses.")
         }
         return SearchCondition(entity, key, known, value)
     }

@@ -73,16 +73,36 @@ package struct SearchOrder: Sendable, Hashable {
         case .builtin(let name)? where name.lowercased() == "timestamp": path = "timestamp"
         default: throw unread
         }
+        let foreign = TrackingError.invalid("Invalid ordering key in order_by clause '\(clause)'.")
+        let isSpaced = hasSpace(path)
         switch parts.count {
-        case 1: return (path, true)
+        case 1:
+            if isSpaced { throw foreign }
+            return (path, true)
         case 2:
+            guard !isSpaced, clause.dropFirst(path.count).first?.isWhitespace == true else { throw unread }
             if case .order(let word) = parts[1] { return (path, word == "ASC") }
             // A type of SQL's is no name that something could follow.
             if case .operand(.identifier) = parts[1], case .operand = parts[0] {
-                throw .invalid("Invalid ordering key in order_by clause '\(clause)'.")
+                throw foreign
             }
             throw unread
         default: throw unread
         }
+    }
+
+    /// Whether there is a space outside of quotes: names that a shell would take for two.
+    private static func hasSpace(_ path: String) -> Bool {
+        var quote: Unicode.Scalar?
+        for scalar in path.unicodeScalars {
+            if let open = quote {
+                if scalar == open { quote = nil }
+            } else if scalar == "'" || scalar == "\"" || scalar == "`" {
+                quote = scalar
+            } else if FilterLexer.isSpace(scalar) {
+                return true
+            }
+        }
+        return false
     }
 }

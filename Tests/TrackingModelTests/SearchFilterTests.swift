@@ -101,7 +101,7 @@ private func read(_ text: String, _ kind: SearchKind) -> String {
             ("metrics.x = 'a'", "Expected numeric value type for metric. Found 'a'"),
             ("metrics.x > null", "Expected numeric value type for metric. Found null"),
             ("metrics.x>1and metrics.y>1", "Expected numeric value type for metric. Found 1and"),
-            ("run_id IN (1)", nil), ("run_id IN (a)", nil), ("run_id = ('a')", nil), ("run_id IN ['a']", nil),
+            ("run_id IN (1)", nil), ("run_id IN (a)", nil), ("run_id IN ['a']", nil),
             (
                 "run_id IN ()",
                 "While parsing a list in the query, expected a non-empty list of string values, but got empty list"

@@ -37,7 +37,8 @@ private func read(_ clauses: [String], _ kind: SearchKind) -> String {
     @Test(arguments: [
         (SearchKind.runs, " metrics.a"), (.runs, "metrics.a "), (.runs, "metrics.a-b"), (.runs, "metrics.a foo desc"),
         (.runs, ""), (.runs, "  "), (.runs, "timestamp"), (.runs, "foo"), (.runs, "a.b"), (.runs, "params.x asc asc"),
-        (.runs, "metrics.a, metrics.b"), (.runs, "metrics.a ASC NULLS LAST"), (.runs, "'a'"), (.runs, "1"),
+        (.runs, "metrics. x"), (.runs, "metrics. x DESC"), (.runs, "`start_time`DESC"), (.runs, "metrics.a, metrics.b"),
+        (.runs, "metrics.a ASC NULLS LAST"), (.runs, "'a'"), (.runs, "1"),
         (.runs, "datasets.name"), (.runs, "name"), (.runs, "metrics.a;"), (.runs, "`run name`"),
         (.experiments, "tags.x"), (.experiments, "foo"), (.registeredModels, "version_number"),
         (.registeredModels, "tags.x"), (.modelVersions, "run_id"), (.modelVersions, "tags.x"),
