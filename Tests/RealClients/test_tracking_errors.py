@@ -38,11 +38,11 @@ class World:
         return None if status == 404 and "ENDPOINT_NOT_FOUND" in str(answer) else answer
 
     def add_registry(self):
-        if self.has("POST", "registered-models/create", {"name": "model", "tags": [{"key": "t", "value": "v"}]}) is None:
+        if self.has("POST", "registered-models/create", {"name": "err-model", "tags": [{"key": "t", "value": "v"}]}) is None:
             return
-        self.server.post("registered-models/create", {"name": "other"})
-        self.server.post("model-versions/create", {"name": "model", "source": "s3://bucket/x"})
-        self.server.post("registered-models/alias", {"name": "model", "alias": "best", "version": "1"})
+        self.server.post("registered-models/create", {"name": "err-other"})
+        self.server.post("model-versions/create", {"name": "err-model", "source": "s3://bucket/x"})
+        self.server.post("registered-models/alias", {"name": "err-model", "alias": "best", "version": "1"})
         self.groups.add("registry")
 
     def add_models(self):
@@ -86,6 +86,8 @@ class World:
         for name, id in sorted(self.ids.items(), key=lambda item: -len(item[1])):
             if len(id) > 5:
                 message = message.replace(id, "{" + name + "}")
+            else:
+                message = re.sub(rf"(id=|id |xperiment ){id}\b", rf"\1{{{name}}}", message)
         # Sets, whose order changes from start to start.
         return re.sub(r"\{'[^{}]*'\}?", "{…}", message)
 
@@ -302,61 +304,61 @@ CORE = [
 REGISTRY = [
     ("POST", "registered-models/create", {}), ("POST", "registered-models/create", {"name": ""}), ("POST", "registered-models/create", {"name": 5}),
     ("POST", "registered-models/create", {"name": "a/b"}), ("POST", "registered-models/create", {"name": "a:b"}),
-    Loose("POST", "registered-models/create", {"name": "model"}), ("POST", "registered-models/create", {"name": "n" * 300}),
+    Loose("POST", "registered-models/create", {"name": "err-model"}), ("POST", "registered-models/create", {"name": "n" * 300}),
     ("POST", "registered-models/create", {"name": "t1", "tags": "x"}),
     ("POST", "registered-models/create", {"name": "t2", "tags": [{"key": LONG, "value": "v"}]}),
     ("GET", "registered-models/get", None), ("GET", "registered-models/get?name=none", None), ("GET", "registered-models/get?name=", None),
     ("PATCH", "registered-models/update", {}), ("PATCH", "registered-models/update", {"name": "none", "description": "x"}),
-    ("PATCH", "registered-models/update", {"name": "model", "description": 5}),
-    ("POST", "registered-models/rename", {}), ("POST", "registered-models/rename", {"name": "model"}),
-    Loose("POST", "registered-models/rename", {"name": "model", "new_name": "other"}),
-    ("POST", "registered-models/rename", {"name": "none", "new_name": "x"}), ("POST", "registered-models/rename", {"name": "model", "new_name": ""}),
-    ("POST", "registered-models/rename", {"name": "model", "new_name": "a/b"}),
+    ("PATCH", "registered-models/update", {"name": "err-model", "description": 5}),
+    ("POST", "registered-models/rename", {}), ("POST", "registered-models/rename", {"name": "err-model"}),
+    Loose("POST", "registered-models/rename", {"name": "err-model", "new_name": "err-other"}),
+    ("POST", "registered-models/rename", {"name": "none", "new_name": "x"}), ("POST", "registered-models/rename", {"name": "err-model", "new_name": ""}),
+    ("POST", "registered-models/rename", {"name": "err-model", "new_name": "a/b"}),
     ("DELETE", "registered-models/delete", {}), ("DELETE", "registered-models/delete", {"name": "none"}),
-    ("POST", "registered-models/set-tag", {}), ("POST", "registered-models/set-tag", {"name": "model"}),
+    ("POST", "registered-models/set-tag", {}), ("POST", "registered-models/set-tag", {"name": "err-model"}),
     ("POST", "registered-models/set-tag", {"name": "none", "key": "k", "value": "v"}),
-    ("POST", "registered-models/set-tag", {"name": "model", "key": LONG, "value": "v"}),
-    ("POST", "registered-models/set-tag", {"name": "model", "key": "k", "value": "v" * 110000}),
+    ("POST", "registered-models/set-tag", {"name": "err-model", "key": LONG, "value": "v"}),
+    ("POST", "registered-models/set-tag", {"name": "err-model", "key": "k", "value": "v" * 110000}),
     ("DELETE", "registered-models/delete-tag", {}), ("DELETE", "registered-models/delete-tag", {"name": "none", "key": "k"}),
-    ("POST", "registered-models/alias", {}), ("POST", "registered-models/alias", {"name": "model", "alias": "x"}),
-    ("POST", "registered-models/alias", {"name": "model", "alias": "x", "version": "9"}),
-    ("POST", "registered-models/alias", {"name": "model", "alias": "x", "version": "one"}),
-    ("POST", "registered-models/alias", {"name": "model", "alias": "v5", "version": "1"}),
-    ("POST", "registered-models/alias", {"name": "model", "alias": "latest", "version": "1"}),
-    ("POST", "registered-models/alias", {"name": "model", "alias": "a b", "version": "1"}),
-    ("POST", "registered-models/alias", {"name": "model", "alias": LONG + "k" * 10, "version": "1"}),
+    ("POST", "registered-models/alias", {}), ("POST", "registered-models/alias", {"name": "err-model", "alias": "x"}),
+    ("POST", "registered-models/alias", {"name": "err-model", "alias": "x", "version": "9"}),
+    ("POST", "registered-models/alias", {"name": "err-model", "alias": "x", "version": "one"}),
+    ("POST", "registered-models/alias", {"name": "err-model", "alias": "v5", "version": "1"}),
+    ("POST", "registered-models/alias", {"name": "err-model", "alias": "latest", "version": "1"}),
+    ("POST", "registered-models/alias", {"name": "err-model", "alias": "a b", "version": "1"}),
+    ("POST", "registered-models/alias", {"name": "err-model", "alias": LONG + "k" * 10, "version": "1"}),
     ("POST", "registered-models/alias", {"name": "none", "alias": "x", "version": "1"}),
-    ("GET", "registered-models/alias?name=model", None), ("GET", "registered-models/alias?name=model&alias=none", None),
-    ("GET", "registered-models/alias?name=none&alias=best", None), ("DELETE", "registered-models/alias", {"name": "model"}),
+    ("GET", "registered-models/alias?name=err-model", None), ("GET", "registered-models/alias?name=err-model&alias=none", None),
+    ("GET", "registered-models/alias?name=none&alias=best", None), ("DELETE", "registered-models/alias", {"name": "err-model"}),
     ("DELETE", "registered-models/alias", {"name": "none", "alias": "best"}),
     ("POST", "registered-models/get-latest-versions", {}), ("POST", "registered-models/get-latest-versions", {"name": "none"}),
-    ("POST", "registered-models/get-latest-versions", {"name": "model", "stages": ["Nowhere"]}),
+    ("POST", "registered-models/get-latest-versions", {"name": "err-model", "stages": ["Nowhere"]}),
     ("GET", "registered-models/search?max_results=0", None), ("GET", "registered-models/search?max_results=5000", None),
     ("GET", "registered-models/search?max_results=x", None), Loose("GET", "registered-models/search?page_token=x", None),
     *[("GET", "registered-models/search?filter=" + text, None) for text in [
         "foo%3D'a'", "name%3E'a'", "name%3D1", "params.x%3D'a'", "tags.x%20IS%20NULL", "tags.x%3E'a'", "name%3D'a'%20OR%20name%3D'b'"]],
     *[("GET", "registered-models/search?order_by=" + text, None) for text in ["foo", "tags.x", "name%20foo", "version_number"]],
-    ("POST", "model-versions/create", {}), ("POST", "model-versions/create", {"name": "model"}),
-    ("POST", "model-versions/create", {"name": "none", "source": "s3://b/x"}), ("POST", "model-versions/create", {"name": "model", "source": 5}),
-    ("POST", "model-versions/create", {"name": "model", "source": "runs:/none/x"}),
-    ("POST", "model-versions/create", {"name": "model", "source": "/etc/passwd"}),
-    ("POST", "model-versions/create", {"name": "model", "source": "file:///etc"}),
-    ("POST", "model-versions/create", {"name": "model", "source": "s3://b/../x"}),
-    ("POST", "model-versions/create", {"name": "model", "source": "mlflow-artifacts:/../x"}),
-    ("GET", "model-versions/get", None), ("GET", "model-versions/get?name=model", None), ("GET", "model-versions/get?name=model&version=9", None),
-    ("GET", "model-versions/get?name=model&version=x", None), ("GET", "model-versions/get?name=none&version=1", None),
-    ("PATCH", "model-versions/update", {}), ("PATCH", "model-versions/update", {"name": "model"}),
-    ("PATCH", "model-versions/update", {"name": "model", "version": "9", "description": "x"}),
-    ("DELETE", "model-versions/delete", {}), ("DELETE", "model-versions/delete", {"name": "model", "version": "9"}),
-    ("POST", "model-versions/transition-stage", {}), ("POST", "model-versions/transition-stage", {"name": "model", "version": "1"}),
-    ("POST", "model-versions/transition-stage", {"name": "model", "version": "1", "stage": "Nowhere", "archive_existing_versions": False}),
-    ("POST", "model-versions/transition-stage", {"name": "model", "version": "9", "stage": "Production", "archive_existing_versions": False}),
-    ("POST", "model-versions/transition-stage", {"name": "model", "version": "1", "stage": "None", "archive_existing_versions": True}),
-    ("POST", "model-versions/set-tag", {}), ("POST", "model-versions/set-tag", {"name": "model", "version": "9", "key": "k", "value": "v"}),
-    ("POST", "model-versions/set-tag", {"name": "model", "version": "x", "key": "k", "value": "v"}),
-    ("POST", "model-versions/set-tag", {"name": "model", "version": "1", "key": LONG, "value": "v"}),
-    ("DELETE", "model-versions/delete-tag", {}), ("DELETE", "model-versions/delete-tag", {"name": "model", "version": "9", "key": "k"}),
-    ("GET", "model-versions/get-download-uri", None), ("GET", "model-versions/get-download-uri?name=model&version=9", None),
+    ("POST", "model-versions/create", {}), ("POST", "model-versions/create", {"name": "err-model"}),
+    ("POST", "model-versions/create", {"name": "none", "source": "s3://b/x"}), ("POST", "model-versions/create", {"name": "err-model", "source": 5}),
+    ("POST", "model-versions/create", {"name": "err-model", "source": "runs:/none/x"}),
+    ("POST", "model-versions/create", {"name": "err-model", "source": "/etc/passwd"}),
+    ("POST", "model-versions/create", {"name": "err-model", "source": "file:///etc"}),
+    ("POST", "model-versions/create", {"name": "err-model", "source": "s3://b/../x"}),
+    ("POST", "model-versions/create", {"name": "err-model", "source": "mlflow-artifacts:/../x"}),
+    ("GET", "model-versions/get", None), ("GET", "model-versions/get?name=err-model", None), ("GET", "model-versions/get?name=err-model&version=9", None),
+    ("GET", "model-versions/get?name=err-model&version=x", None), ("GET", "model-versions/get?name=none&version=1", None),
+    ("PATCH", "model-versions/update", {}), ("PATCH", "model-versions/update", {"name": "err-model"}),
+    ("PATCH", "model-versions/update", {"name": "err-model", "version": "9", "description": "x"}),
+    ("DELETE", "model-versions/delete", {}), ("DELETE", "model-versions/delete", {"name": "err-model", "version": "9"}),
+    ("POST", "model-versions/transition-stage", {}), ("POST", "model-versions/transition-stage", {"name": "err-model", "version": "1"}),
+    ("POST", "model-versions/transition-stage", {"name": "err-model", "version": "1", "stage": "Nowhere", "archive_existing_versions": False}),
+    ("POST", "model-versions/transition-stage", {"name": "err-model", "version": "9", "stage": "Production", "archive_existing_versions": False}),
+    ("POST", "model-versions/transition-stage", {"name": "err-model", "version": "1", "stage": "None", "archive_existing_versions": True}),
+    ("POST", "model-versions/set-tag", {}), ("POST", "model-versions/set-tag", {"name": "err-model", "version": "9", "key": "k", "value": "v"}),
+    ("POST", "model-versions/set-tag", {"name": "err-model", "version": "x", "key": "k", "value": "v"}),
+    ("POST", "model-versions/set-tag", {"name": "err-model", "version": "1", "key": LONG, "value": "v"}),
+    ("DELETE", "model-versions/delete-tag", {}), ("DELETE", "model-versions/delete-tag", {"name": "err-model", "version": "9", "key": "k"}),
+    ("GET", "model-versions/get-download-uri", None), ("GET", "model-versions/get-download-uri?name=err-model&version=9", None),
     ("GET", "model-versions/search?max_results=0", None), ("GET", "model-versions/search?max_results=500000", None),
     Loose("GET", "model-versions/search?page_token=x", None),
     *[("GET", "model-versions/search?filter=" + text, None) for text in [
