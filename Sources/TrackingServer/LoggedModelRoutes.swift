@@ -48,6 +48,28 @@ extension TrackingServer {
                 try await store.deleteTag(ofModel: call.path["model_id"] ?? "", key: call.path["tag_key"] ?? "")
                 return [:]
             },
+            Route("searchLoggedModels") { [store] call in
+                let fields = try await call.fields(
+                    .init("experiment_ids", .array, .strings, .required), .init("filter", .string),
+                    .init("datasets", .array), .init("max_results", .integer), .init("order_by", .array),
+                    .init("page_token", .string))
+                let page = try await store.searchLoggedModels(
+                    LoggedModelQuery(
+                        experiments: fields.strings("experiment_ids"), filter: fields.string("filter"),
+                        datasets: fields.objects("datasets").map(Self.dataset),
+                        limit: fields.integerIfAny("max_results") ?? 50,
+                        order: fields.objects("order_by").map { part in
+                            LoggedModelQuery.Order(
+                                field: part["field_name"].string ?? "", isAscending: part["ascending"].bool ?? true,
+                                dataset: Self.dataset(part))
+                        }, pageToken: fields.string("page_token")))
+                return Self.pageOfModels("models", page.found.map(\.json), page.nextPageToken)
+            },
         ]
+    }
+
+    private static func dataset(_ json: JSONValue) -> LoggedModelQuery.Dataset {
+        LoggedModelQuery.Dataset(
+            name: json["dataset_name"].string ?? "", digest: json["dataset_digest"].string ?? "")
     }
 }

@@ -5,7 +5,7 @@ import TrackingStore
 
 extension TrackingServer {
     /// Registered models, their versions, aliases and tags. What each has to bring is what MLflow's handlers ask for.
-    var registryRoutes: [Route] { registeredModelRoutes + modelVersionRoutes + aliasRoutes }
+    var registryRoutes: [Route] { registeredModelRoutes + modelVersionRoutes + aliasRoutes + registrySearchRoutes }
 
     private var registeredModelRoutes: [Route] {
         [
@@ -145,5 +145,43 @@ extension TrackingServer {
                 return ["model_version": found.json]
             },
         ]
+    }
+
+    private var registrySearchRoutes: [Route] {
+        @Sendable func rules(_ most: Int) -> [FieldRule] {
+            [
+                FieldRule("filter", .string), FieldRule("max_results", .integer, .custom { Self.more(than: most, $0) }),
+                FieldRule("order_by", .array, .strings), FieldRule("page_token", .string),
+            ]
+        }
+        return [
+            Route("searchRegisteredModels") { [store] call in
+                let fields = try await call.fields(rules(1000))
+                let page = try await store.searchRegisteredModels(
+                    filter: fields.string("filter"), limit: fields.integerIfAny("max_results") ?? 100,
+                    order: fields.strings("order_by"), pageToken: fields.string("page_token"))
+                return Self.pageOfModels("registered_models", page.found.map(\.json), page.nextPageToken)
+            },
+            Route("searchModelVersions") { [store] call in
+                let fields = try await call.fields(rules(200_000))
+                let page = try await store.searchModelVersions(
+                    filter: fields.string("filter"), limit: fields.integerIfAny("max_results") ?? 200_000,
+                    order: fields.strings("order_by"), pageToken: fields.string("page_token"))
+                return Self.pageOfModels("model_versions", page.found.map(\.json), page.nextPageToken)
+            },
+        ]
+    }
+
+    private static func more(than most: Int, _ value: JSONValue) -> String? {
+        let number = value.int ?? value.string.flatMap { Int($0) } ?? 0
+        return number > most ? RequestFields.invalidValue(value, "max_results") : nil
+    }
+
+    /// A page as protobuf's JSON has it: what is empty is left out.
+    static func pageOfModels(_ name: String, _ found: [JSONValue], _ token: String) -> JSONValue {
+        var members: [String: JSONValue] = [:]
+        if !found.isEmpty { members[name] = .array(found) }
+        if !token.isEmpty { members["next_page_token"] = .string(token) }
+        return .object(members)
     }
 }

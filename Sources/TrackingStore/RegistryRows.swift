@@ -6,10 +6,6 @@ import TrackingModel
 struct RegistryRows {
     let session: any SQLSession
 
-    /// The columns that ``version(_:_:)`` reads.
-    static let versionColumns =
-        "v.model, v.version, v.created, v.updated, v.description, v.stage, v.source, v.run_id, v.run_link"
-
     /// A registered model's own row.
     struct Model {
         let id: Int64
@@ -49,10 +45,10 @@ struct RegistryRows {
         let ids = models.map(\.id)
         let tags = try tags("registered_model_tags", ids)
         var aliases: [Int64: [RegisteredModel.Alias]] = [:]
-        for part in ids.parts {
+        try session.each(ids) { values, marks in
             for row in try session.rows(
-                "SELECT model, alias, version FROM registered_model_aliases WHERE model IN (\(part.marks)) ORDER BY alias",
-                part.values)
+                "SELECT model, alias, version FROM registered_model_aliases WHERE model IN (\(marks)) ORDER BY alias",
+                values)
             {
                 aliases[row.integer(0), default: []].append(.init(row.text(1), row.integer(2)))
             }
@@ -69,9 +65,9 @@ struct RegistryRows {
     /// The tags of models (registered or logged), by their inner numbers.
     func tags(_ table: String, _ ids: [Int64]) throws -> [Int64: [Tag]] {
         var result: [Int64: [Tag]] = [:]
-        for part in ids.parts {
+        try session.each(ids) { values, marks in
             for row in try session.rows(
-                "SELECT model, key, value FROM \(table) WHERE model IN (\(part.marks)) ORDER BY key", part.values)
+                "SELECT model, key, value FROM \(table) WHERE model IN (\(marks)) ORDER BY key", values)
             {
                 result[row.integer(0), default: []].append(Tag(row.text(1), row.text(2)))
             }
@@ -81,45 +77,42 @@ struct RegistryRows {
 
     /// The newest version of every stage; the stage that came first is first.
     func latestVersions(_ names: [Int64: String]) throws -> [Int64: [ModelVersion]] {
-        var numbers: [(Int64, Int64)] = []
-        for part in Array(names.keys).parts {
+        var numbers: [Number] = []
+        try session.each(names.keys.sorted()) { values, marks in
             for row in try session.rows(
                 """
                 SELECT model, MAX(version), MIN(version) FROM model_versions
-                WHERE model IN (\(part.marks)) AND stage <> ? GROUP BY model, stage ORDER BY 3
-                """, part.values + [.text(ModelStage.deleted)])
+                WHERE model IN (\(marks)) AND stage <> ? GROUP BY model, stage ORDER BY 3
+                """, values + [.text(ModelStage.deleted)])
             {
-                numbers.append((row.integer(0), row.integer(1)))
+                numbers.append(Number(row))
             }
         }
-        let found = try versions(numbers, names)
-        return Dictionary(grouping: found, by: \.model).mapValues { $0.map(\.version) }
+        return Dictionary(grouping: try versions(numbers, names), by: \.model).mapValues { $0.map(\.version) }
     }
 
     /// Versions by their numbers, in the order given, with their tags; what is not there is left out.
-    func versions(
-        _ numbers: [(model: Int64, version: Int64)], _ names: [Int64: String]
-    ) throws -> [(model: Int64, version: ModelVersion)] {
-        var found: [Pair: ModelVersion] = [:]
-        for part in numbers.pairParts {
+    func versions(_ numbers: [Number], _ names: [Int64: String]) throws -> [(model: Int64, version: ModelVersion)] {
+        var found: [Number: ModelVersion] = [:]
+        try session.each(numbers) { values, marks in
             for row in try session.rows(
-                "SELECT \(Self.versionColumns) FROM model_versions v WHERE (v.model, v.version) IN (VALUES \(part.marks))",
-                part.values)
+                """
+                SELECT model, version, created, updated, description, stage, source, run_id, run_link
+                FROM model_versions WHERE (model, version) IN (VALUES \(marks))
+                """, values)
             {
-                found[Pair(row)] = version(row, names[row.integer(0)] ?? "")
+                found[Number(row)] = version(row, names[row.integer(0)] ?? "")
             }
             for row in try session.rows(
                 """
                 SELECT model, version, key, value FROM model_version_tags
-                WHERE (model, version) IN (VALUES \(part.marks)) ORDER BY key
-                """, part.values)
+                WHERE (model, version) IN (VALUES \(marks)) ORDER BY key
+                """, values)
             {
-                found[Pair(row)]?.tags.append(Tag(row.text(2), row.text(3)))
+                found[Number(row)]?.tags.append(Tag(row.text(2), row.text(3)))
             }
         }
-        return numbers.compactMap { number in
-            found[Pair(model: number.model, version: number.version)].map { (number.model, $0) }
-        }
+        return numbers.compactMap { number in found[number].map { (number.model, $0) } }
     }
 
     /// One version with tags and aliases.
@@ -127,7 +120,7 @@ struct RegistryRows {
     func version(_ name: String, _ number: Int64) throws -> (model: Model, version: ModelVersion) {
         try RegistryRules.checkModelName(name)
         guard let model = try find(name),
-            var version = try versions([(model.id, number)], [model.id: name]).first?.version,
+            var version = try versions([Number(model.id, number)], [model.id: name]).first?.version,
             version.stage != ModelStage.deleted
         else { throw TrackingError.missing("Model Version (name=\(name), version=\(number)) not found") }
         version.aliases = try aliases(model.id, number)
@@ -168,47 +161,30 @@ struct RegistryRows {
             runLink: row.textIfAny(8))
     }
 
-    private struct Pair: Hashable {
+    /// A model's number inside, and the number of one of its versions.
+    struct Number: Hashable {
         let model: Int64
         let version: Int64
 
-        init(model: Int64, version: Int64) {
+        init(_ model: Int64, _ version: Int64) {
             self.model = model
             self.version = version
         }
 
-        init(_ row: SQLRow) { self.init(model: row.integer(0), version: row.integer(1)) }
+        /// The first two columns.
+        init(_ row: SQLRow) { self.init(row.integer(0), row.integer(1)) }
     }
 }
 
-/// A part of a list for one statement.
-struct SQLPart {
-    /// As many `?` as there are values, or `(?, ?)` as there are pairs.
-    let marks: String
-    let values: [SQLValue]
-}
-
-private let partSize = 400
-
-extension [Int64] {
-    /// Parts of a bounded size, for `IN (…)`.
-    var parts: [SQLPart] {
-        stride(from: 0, to: count, by: partSize).map { start in
-            let part = self[start..<Swift.min(start + partSize, count)]
-            return SQLPart(
-                marks: part.map { _ in "?" }.joined(separator: ", "), values: part.map { SQLValue.integer($0) })
-        }
-    }
-}
-
-extension [(model: Int64, version: Int64)] {
-    /// Parts of a bounded size, for `IN (VALUES …)`.
-    var pairParts: [SQLPart] {
-        stride(from: 0, to: count, by: partSize).map { start in
-            let part = self[start..<Swift.min(start + partSize, count)]
-            return SQLPart(
-                marks: part.map { _ in "(?, ?)" }.joined(separator: ", "),
-                values: part.flatMap { [SQLValue.integer($0.model), .integer($0.version)] })
+extension SQLSession {
+    /// Calls with pairs in portions and as many marks; the last portion is filled up with its last pair.
+    fileprivate func each(_ pairs: [RegistryRows.Number], _ body: ([SQLValue], _ marks: String) throws -> Void) throws {
+        for start in stride(from: 0, to: pairs.count, by: 256) {
+            var portion = Array(pairs[start..<min(start + 256, pairs.count)])
+            let size = [1, 16].first { portion.count <= $0 } ?? 256
+            portion += [RegistryRows.Number](repeating: portion[portion.count - 1], count: size - portion.count)
+            let marks = [String](repeating: "(?, ?)", count: size).joined(separator: ", ")
+            try body(portion.flatMap { [.integer($0.model), .integer($0.version)] }, marks)
         }
     }
 }
