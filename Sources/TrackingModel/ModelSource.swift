@@ -110,7 +110,7 @@ package enum ModelSource {
         let path = SourceURI(plain).path
         let isBad =
             path.utf8.contains(0) || !path.hasPrefix("/") || path.allSatisfy { $0 == "/" }
-            || path.split(separator: "/").contains(".")
+            || path.split(separator: "/").contains { $0 == "." || $0 == ".." }
             || plain.split(separator: "/", omittingEmptySubsequences: false).contains("..")
         guard !isBad else {
             throw .invalid(

@@ -63,7 +63,7 @@ extension TrackingServer {
                                 field: part["field_name"].string ?? "", isAscending: part["ascending"].bool ?? true,
                                 dataset: Self.dataset(part))
                         }, pageToken: fields.string("page_token")))
-                return Self.pageOfModels("models", page.found.map(\.json), page.nextPageToken)
+                return Self.page("models", page.found.map(\.json), page.nextPageToken)
             },
         ]
     }

@@ -160,14 +160,14 @@ extension TrackingServer {
                 let page = try await store.searchRegisteredModels(
                     filter: fields.string("filter"), limit: fields.integerIfAny("max_results") ?? 100,
                     order: fields.strings("order_by"), pageToken: fields.string("page_token"))
-                return Self.pageOfModels("registered_models", page.found.map(\.json), page.nextPageToken)
+                return Self.page("registered_models", page.found.map(\.json), page.nextPageToken)
             },
             Route("searchModelVersions") { [store] call in
                 let fields = try await call.fields(rules(200_000))
                 let page = try await store.searchModelVersions(
                     filter: fields.string("filter"), limit: fields.integerIfAny("max_results") ?? 200_000,
                     order: fields.strings("order_by"), pageToken: fields.string("page_token"))
-                return Self.pageOfModels("model_versions", page.found.map(\.json), page.nextPageToken)
+                return Self.page("model_versions", page.found.map(\.json), page.nextPageToken)
             },
         ]
     }
@@ -175,13 +175,5 @@ extension TrackingServer {
     private static func more(than most: Int, _ value: JSONValue) -> String? {
         let number = value.int ?? value.string.flatMap { Int($0) } ?? 0
         return number > most ? RequestFields.invalidValue(value, "max_results") : nil
-    }
-
-    /// A page as protobuf's JSON has it: what is empty is left out.
-    static func pageOfModels(_ name: String, _ found: [JSONValue], _ token: String) -> JSONValue {
-        var members: [String: JSONValue] = [:]
-        if !found.isEmpty { members[name] = .array(found) }
-        if !token.isEmpty { members["next_page_token"] = .string(token) }
-        return .object(members)
     }
 }

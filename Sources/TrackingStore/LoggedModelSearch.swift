@@ -58,8 +58,8 @@ package struct LoggedModelQuery: Sendable {
 struct LoggedModelSearch {
     private let session: any SQLSession
     private let datasets: [LoggedModelQuery.Dataset]
-    private var conditions: [SQLPart] = [SQLPart("m.deleted = 0")]
-    private var joins: [SQLPart] = []
+    private var conditions: [SearchPart] = [SearchPart("m.deleted = 0")]
+    private var joins: [SearchPart] = []
     private(set) var keys: [SearchKey] = []
 
     init(_ session: any SQLSession, _ datasets: [LoggedModelQuery.Dataset]) {
@@ -79,17 +79,17 @@ struct LoggedModelSearch {
         guard !datasets.isEmpty, !filter.conditions.contains(where: { $0.entity == .metric }) else { return }
         let places = Self.any(datasets, "x")
         conditions.append(
-            SQLPart(
+            SearchPart(
                 "EXISTS (SELECT 1 FROM model_metrics x WHERE x.model = m.model_id AND \(places.sql))", places.values))
     }
 
-    private func part(_ condition: SearchCondition) throws -> SQLPart {
+    private func part(_ condition: SearchCondition) throws -> SearchPart {
         switch condition.entity {
         case .metric:
             guard let key = try MetricKeys.find(condition.key, session) else { return .never }
             let compared = try SearchSQL.number("x.value", condition.comparator, condition.value)
-            let places = datasets.isEmpty ? SQLPart("1 = 1") : Self.any(datasets, "x")
-            return SQLPart(
+            let places = datasets.isEmpty ? SearchPart("1 = 1") : Self.any(datasets, "x")
+            return SearchPart(
                 """
                 EXISTS (SELECT 1 FROM model_metrics x WHERE x.model = m.model_id AND x.key = ? AND \(compared.sql)
                 AND \(places.sql))
@@ -97,7 +97,7 @@ struct LoggedModelSearch {
         case .param, .tag:
             let table = condition.entity == .param ? "logged_model_params" : "logged_model_tags"
             let compared = try SearchSQL.text("x.value", condition.comparator, condition.value, session.dialect)
-            return SQLPart(
+            return SearchPart(
                 "EXISTS (SELECT 1 FROM \(table) x WHERE x.model = m.id AND x.key = ? AND \(compared.sql))",
                 [.text(condition.key)] + compared.values)
         default:
@@ -107,22 +107,22 @@ struct LoggedModelSearch {
         }
     }
 
-    private static func any(_ datasets: [LoggedModelQuery.Dataset], _ table: String) -> SQLPart {
+    private static func any(_ datasets: [LoggedModelQuery.Dataset], _ table: String) -> SearchPart {
         let parts = datasets.map { Self.of($0, table) }
-        return SQLPart("(\(parts.map(\.sql).joined(separator: " OR ")))", parts.flatMap(\.values))
+        return SearchPart("(\(parts.map(\.sql).joined(separator: " OR ")))", parts.flatMap(\.values))
     }
 
     /// The points of one dataset; of all where it has no name.
-    private static func of(_ dataset: LoggedModelQuery.Dataset, _ table: String) -> SQLPart {
-        var part = SQLPart("1 = 1")
+    private static func of(_ dataset: LoggedModelQuery.Dataset, _ table: String) -> SearchPart {
+        var part = SearchPart("1 = 1")
         if !dataset.name.isEmpty {
-            part = SQLPart("\(table).dataset_name = ?", [.text(dataset.name)])
+            part = SearchPart("\(table).dataset_name = ?", [.text(dataset.name)])
         }
         if !dataset.digest.isEmpty {
             part.sql += " AND \(table).dataset_digest = ?"
             part.values.append(.text(dataset.digest))
         }
-        return SQLPart("(\(part.sql))", part.values)
+        return SearchPart("(\(part.sql))", part.values)
     }
 
     /// Orders models; those that are alike by their time, newest first, then by id.
@@ -155,7 +155,7 @@ struct LoggedModelSearch {
         let (own, other) = ("o\(joins.count)", "p\(joins.count)")
         let (ownPlace, otherPlace) = (Self.of(order.dataset, own), Self.of(order.dataset, other))
         joins.append(
-            SQLPart(
+            SearchPart(
                 """
                 LEFT JOIN model_metrics \(own) ON \(own).model = m.model_id AND \(own).key = ? AND \(ownPlace.sql)
                 AND NOT EXISTS (SELECT 1 FROM model_metrics \(other) WHERE \(other).model = m.model_id
@@ -169,10 +169,10 @@ struct LoggedModelSearch {
     /// Columns before the keys' values.
     static let columnCount = 11
 
-    func statement(limit: Int64) -> SQLPart {
+    func statement(limit: Int64) -> SearchPart {
         let columns = ([LoggedModelRows.columns] + keys.map(\.sql)).joined(separator: ", ")
         let parts = joins + conditions
-        return SQLPart(
+        return SearchPart(
             """
             SELECT \(columns) FROM logged_models m \(joins.map(\.sql).joined(separator: " ")) \
             WHERE \(conditions.map(\.sql).joined(separator: " AND ")) \(SearchKey.order(keys)) LIMIT ?

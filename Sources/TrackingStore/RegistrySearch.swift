@@ -9,13 +9,13 @@ package import TrackingModel
 struct RegistrySearch {
     private let isOfVersions: Bool
     private let dialect: SQLDialect
-    private var conditions: [SQLPart] = []
+    private var conditions: [SearchPart] = []
     private(set) var keys: [SearchKey] = []
 
     init(ofVersions: Bool, _ dialect: SQLDialect) {
         isOfVersions = ofVersions
         self.dialect = dialect
-        if ofVersions { conditions.append(SQLPart("v.stage <> ?", [.text(ModelStage.deleted)])) }
+        if ofVersions { conditions.append(SearchPart("v.stage <> ?", [.text(ModelStage.deleted)])) }
     }
 
     mutating func require(_ filter: SearchFilter) throws(TrackingError) {
@@ -25,7 +25,8 @@ struct RegistrySearch {
                 guard isOfPrompts || condition.key != RegistryRules.promptTag else { continue }
                 let compared = try SearchSQL.text("t.value", condition.comparator, condition.value, dialect)
                 conditions.append(
-                    SQLPart("EXISTS (SELECT 1 FROM \(tags) AND t.key = ? AND \(compared.sql))",
+                    SearchPart(
+                        "EXISTS (SELECT 1 FROM \(tags) AND t.key = ? AND \(compared.sql))",
                         [.text(condition.key)] + compared.values))
             } else if condition.key == "version_number" {
                 conditions.append(try SearchSQL.number("v.version", condition.comparator, condition.value))
@@ -37,7 +38,7 @@ struct RegistrySearch {
         guard !isOfPrompts else { return }
         let table = isOfVersions ? "model_version_tags" : "registered_model_tags"
         conditions.append(
-            SQLPart(
+            SearchPart(
                 "NOT EXISTS (SELECT 1 FROM \(table) t WHERE t.model = m.id AND t.key = ? AND t.value = 'true')",
                 [.text(RegistryRules.promptTag)]))
     }
@@ -81,13 +82,13 @@ struct RegistrySearch {
     /// Columns before the keys' values: those of ``RegistryRows/Model``, or of a version's number and its model's name.
     var columns: Int { isOfVersions ? 3 : 5 }
 
-    func statement(limit: Int64) -> SQLPart {
+    func statement(limit: Int64) -> SearchPart {
         let own = isOfVersions ? "v.model, v.version, m.name" : "m.id, m.name, m.created, m.updated, m.description"
         let tables =
             isOfVersions
             ? "model_versions v JOIN registered_models m ON m.id = v.model" : "registered_models m"
         let condition = conditions.map(\.sql).joined(separator: " AND ")
-        return SQLPart(
+        return SearchPart(
             """
             SELECT \(([own] + keys.map(\.sql)).joined(separator: ", ")) FROM \(tables) \
             \(condition.isEmpty ? "" : "WHERE \(condition) ")\(SearchKey.order(keys)) LIMIT ?
@@ -124,7 +125,8 @@ extension TrackingStore {
         filter text: String, limit: Int64, order: [String], pageToken: String
     ) async throws -> SearchPage<ModelVersion> {
         guard limit >= 1 else {
-            throw TrackingError.invalid("Invalid value for max_results. It must be a positive integer, but got \(limit)")
+            throw TrackingError.invalid(
+                "Invalid value for max_results. It must be a positive integer, but got \(limit)")
         }
         try Self.checkLimit(limit, 200_000, "request parameter max_results")
         let filter = try SearchFilter.parse(text, .modelVersions)

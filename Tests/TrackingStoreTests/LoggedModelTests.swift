@@ -18,17 +18,20 @@ import TrackingModel
             #expect(ready.status == .ready && ready.updated == made.updated + 7)
             try await store.setTags(ofModel: made.id, [Tag("t", "2"), Tag("u", "3")])
             try await store.deleteTag(ofModel: made.id, key: "u")
-            #expect(await refusal { try await store.deleteTag(ofModel: made.id, key: "u") }
-                == "RESOURCE_DOES_NOT_EXIST No tag with key 'u' found for model with ID '\(made.id)'.")
+            #expect(
+                await refusal { try await store.deleteTag(ofModel: made.id, key: "u") }
+                    == "RESOURCE_DOES_NOT_EXIST No tag with key 'u' found for model with ID '\(made.id)'.")
             try await store.logParams(ofModel: made.id, [Param("p", "q")])
-            #expect(await refusal { try await store.logParams(ofModel: made.id, [Param("n", "1"), Param("p", "q")]) }?
-                .hasPrefix("BAD_REQUEST") == true)
+            #expect(
+                await refusal { try await store.logParams(ofModel: made.id, [Param("n", "1"), Param("p", "q")]) }?
+                    .hasPrefix("BAD_REQUEST") == true)
             let found = try await store.loggedModel(made.id)
             #expect(found.tags == [Tag("t", "2")])
             #expect(found.params == [Param("depth", "3"), Param("p", "q")])
             try await store.deleteLoggedModel(made.id)
-            #expect(await refusal { _ = try await store.loggedModel(made.id) }
-                == "RESOURCE_DOES_NOT_EXIST Logged model with ID '\(made.id)' not found.")
+            #expect(
+                await refusal { _ = try await store.loggedModel(made.id) }
+                    == "RESOURCE_DOES_NOT_EXIST Logged model with ID '\(made.id)' not found.")
             #expect(try await store.loggedModel(made.id, deleted: true).isDeleted)
         }
     }
@@ -48,8 +51,9 @@ import TrackingModel
             expected.runID = run
             #expect(try await store.loggedModel(model.id).metrics == [expected])
             let wrong = Metric(key: "loss", value: 1, timestamp: 3, modelID: "m-nobody")
-            #expect(await refusal { try await store.logBatch(run, metrics: [wrong], params: [], tags: []) }?
-                .hasPrefix("BAD_REQUEST") == true)
+            #expect(
+                await refusal { try await store.logBatch(run, metrics: [wrong], params: [], tags: []) }?
+                    .hasPrefix("BAD_REQUEST") == true)
             #expect(try await store.run(run).metrics.count == 1)
         }
     }
@@ -67,7 +71,8 @@ import TrackingModel
                 guard let loss else { continue }
                 for (step, value) in [(0, 9.0), (1, loss)] {
                     try await store.logMetric(
-                        run, Metric(
+                        run,
+                        Metric(
                             key: "loss", value: value, timestamp: Int64(step), step: Int64(step), modelID: model.id,
                             datasetName: name == "c" ? "test" : "train", datasetDigest: "d"))
                 }
@@ -103,10 +108,12 @@ import TrackingModel
             #expect(try await search("metrics.loss < 5", [], [.init(name: "test", digest: "d")]) == "c")
             try await store.deleteLoggedModel(ids["c"] ?? "")
             #expect(try await search() == "dba")
-            #expect(await refusal { _ = try await search("", [by("params.x")]) }
-                == "INVALID_PARAMETER_VALUE Invalid order by field name: params.x. Only metrics are supported.")
-            #expect(await refusal { _ = try await search("", [by("nothing")]) }
-                == "INVALID_PARAMETER_VALUE Invalid order by field name: nothing")
+            #expect(
+                await refusal { _ = try await search("", [by("params.x")]) }
+                    == "INVALID_PARAMETER_VALUE Invalid order by field name: params.x. Only metrics are supported.")
+            #expect(
+                await refusal { _ = try await search("", [by("nothing")]) }
+                    == "INVALID_PARAMETER_VALUE Invalid order by field name: nothing")
         }
     }
 

@@ -16,8 +16,11 @@ import TrackingModel
         try await withStore(backend) { store, clock in
             let made = try await store.createRegisteredModel(
                 name: "movies", tags: [Tag("a", "1")], description: "first")
-            #expect(made == RegisteredModel(
-                name: "movies", created: clock.now, updated: clock.now, description: "first", tags: [Tag("a", "1")]))
+            #expect(
+                made
+                    == RegisteredModel(
+                        name: "movies", created: clock.now, updated: clock.now, description: "first",
+                        tags: [Tag("a", "1")]))
             clock.pass(5)
             _ = try await newVersion(store, "movies")
             try await store.setAlias("champion", of: "movies", version: "1")
@@ -26,14 +29,17 @@ import TrackingModel
             let renamed = try await store.renameRegisteredModel("movies", to: "films")
             #expect(renamed.aliases == [.init("champion", 1)])
             #expect(renamed.latestVersions.map(\.name) == ["films"])
-            #expect(await refusal { _ = try await store.registeredModel("movies") }
-                == "RESOURCE_DOES_NOT_EXIST Registered Model with name=movies not found")
+            #expect(
+                await refusal { _ = try await store.registeredModel("movies") }
+                    == "RESOURCE_DOES_NOT_EXIST Registered Model with name=movies not found")
             _ = try await store.createRegisteredModel(name: "movies", tags: [], description: nil)
-            #expect(await refusal { _ = try await store.renameRegisteredModel("films", to: "movies") }
-                == "RESOURCE_ALREADY_EXISTS Registered Model (name=movies) already exists.")
+            #expect(
+                await refusal { _ = try await store.renameRegisteredModel("films", to: "movies") }
+                    == "RESOURCE_ALREADY_EXISTS Registered Model (name=movies) already exists.")
             try await store.deleteRegisteredModel("films")
-            #expect(await refusal { _ = try await store.modelVersion("films", version: "1") }
-                == "RESOURCE_DOES_NOT_EXIST Model Version (name=films, version=1) not found")
+            #expect(
+                await refusal { _ = try await store.modelVersion("films", version: "1") }
+                    == "RESOURCE_DOES_NOT_EXIST Model Version (name=films, version=1) not found")
         }
     }
 
@@ -44,10 +50,12 @@ import TrackingModel
             try await store.setAlias("best", of: "m", version: "3")
             try await store.setModelVersionTag("m", version: "3", key: "k", value: "v")
             try await store.deleteModelVersion("m", version: "3")
-            #expect(await refusal { _ = try await store.modelVersion("m", version: "3") }
-                == "RESOURCE_DOES_NOT_EXIST Model Version (name=m, version=3) not found")
-            #expect(await refusal { _ = try await store.modelVersion("m", alias: "best") }
-                == "INVALID_PARAMETER_VALUE Registered model alias best not found.")
+            #expect(
+                await refusal { _ = try await store.modelVersion("m", version: "3") }
+                    == "RESOURCE_DOES_NOT_EXIST Model Version (name=m, version=3) not found")
+            #expect(
+                await refusal { _ = try await store.modelVersion("m", alias: "best") }
+                    == "INVALID_PARAMETER_VALUE Registered model alias best not found.")
             #expect(try await newVersion(store, "m").version == 4)
             #expect(try await store.modelVersion("m", alias: "latest").version == 4)
         }
@@ -75,9 +83,10 @@ import TrackingModel
             let latest = try await store.latestVersions("m", stages: [])
             #expect(latest.map(\.stage) == ["Archived", "Production", "None"])
             #expect(try await store.latestVersions("m", stages: ["production"]).map(\.version) == [2])
-            #expect(await refusal { _ = try await store.transition("m", version: "1", to: "None", archiving: true) }
-                == "INTERNAL_ERROR Model version transition cannot archive existing model versions because 'None' is not "
-                + "an Active stage. Valid stages are ['Staging', 'Production']")
+            #expect(
+                await refusal { _ = try await store.transition("m", version: "1", to: "None", archiving: true) }
+                    == "INTERNAL_ERROR Model version transition cannot archive existing model versions because 'None' is not "
+                    + "an Active stage. Valid stages are ['Staging', 'Production']")
         }
     }
 
@@ -88,10 +97,12 @@ import TrackingModel
             let other = try await store.newRun()
             let place = try await store.run(run).info.artifactURI
             #expect(try await newVersion(store, "m", source: place + "/model", run: run).runID == run)
-            #expect(await refusal { _ = try await newVersion(store, "m", source: place + "/model", run: other) }?
-                .hasPrefix("INVALID_PARAMETER_VALUE Invalid model version source") == true)
-            #expect(await refusal { _ = try await newVersion(store, "m", source: "/etc/passwd", run: run) }?
-                .hasPrefix("INVALID_PARAMETER_VALUE Invalid model version source") == true)
+            #expect(
+                await refusal { _ = try await newVersion(store, "m", source: place + "/model", run: other) }?
+                    .hasPrefix("INVALID_PARAMETER_VALUE Invalid model version source") == true)
+            #expect(
+                await refusal { _ = try await newVersion(store, "m", source: "/etc/passwd", run: run) }?
+                    .hasPrefix("INVALID_PARAMETER_VALUE Invalid model version source") == true)
             let copy = try await newVersion(store, "m", source: "models:/m/1")
             #expect(copy.runID == run)
             #expect(try await store.downloadURI("m", version: "\(copy.version)") == place + "/model")
@@ -101,8 +112,9 @@ import TrackingModel
                 NewModelVersion(name: "m", source: "models:/\(logged.id)", modelID: logged.id))
             #expect(version.runID == run)
             #expect(try await store.downloadURI("m", version: "\(version.version)") == logged.artifactLocation)
-            #expect(try await store.loggedModel(logged.id).tags
-                == [Tag("mlflow.modelVersions", #"[{"name": "m", "version": 3}]"#)])
+            #expect(
+                try await store.loggedModel(logged.id).tags
+                    == [Tag("mlflow.modelVersions", #"[{"name": "m", "version": 3}]"#)])
         }
     }
 
@@ -168,9 +180,10 @@ import TrackingModel
             #expect(versions.count == 14 && Set(versions).count == 14)
             let all = try await store.searchModelVersions(filter: "", limit: 100, order: [], pageToken: "")
             #expect(all.found.map { "\($0.name)/\($0.version)" } == versions)
-            #expect(await refusal {
-                _ = try await store.searchModelVersions(filter: "", limit: 4, order: [], pageToken: "nonsense")
-            }?.hasPrefix("INVALID_PARAMETER_VALUE") == true)
+            #expect(
+                await refusal {
+                    _ = try await store.searchModelVersions(filter: "", limit: 4, order: [], pageToken: "nonsense")
+                }?.hasPrefix("INVALID_PARAMETER_VALUE") == true)
         }
     }
 }
