@@ -52,6 +52,7 @@ package enum ModelSource {
     ///   - uri: the source.
     ///   - owner: run or logged model.
     ///   - id: the owner's id as the request gives it; empty for none.
+    /// - Returns: what is still to be looked up.
     /// - Throws: INVALID_PARAMETER_VALUE.
     package static func check(_ uri: SourceURI, owner: Owner, id: String) throws(TrackingError) -> Check {
         if try uri.isLocal() { return .localPath(uri.localPath) }

@@ -44,6 +44,8 @@ extension TrackingStore {
     /// - Parameters:
     ///   - id: `m-…`.
     ///   - deleted: also one that was deleted.
+    /// - Returns: the model with its metrics.
+    /// - Throws: RESOURCE_DOES_NOT_EXIST.
     package func loggedModel(_ id: String, deleted: Bool = false) async throws -> LoggedModel {
         try await database.read { try LoggedModelRows(session: $0).model(id, deleted: deleted) }
     }

@@ -77,7 +77,7 @@ extension TrackingStore {
         }
     }
 
-    /// - Parameter description: the new one; nil takes the old one away.
+    /// Changes what is said of a version; a description that is nil takes the old one away.
     package func updateModelVersion(
         _ name: String, version: String, description: String?
     ) async throws -> ModelVersion {
@@ -95,6 +95,9 @@ extension TrackingStore {
     ///   - version: its number.
     ///   - stage: where it goes.
     ///   - archiving: also archives the versions that are in that stage.
+    /// - Returns: the version as it is now.
+    /// - Throws: INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST; INTERNAL_ERROR, as MLflow, for an archive of a stage
+    ///   that is not in use.
     package func transition(
         _ name: String, version: String, to stage: String, archiving: Bool
     ) async throws -> ModelVersion {
