@@ -19,9 +19,9 @@ struct SchemaArea: Sendable {
 enum Schema {
     static let areas: [SchemaArea] = [.experiments, .runs, .registry, .traces]
 
-    /// Brings a database to this program's version.
+    /// Brings a database to this program's version, which has these areas.
     /// - Throws: `foreign` where the tables are another program's, or a newer version's.
-    static func prepare(_ session: any SQLSession) throws {
+    static func prepare(_ session: any SQLSession, _ areas: [SchemaArea] = areas) throws {
         // Two servers may start at once: the second finds all made.
         if session.dialect == .postgres { _ = try session.rows("SELECT pg_advisory_xact_lock(1634760306) IS NULL") }
         let tables = try tables(session)

@@ -162,4 +162,31 @@ struct ValidationTests {
         #expect(Metric.kept(.infinity) == .greatestFiniteMagnitude)
         #expect(Metric.json(.nan) == "NaN" && Metric.json(-.infinity) == "-Infinity")
     }
+
+    @Test func anyTextGetsAVerdict() {
+        var state: UInt64 = 6
+        let pieces = [
+            "a", "/", "..", ".", " ", "_", "-", "0", "9", "+", "é", "\u{301}", "😀", "\n", "\0", "\"", "'", "\\", "=",
+            "e30",
+        ]
+        for _ in 0..<3000 {
+            var text = ""
+            for _ in 0..<5 {
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                text += pieces[Int((state >> 33) % UInt64(pieces.count))]
+            }
+            let refused = message { try Validation.key(text, "key") }
+            // What is taken stays below the folder that it is joined to.
+            if refused == nil {
+                #expect(PosixPath.normal(text) == text && !text.hasPrefix("/") && !text.hasPrefix(".."))
+            }
+            #expect(refused?.hasPrefix("INVALID_PARAMETER_VALUE ") != false)
+            _ = message { _ = try Validation.experimentID(text) }
+            _ = message { try Validation.runID(text) }
+            _ = message { _ = try HistoryToken(text) }
+            _ = message { _ = try HistoryToken(Data(text.utf8).base64EncodedString()) }
+            #expect(PythonText.repr(text).unicodeScalars.count >= text.unicodeScalars.count + 2)
+            #expect(PythonText.json(text).utf8.allSatisfy { $0 < 128 })
+        }
+    }
 }
