@@ -174,6 +174,8 @@ extension TrackingServer {
 
     private static func more(than most: Int, _ value: JSONValue) -> String? {
         let number = value.int ?? value.string.flatMap { Int($0) } ?? 0
-        return number > most ? RequestFields.invalidValue(value, "max_results") : nil
+        guard number > most else { return nil }
+        let type = value.string == nil ? "int" : "str"
+        return RequestFields.invalidValue(value, "max_results", " Hint: Value was of type '\(type)'.")
     }
 }
