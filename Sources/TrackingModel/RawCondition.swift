@@ -166,10 +166,6 @@ struct RawCondition: Hashable {
                 )
             }
         }
-        guard texts.count <= SearchFilter.maximumValues else {
-            throw .invalid(
-                "A list of the filter has \(texts.count) values, and \(SearchFilter.maximumValues) are the most.")
-        }
         return texts
     }
 }

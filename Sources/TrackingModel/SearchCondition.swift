@@ -45,6 +45,16 @@ package enum SearchValue: Sendable, Hashable {
     /// Of IN and NOT IN; never empty.
     case texts([String])
     case integers([Int64])
+
+    /// How many values there are.
+    var count: Int {
+        switch self {
+        case .none: 0
+        case .integer, .real, .text: 1
+        case .texts(let texts): texts.count
+        case .integers(let numbers): numbers.count
+        }
+    }
 }
 
 /// One condition of a filter. All of a filter's have to hold.

@@ -2,7 +2,7 @@
 
 /// A parsed filter: conditions that all have to hold.
 package struct SearchFilter: Sendable, Hashable {
-    /// Of one filter at most; a text of this many scalars at most; a list of this many values at most.
+    /// Of one filter at most, and so a text of this many scalars, and this many values in all of its lists.
     package static let maximumConditions = 100
     package static let maximumLength = 1 << 20
     package static let maximumValues = 10_000
@@ -44,6 +44,10 @@ package struct SearchFilter: Sendable, Hashable {
         }
         var conditions: [SearchCondition] = []
         for one in raw { conditions.append(try one.checked(kind)) }
+        let count = conditions.reduce(0) { $0 + $1.value.count }
+        guard count <= maximumValues else {
+            throw .invalid("The filter has \(count) values, and \(maximumValues) are the most.")
+        }
         return SearchFilter(conditions)
     }
 

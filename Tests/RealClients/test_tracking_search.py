@@ -235,6 +235,18 @@ def test_a_token_is_of_one_search(ours):
     assert len(server.post("runs/search", body | {"page_token": token, "max_results": 5})["runs"]) == 5
 
 
+def test_long_searches(ours):
+    alpha = ours.ids("alpha")
+    many = ", ".join(f"'{n:032x}'" for n in range(9_990)) + f", '{alpha[0]}'"
+    experiments = [ours.first] + [str(100_000 + n) for n in range(9_000)]
+    assert ours.search(f"run_id IN ({many})", experiment_ids=experiments) == ["alpha"]
+    assert ours.search(" AND ".join(f"tags.`k{n}` IS NULL" for n in range(100)), ["run_name"], max_results=1) == ["Beta"]
+    for text in [f"run_id IN ({many}, {many})", " AND ".join(["metrics.acc > 0"] * 101), "tags.x = '" + "x" * (1 << 20) + "'",
+                 "tags.x LIKE '" + "%" * 30_000 + "'", "(" * 100_000, "'" * 99_999]:
+        assert ours.search(text) == [400, "INVALID_PARAMETER_VALUE"], text[:50]
+    assert ours.search("", experiment_ids=["1"] * 10_001) == [400, "INVALID_PARAMETER_VALUE"]
+
+
 def test_whole_runs_are_found(ours, real):
     def whole(logged):
         answer = logged.server.post("runs/search", {"experiment_ids": [logged.first], "order_by": ["run_name"]})

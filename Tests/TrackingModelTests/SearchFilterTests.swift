@@ -236,7 +236,7 @@ private func read(_ text: String, _ kind: SearchKind) -> String {
         #expect(
             read("tags.x = '" + String(repeating: "a", count: SearchFilter.maximumLength) + "'", .runs).hasPrefix("! "))
         let values = Array(repeating: "'a'", count: SearchFilter.maximumValues + 1).joined(separator: ",")
-        #expect(read("run_id IN (\(values))", .runs).hasPrefix("! A list of the filter has"))
+        #expect(read("run_id IN (\(values))", .runs).hasPrefix("! The filter has 10001 values"))
     }
 
     /// No text ends it, whatever it is made of.

@@ -21,7 +21,7 @@ enum SearchSQL {
     /// Bytes of a pattern at most; SQLite refuses longer ones.
     static let maximumPattern = 20_000
     /// How many values a list has in statements: a few numbers, so that a few statements serve all lists.
-    private static let sizes = [1, 4, 16, 64, 256, 1024, 4096, 16_384]
+    private static let sizes = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 10_000]
 
     /// A text's comparison.
     /// - Parameters:
