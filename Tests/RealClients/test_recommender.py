@@ -108,6 +108,8 @@ def test_killed_training_restarts_and_serving_goes_on(movies, cluster):
         "RUNNING", "KILLED"], what="the run of the killed process to be ended")
     assert movies.get("serving", "/v1/model")["version"] == "1"
     cluster.kubectl("delete", "job", "train", *N)
+    wait_for(lambda: [run["info"]["status"] for run in movies.runs("", "attributes.start_time DESC")[:2]] == [
+        "KILLED", "KILLED"], what="the run of the deleted job to be ended")
 
 
 def test_rolling_update_under_load_loses_nothing(movies, cluster):

@@ -62,7 +62,8 @@ final class ServingModel: Service {
             if error.code != .cancelled { counters.add("model_looks_failed_total") }
             return
         }
-        guard let found, found.version != current?.version.version else {
+        // By its source, too: a registry that was set up anew counts from one again.
+        guard let found, found.version != current?.version.version || found.source != current?.version.source else {
             refused = nil
             return
         }

@@ -4,6 +4,7 @@ import ArgumentParser
 import Logging
 import ModelKit
 import TrackingClient
+import UnixSignals
 
 /// What ratings are taken to mean.
 enum Feedback: String, ExpressibleByArgument, CaseIterable, Sendable {
@@ -98,7 +99,7 @@ struct TrainCommand: AsyncParsableCommand {
         let client = try tracking.client(attempts: 10, logger)
         let result: Result<Void, any Error>
         do {
-            result = .success(try await run(client, logger))
+            result = .success(try await untilSignal { try await run(client, logger) })
         } catch let error as TrackingClientError {
             result = .failure(CommandFailure("\(client.base): \(error)"))
         } catch {
@@ -106,6 +107,19 @@ struct TrainCommand: AsyncParsableCommand {
         }
         await client.shutdown()
         try result.get()
+    }
+
+    /// Cancels `body` on SIGTERM or SIGINT, so that the run is said to be over.
+    private func untilSignal(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                for await signal in signals { throw CommandFailure("stopped by \(signal)") }
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
     }
 
     private func run(_ tracker: TrackingClient, _ logger: Logger) async throws {

@@ -3,6 +3,7 @@ import ApusCore
 import FoundationEssentials
 import Logging
 import ModelKit
+import Synchronization
 import TrackingClient
 
 /// What is trained on and measured on, and where it is from.
@@ -102,16 +103,21 @@ struct TrainingRun: Sendable {
         async let inputs: Void = tracker.logInputs(run.id, dataset.inputs)
         reporter.start(version: dataset.version, train: dataset.train.count, test: dataset.test.count, configuration)
         let (dataset, configuration, reporter) = (dataset, configuration, reporter)
-        let model = try await DedicatedThreads.run {
-            var model = try ALSModel.train(on: dataset.train, test: dataset.test, configuration: configuration) {
-                progress in
-                reporter.report(progress)
-                Self.log(progress, configuration, log)
-                return true
+        let isStopped = Mutex(false)
+        let model = try await withTaskCancellationHandler {
+            try await DedicatedThreads.run {
+                var model = try ALSModel.train(on: dataset.train, test: dataset.test, configuration: configuration) {
+                    progress in
+                    reporter.report(progress)
+                    Self.log(progress, configuration, log)
+                    return !isStopped.withLock { $0 }
+                }
+                model.info.datasetVersion = dataset.version
+                model.info.trainedAt = Timestamp.now().seconds
+                return model
             }
-            model.info.datasetVersion = dataset.version
-            model.info.trainedAt = Timestamp.now().seconds
-            return model
+        } onCancel: {
+            isStopped.withLock { $0 = true }
         }
         try await inputs
         let outcome = try await publisher.publish(model, run: run, train: dataset.train, test: dataset.test)
