@@ -34,11 +34,11 @@ extension TrackingServer {
         let info = try await store.trace(id)
         let location = info.tags[TraceKey.artifactLocation] ?? ""
         if let path = parameter("path"), !path.isEmpty {
-            return try await proxied(try ArtifactPath("attachments/" + path), at: location, call)
+            return try await file(try ArtifactPath("attachments/" + path), at: location, call)
         }
         guard info.tags[TraceKey.spansLocation] == TraceKey.trackingStore else {
             do {
-                return try await proxied(try ArtifactPath(Self.traceFileName), at: location, call)
+                return try await file(try ArtifactPath(Self.traceFileName), at: location, call)
             } catch ArtifactError.missing {
                 throw TrackingError(.notFound, "Trace data not found for path=\(Self.traceFileName)")
             }
@@ -56,14 +56,6 @@ extension TrackingServer {
     }
 
     private static let traceFileName = "traces.json"
-
-    private func proxied(_ path: ArtifactPath, at location: String, _ call: Call) async throws -> Response {
-        guard location.hasPrefix("mlflow-artifacts:/") else {
-            throw TrackingError.invalid("The artifacts at '\(location)' are not in this server's artifact storage")
-        }
-        let folder = try ArtifactPath(String(location.dropFirst("mlflow-artifacts:/".count)))
-        return try await ArtifactAnswer.file(try folder.appending(path), of: artifacts, call.request)
-    }
 
     private func exportSpans(_ call: Call) async throws -> Response {
         let headers = call.request.headers

@@ -14,6 +14,10 @@ extension TrackingServer {
             Route("startTraceV3") { call in
                 let fields = try await call.fields(FieldRule("trace", .required))
                 let info = try TraceInfo(fields["trace"]["trace_info"])
+                guard !info.experiment.isEmpty else {
+                    // MLflow's server fails, with this code.
+                    throw TrackingError(.internalError, "the trace's trace_location names no experiment")
+                }
                 return ["trace": ["trace_info": try await store.startTrace(info).json]]
             },
             Route("getTraceInfoV3") { call in
@@ -30,14 +34,14 @@ extension TrackingServer {
                     FieldRule("trace_ids", .array, .required, .strings), FieldRule("experiment_ids", .array, .strings))
                 let traces = try await store.tracesWithSpans(
                     fields.strings("trace_ids"), experiments: fields.some("experiment_ids"))
-                return ["traces": .array(traces.map(\.json))]
+                return ["traces": Self.list(traces.map(\.json))]
             },
             Route("batchGetTraceInfos") { call in
                 let fields = try await call.fields(
                     FieldRule("trace_ids", .array, .required, .strings), FieldRule("experiment_ids", .array, .strings))
                 let traces = try await store.traces(
                     fields.strings("trace_ids"), experiments: fields.some("experiment_ids"))
-                return ["trace_infos": .array(traces.map(\.json))]
+                return ["trace_infos": Self.list(traces.map(\.json))]
             },
             Route("searchTracesV3") { call in
                 let fields = try await call.fields(
@@ -48,7 +52,7 @@ extension TrackingServer {
                     location["mlflow_experiment"].object.map { $0["experiment_id"]?.string ?? "" }
                 }
                 let (traces, token) = try await store.searchTraces(fields.traceSearch(experiments))
-                return ["traces": .array(traces.map(\.json)), "next_page_token": token.map { .string($0) } ?? .null]
+                return ["traces": Self.list(traces.map(\.json)), "next_page_token": token.map { .string($0) } ?? .null]
             },
             Route("queryTraceMetrics") { call in
                 let fields = try await call.fields(
@@ -61,7 +65,7 @@ extension TrackingServer {
                 let query = try TraceMetricQuery(fields)
                 let points = try await store.traceMetrics(query, experiments: fields.strings("experiment_ids"))
                     .filter { !$0.values.isEmpty }
-                return ["data_points": .array(points.map { $0.json(query.metric) })]
+                return ["data_points": Self.list(points.map { $0.json(query.metric) })]
             },
             Route("deleteTracesV3") { call in try await deleteTraces(call) },
             Route("linkTracesToRun") { call in
@@ -81,6 +85,9 @@ extension TrackingServer {
             },
         ]
     }
+
+    /// protobuf shows no empty lists.
+    private static func list(_ elements: [JSONValue]) -> JSONValue { elements.isEmpty ? .null : .array(elements) }
 
     static let atMost500 = FieldRule.Check.custom { value in
         guard let number = value.int ?? value.string.flatMap({ Int($0) }), number > 500 else { return nil }
@@ -165,7 +172,7 @@ extension TrackingServer {
                     FieldRule("page_token", .string))
                 let (traces, token) = try await store.searchTraces(fields.traceSearch(fields.strings("experiment_ids")))
                 return [
-                    "traces": .array(traces.map(\.jsonVersion2)),
+                    "traces": Self.list(traces.map(\.jsonVersion2)),
                     "next_page_token": token.map { .string($0) } ?? .null,
                 ]
             },

@@ -207,10 +207,11 @@ package struct TraceMetricPoint: Sendable, Hashable {
 
     /// As `MetricDataPoint` of a metric.
     package func json(_ metric: String) -> JSONValue {
-        .object([
-            "metric_name": .string(metric), "dimensions": .object(dimensions.mapValues { .string($0) }),
+        [
+            "metric_name": .string(metric),
+            "dimensions": dimensions.isEmpty ? .null : .object(dimensions.mapValues { .string($0) }),
             "values": .object(values.mapValues { .double($0) }),
-        ])
+        ]
     }
 }
 
