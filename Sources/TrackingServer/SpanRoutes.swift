@@ -60,9 +60,9 @@ extension TrackingServer {
     private func exportSpans(_ call: Call) async throws -> Response {
         let headers = call.request.headers
         guard let experiment = Self.header("x-mlflow-experiment-id", headers) else {
-            let missing: JSONValue = [
-                "type": "missing", "loc": ["header", "x-mlflow-experiment-id"], "msg": "Field required",
-            ]
+            let missing = JSONValue.object([
+                "type": "missing", "loc": ["header", "x-mlflow-experiment-id"], "msg": "Field required", "input": .null,
+            ])
             return .json(["detail": .array([missing])], .unprocessableContent)
         }
         let sent = headers[.contentType] ?? "None"

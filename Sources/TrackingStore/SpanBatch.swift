@@ -97,6 +97,7 @@ struct SpanBatch: Sendable {
     ///   - found: the trace's row by ``query``; nil where it is new.
     ///   - owner: the experiment of a new trace.
     ///   - session: of a write.
+    /// - Throws: what the database throws.
     func apply(_ found: SQLRow?, _ owner: Experiment?, _ session: any SQLSession) throws {
         var changes: [(column: String, value: SQLValue)] = []
         var tags = tags

@@ -54,7 +54,8 @@ struct TraceTests {
                     info.requestPreview = "q"
                     info.tags = ["a": "b", TraceKey.name: "outer"]
                     info.metadata = [
-                        "m": "n", TraceKey.session: "s", TraceKey.tokenUsage: #"{"input_tokens": 1, "total_tokens": 3}"#,
+                        "m": "n", TraceKey.session: "s",
+                        TraceKey.tokenUsage: #"{"input_tokens": 1, "total_tokens": 3}"#,
                         TraceKey.cost: #"{"input_cost": 0.5}"#,
                     ]
                 })
@@ -66,7 +67,10 @@ struct TraceTests {
             #expect(try await store.trace("tr-1") == made)
             try await store.setTraceTag("tr-1", "a", "c")
             try await store.deleteTraceTag("tr-1", TraceKey.name)
-            #expect(try await store.trace("tr-1").tags == ["a": "c", "mlflow.artifactLocation": made.tags["mlflow.artifactLocation"] ?? ""])
+            #expect(
+                try await store.trace("tr-1").tags == [
+                    "a": "c", "mlflow.artifactLocation": made.tags["mlflow.artifactLocation"] ?? "",
+                ])
             #expect(try await store.traces(["x", "tr-1", "tr-1"], experiments: nil).map(\.id) == ["tr-1"])
             #expect(try await store.traces(["tr-1"], experiments: ["7"]).isEmpty)
         }
@@ -183,7 +187,8 @@ struct TraceTests {
             #expect(try await store.found("request_id IN ('tr-1', 'tr-9')") == ["tr-1"])
             #expect(try await store.found("trace.execution_time > 2") == ["tr-4", "tr-3"])
             #expect(try await store.found("", order: ["execution_time ASC"]) == ["tr-1", "tr-3", "tr-4", "tr-2"])
-            #expect(try await store.found("", order: ["tags.n DESC", "timestamp"]) == ["tr-4", "tr-3", "tr-2", "tr-1"])
+            #expect(
+                try await store.found("", order: ["tags.n DESC", "timestamp"]) == ["tr-4", "tr-3", "tr-2", "tr-1"])
             #expect(try await store.found("", order: ["name ASC"]) == ["tr-2", "tr-1", "tr-4", "tr-3"])
         }
     }
@@ -191,9 +196,10 @@ struct TraceTests {
     @Test(arguments: Backend.allCases) func searchesLookIntoSpansAndAssessments(backend: Backend) async throws {
         try await withStore(backend) { store, _ in
             for number: UInt8 in 1...3 {
-                _ = try await store.startTrace(info(traceID(number), time: Int64(number)) { info in
-                    if number < 3 { info.metadata = [TraceKey.session: "s"] }
-                })
+                _ = try await store.startTrace(
+                    info(traceID(number), time: Int64(number)) { info in
+                        if number < 3 { info.metadata = [TraceKey.session: "s"] }
+                    })
                 try await store.logSpans(
                     [
                         try span(
@@ -291,7 +297,8 @@ struct TraceTests {
             #expect(try await store.deleteTraces(experiment: "0", ids: [], time: 4500, most: nil) == 1)
             let left = try await store.database.read { session in
                 try ["traces", "spans", "trace_tags"].map { table in
-                    try session.row("SELECT count(DISTINCT \(table == "traces" ? "id" : "trace")) FROM \(table)")?.integer(0)
+                    try session.row("SELECT count(DISTINCT \(table == "traces" ? "id" : "trace")) FROM \(table)")?
+                        .integer(0)
                 }
             }
             #expect(left == [1, 1, 1])
