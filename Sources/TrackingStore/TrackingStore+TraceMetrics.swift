@@ -9,7 +9,7 @@ extension TrackingStore {
     /// - Throws: INVALID_PARAMETER_VALUE.
     package func traceMetrics(_ query: TraceMetricQuery, experiments: [String]) async throws -> [TraceMetricPoint] {
         let numbers = try Self.numbers(experiments).map { $0.sorted() } ?? []
-        guard !numbers.isEmpty else { return [] }
+        guard !numbers.isEmpty, !query.aggregations.isEmpty else { return [] }
         return try await database.read { session in
             let statement = try TraceMetricStatement(query, experiments: numbers, session.dialect)
             return try session.rows(statement.sql.text, statement.sql.values).map(statement.point)

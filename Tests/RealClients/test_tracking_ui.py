@@ -79,7 +79,7 @@ def equal(both, make):
 def ordered(value):
     """Keys and values in one order."""
     if isinstance(value, dict):
-        return {key: ordered(one) for key, one in value.items()}
+        return {key: ordered(value[key]) for key in sorted(value)}
     if isinstance(value, list):
         return sorted((ordered(one) for one in value), key=str)
     return float(value) if type(value) is int else value

@@ -94,6 +94,9 @@ package struct TraceMetricQuery: Sendable, Hashable {
         guard (1...100_000).contains(most) else {
             throw .invalid("Invalid value \(most) for parameter 'max_results' supplied. It must be a positive integer")
         }
+        guard !aggregations.isEmpty || interval != nil || !dimensions.isEmpty else {
+            throw TrackingError(.badRequest, "Query contains no columns with which to SELECT from.")
+        }
         guard aggregations.count <= 20, filters.count <= 50, dimensions.count <= 5 else {
             throw .invalid("the query has too many aggregations, filters or dimensions")
         }
