@@ -76,10 +76,10 @@ extension TrackingServer {
         if isPost {
             body = RequestBody(buffer: ByteBuffer(bytes: JSONValue.object(arguments).encoded))
         } else {
-            let pairs = arguments.flatMap { name, value in
+            let pairs = arguments.sorted { $0.key < $1.key }.flatMap { name, value in
                 (value.array ?? [value]).map { "\(name)=\(PercentEncoding.encode($0.string ?? $0.text))" }
             }
-            head.path = path + "?" + pairs.sorted().joined(separator: "&")
+            head.path = path + "?" + pairs.joined(separator: "&")
         }
         let response = try await call.server.answer(Request(head: head, body: body), call.context)
         let collected = Collected()

@@ -31,7 +31,8 @@ extension TrackingServer {
         guard let id = parameter("request_id"), !id.isEmpty else {
             throw TrackingError(.badRequest, "Request must include the \"request_id\" query parameter.")
         }
-        let info = try await store.trace(id)
+        let info = try await store.traces([id], experiments: nil).first
+        guard let info else { throw TrackingError.missing("Trace with ID \(id) is not found.") }
         let location = info.tags[TraceKey.artifactLocation] ?? ""
         if let path = parameter("path"), !path.isEmpty {
             return try await file(try ArtifactPath("attachments/" + path), at: location, call)
