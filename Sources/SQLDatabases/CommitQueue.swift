@@ -31,16 +31,19 @@ final class CommitQueue: Sendable {
 
     private let state = Mutex(State())
     private let queue: DispatchQueue
+    private let repeats: Int
     private let transact: @Sendable ((any SQLSession) throws -> Void) throws -> Void
 
     /// - Parameters:
     ///   - label: of the thread.
+    ///   - repeats: how often changes are tried again where another program's are in the way.
     ///   - transact: calls with a session in a transaction, on the thread, and commits when that returns; where it
     ///     throws, nothing was changed, and the error is thrown on.
     init(
-        label: String, transact: @escaping @Sendable ((any SQLSession) throws -> Void) throws -> Void
+        label: String, repeats: Int = 0, transact: @escaping @Sendable ((any SQLSession) throws -> Void) throws -> Void
     ) {
         queue = DispatchQueue(label: label, qos: .userInitiated)
+        self.repeats = repeats
         self.transact = transact
     }
 
@@ -106,8 +109,21 @@ final class CommitQueue: Sendable {
     }
 
     private func run(_ batch: [Job]) {
-        var outcomes: [Outcome] = []
-        var failure: SQLError?
+        for attempt in 0...repeats {
+            var outcomes: [Outcome] = []
+            let failure = make(batch, &outcomes)
+            if failure?.code == .conflict, attempt < repeats { continue }
+            for outcome in outcomes { outcome.tell(failure) }
+            if let failure {
+                for job in batch.dropFirst(outcomes.count) { job.refuse(failure) }
+            }
+            return
+        }
+    }
+
+    /// Makes changes in one transaction.
+    /// - Returns: why none of them was made.
+    private func make(_ batch: [Job], _ outcomes: inout [Outcome]) -> SQLError? {
         do {
             try transact { session in
                 // One alone fails with its transaction.
@@ -122,20 +138,17 @@ final class CommitQueue: Sendable {
                     try session.run("SAVEPOINT one")
                     let outcome = job.run(session)
                     outcomes.append(outcome)
-                    if outcome.error != nil {
+                    if let error = outcome.error {
+                        if (error as? SQLError)?.code == .conflict { throw error }
                         // Where the disk is full or the connection lost, the whole transaction is gone: that is why.
                         do { try session.run("ROLLBACK TO SAVEPOINT one") } catch { throw outcome.error ?? error }
                     }
                     try session.run("RELEASE SAVEPOINT one")
                 }
             }
-        } catch let error as SQLError {
-            failure = error
+            return nil
         } catch {
-            failure = SQLError(.other, "\(error)")
+            return error as? SQLError ?? SQLError(.other, "\(error)")
         }
-        for outcome in outcomes { outcome.tell(failure) }
-        guard let failure else { return }
-        for job in batch.dropFirst(outcomes.count) { job.refuse(failure) }
     }
 }

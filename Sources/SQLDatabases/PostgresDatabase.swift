@@ -18,7 +18,8 @@ package final class PostgresDatabase: SQLDatabase {
         self.uri = uri
         self.readers = ReaderPool(label: "apus.postgres.readers", maximum: readers) { $0.isOpen }
         let writer = Mutex<PostgresConnection?>(try PostgresConnection(uri: uri))
-        commits = CommitQueue(label: "apus.postgres.writer") { body in
+        // Another server of the same database may lock the same rows: PostgreSQL lets one of the two go on.
+        commits = CommitQueue(label: "apus.postgres.writer", repeats: 8) { body in
             // Only the queue's thread is ever here.
             try writer.withLock { connection in
                 let used = try PostgresConnection.begun(connection, uri: uri, "BEGIN")

@@ -74,7 +74,8 @@ package protocol SQLDatabase: Sendable {
     func read<Value: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> Value) async throws -> Value
 
     /// Changes the database, wholly or not at all; durable when this returns. Changes that wait are made durable
-    /// together; each sees those before it, and one that throws leaves the others alone.
+    /// together; each sees those before it, and one that throws leaves the others alone. The body may be run more than
+    /// once, where another program's changes were in the way.
     func write<Value: Sendable>(_ body: @escaping @Sendable (any SQLSession) throws -> Value) async throws -> Value
 
     /// Ends what was begun and closes; later calls throw `unavailable`.

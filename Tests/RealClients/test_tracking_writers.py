@@ -95,6 +95,40 @@ def test_64_writers_and_real_clients(tracking):
     assert "locked" not in tracking.logged()
 
 
+def test_two_servers_on_one_postgres():
+    """Both write the same rows, in orders that lock each other out; nobody sees anything of it."""
+    postgres = Postgres()
+    servers = [Tracking(database=postgres.uri()) for _ in range(2)]
+    try:
+        for server in servers:
+            server.start()
+        experiments = [servers[0].experiment(f"shared-{number}") for number in range(2)]
+        run = servers[0].run(experiments[0])
+
+        def write(server, number):
+            raw = Raw(server.host, server.port, timeout=60)
+            for step in range(40):
+                for experiment in experiments[::1 if number % 2 else -1]:
+                    raw.good("POST", "experiments/set-experiment-tag", {
+                        "experiment_id": experiment, "key": "last", "value": f"{number}-{step}"})
+                raw.good("POST", "runs/log-batch", {
+                    "run_id": run, "metrics": points(f"k{number}", step, 1) + points("all", step, 1)})
+            raw.close()
+
+        started = [in_process(write, servers[number % 2], number) for number in range(8)]
+        results = [answers.recv() for _, answers in started]
+        assert [value for is_good, value in results if not is_good] == []
+        for server in servers:
+            for key in ["all", *(f"k{number}" for number in range(8))]:
+                found = server.get("metrics/get-history", run_id=run, metric_key=key)["metrics"]
+                assert sorted(point["step"] for point in found) == list(range(40)), key
+            server.stop()
+    finally:
+        for server in servers:
+            server.clean(keep=False)
+        postgres.remove()
+
+
 def fill(raw, run, until):
     """Logs tags of 7 KB until one is refused; how many were acknowledged, and the refusal."""
     for number in range(until):
