@@ -306,7 +306,11 @@ let package = Package(
         tests("S3Protocol", ["ByteCodes", .crypto]),
         tests("ObjectStore", ["ByteCodes", "ApusCore", "DataFolders", .grdb, .logging]),
         tests("ObjectServer", ["ApusCore", "S3Protocol", "ObjectStore", "S3Client", .logging, .nioCore, .nioPosix]),
-        tests("S3Client", ["ApusCore", "ByteCodes", "S3Protocol", .crypto, .nioCore, .nioHTTP1, .nioPosix]),
+        // A server for tests of clients: it answers as a test says.
+        .target(
+            name: "ScriptedHTTP", dependencies: [.nioCore, .nioHTTP1, .nioPosix], path: "Tests/ScriptedHTTP",
+            swiftSettings: strict),
+        tests("S3Client", ["ApusCore", "ByteCodes", "S3Protocol", "ScriptedHTTP", .crypto, .nioCore]),
         tests("LakeEngine", ["ApusCore", "ArrowFormat", .logging]),
         tests("DeltaTables", ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", .logging]),
         tests("KafkaProtocol"),
@@ -348,7 +352,7 @@ let package = Package(
                 "ApusCore", "DatabaseFixtures", "S3Protocol", "ServiceHTTP", "TrackingModel", "TrackingStore", .httpTypes,
                 .hummingbird, .logging, .nioCore,
             ]),
-        tests("TrackingClient", ["ApusCore"]),
+        tests("TrackingClient", ["ApusCore", "ScriptedHTTP"]),
         tests("IcebergProtocol", ["ApusCore"]),
         tests("IcebergCatalog", ["ApusCore", "IcebergProtocol", "ServiceHTTP", .httpTypes, .hummingbird, .logging]),
         tests("ObjectOperators", ["ApusCore", "ByteCodes", "KubeAPI", "S3Protocol"]),

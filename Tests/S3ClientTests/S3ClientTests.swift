@@ -2,10 +2,16 @@
 import Crypto
 import NIOCore
 import S3Protocol
+import ScriptedHTTP
 import Synchronization
 import Testing
 
 @testable import S3Client
+
+extension ScriptedServer.Request {
+    /// As S3 reads it.
+    var head: S3RequestHead { S3RequestHead(method: method, target: target, headers: S3Headers(headers)) }
+}
 
 @Suite("S3 client")
 struct S3ClientTests {

@@ -2,6 +2,7 @@
 import ByteCodes
 import NIOCore
 import S3Protocol
+import ScriptedHTTP
 import Synchronization
 import Testing
 

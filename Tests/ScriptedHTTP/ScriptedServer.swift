@@ -2,19 +2,24 @@
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import S3Protocol
 import Synchronization
 
 /// An HTTP server on a loopback port that answers as a test says, and keeps what it was asked.
-final class ScriptedServer: Sendable {
-    struct Request: Sendable {
-        var head: S3RequestHead
-        var body: [UInt8]
+package final class ScriptedServer: Sendable {
+    package struct Request: Sendable {
+        package var method: String
+        /// Path and query, as they came.
+        package var target: String
+        /// Names are lower case.
+        package var headers: [(name: String, value: String)]
+        package var body: [UInt8]
         /// The path without the query.
-        var path: String { String(head.target.split(separator: "?", maxSplits: 1).first ?? "") }
+        package var path: String { String(target.split(separator: "?", maxSplits: 1).first ?? "") }
+
+        package func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
     }
 
-    enum Reply: Sendable {
+    package enum Reply: Sendable {
         case answer(Int, [(String, String)] = [], [UInt8] = [])
         /// A head that announces all of the body, and then only so many bytes of it before the connection is cut.
         case cut(Int, [(String, String)], [UInt8], after: Int)
@@ -22,14 +27,14 @@ final class ScriptedServer: Sendable {
         case close
     }
 
-    typealias Script = @Sendable (_ request: Request, _ number: Int) -> Reply
+    package typealias Script = @Sendable (_ request: Request, _ number: Int) -> Reply
 
     private let channel: any Channel
     private let state: State
-    let endpoint: String
+    package let endpoint: String
 
     /// What came so far.
-    var requests: [Request] { state.requests.withLock { $0 } }
+    package var requests: [Request] { state.requests.withLock { $0 } }
 
     private init(_ channel: any Channel, _ state: State) {
         self.channel = channel
@@ -37,7 +42,7 @@ final class ScriptedServer: Sendable {
         endpoint = "http://127.0.0.1:\(channel.localAddress?.port ?? 0)"
     }
 
-    final class State: Sendable {
+    private final class State: Sendable {
         let requests = Mutex<[Request]>([])
         let script: Script
         init(_ script: @escaping Script) { self.script = script }
@@ -51,7 +56,7 @@ final class ScriptedServer: Sendable {
         }
     }
 
-    static func start(_ script: @escaping Script) async throws -> ScriptedServer {
+    package static func start(_ script: @escaping Script) async throws -> ScriptedServer {
         let state = State(script)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
@@ -64,7 +69,7 @@ final class ScriptedServer: Sendable {
         return ScriptedServer(channel, state)
     }
 
-    func stop() async throws { try await channel.close() }
+    package func stop() async throws { try await channel.close() }
 
     private final class Handler: ChannelInboundHandler {
         typealias InboundIn = HTTPServerRequestPart
@@ -86,7 +91,7 @@ final class ScriptedServer: Sendable {
                 guard let head else { return }
                 let fields = head.headers.map { (name: $0.name.lowercased(), value: $0.value) }
                 let request = Request(
-                    head: S3RequestHead(method: head.method.rawValue, target: head.uri, headers: fields), body: body)
+                    method: head.method.rawValue, target: head.uri, headers: fields, body: body)
                 answer(state.reply(request), isHead: head.method == .HEAD, context)
             }
         }
