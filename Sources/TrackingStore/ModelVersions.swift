@@ -47,6 +47,8 @@ extension TrackingStore {
             for tag in new.tags { try RegistryRules.checkVersionTag(tag.key, tag.value) }
             let resolved = try rows.resolve(place)
             let model = try rows.model(new.name)
+            // First, so that another server on the same database waits for the number.
+            try rows.touch(model.id, now)
             let newest = try session.row(
                 "SELECT MAX(version) FROM model_versions WHERE model = ?", [.integer(model.id)])
             let number = (newest?.integerIfAny(0) ?? 0) + 1
@@ -62,7 +64,6 @@ extension TrackingStore {
                     .text(resolved.runID ?? ""), .text(new.runLink),
                 ])
             for tag in new.tags { try rows.setVersionTag(model.id, number, tag) }
-            try rows.touch(model.id, now)
             if !new.isPrompt, let modelID = resolved.modelID, !modelID.isEmpty {
                 try LoggedModelRows(session: session).addVersion(of: modelID, name: new.name, number: number)
             }

@@ -12,15 +12,17 @@ extension TrackingStore {
         let now = now()
         return try await database.write { session in
             let rows = RegistryRows(session: session)
-            if let taken = try rows.find(name) {
+            let count = try session.run(
+                """
+                INSERT INTO registered_models (name, created, updated, description) VALUES (?, ?, ?, ?)
+                ON CONFLICT (name) DO NOTHING
+                """, [.text(name), .integer(now), .integer(now), SQLValue(description)])
+            let model = try rows.model(name)
+            guard count > 0 else {
                 throw Self.taken(
                     name, isPrompt: tags.contains { $0.key == RegistryRules.promptTag },
-                    takenByPrompt: try rows.hasPromptTag(taken.id))
+                    takenByPrompt: try rows.hasPromptTag(model.id))
             }
-            try session.run(
-                "INSERT INTO registered_models (name, created, updated, description) VALUES (?, ?, ?, ?)",
-                [.text(name), .integer(now), .integer(now), SQLValue(description)])
-            let model = try rows.model(name)
             try rows.setTags("registered_model_tags", model.id, tags)
             return try rows.whole([model])[0]
         }
@@ -61,12 +63,13 @@ extension TrackingStore {
         return try await database.write { session in
             let rows = RegistryRows(session: session)
             let model = try rows.model(name)
-            if newName != name, try rows.find(newName) != nil {
+            do {
+                try session.run(
+                    "UPDATE registered_models SET name = ?, updated = ? WHERE id = ?",
+                    [.text(newName), .integer(now), .integer(model.id)])
+            } catch let error as SQLError where error.code == .unique {
                 throw TrackingError.exists("Registered Model (name=\(newName)) already exists.")
             }
-            try session.run(
-                "UPDATE registered_models SET name = ?, updated = ? WHERE id = ?",
-                [.text(newName), .integer(now), .integer(model.id)])
             try session.run(
                 "UPDATE model_versions SET updated = ? WHERE model = ?", [.integer(now), .integer(model.id)])
             return try rows.whole([try rows.model(newName)])[0]
