@@ -204,10 +204,10 @@ extension TrackingStore {
         guard query.datasets.allSatisfy({ !$0.name.isEmpty }) else {
             throw TrackingError.invalid("`dataset_name` in the `datasets` clause must be specified.")
         }
-        guard query.limit >= 0, query.experiments.count <= 10_000, query.datasets.count <= 100, query.order.count <= 20
+        guard query.limit >= 0, query.experiments.count <= 10_000, query.datasets.count <= 50, query.order.count <= 20
         else {
             throw TrackingError.invalid(
-                "A search has up to 10000 experiments, 100 datasets and 20 parts of an order, and `max_results` is no "
+                "A search has up to 10000 experiments, 50 datasets and 20 parts of an order, and `max_results` is no "
                     + "negative number.")
         }
         // None is MLflow's own number.
