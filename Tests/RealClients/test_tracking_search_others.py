@@ -202,7 +202,7 @@ def test_logged_models(ours, real):
                  {"datasets": [{"dataset_name": "wine", "dataset_digest": "d2"}], "filter": "metrics.loss > 1"},
                  {"datasets": [{"dataset_name": "beer", "dataset_digest": "d1"}], "filter": "metrics.acc > 0.1"},
                  {"datasets": [{"dataset_name": "none"}]}, {"experiment_ids": []}]:
-        assert ours.models("", by_name, **more) == real.models("", by_name, **more), more
+        assert ours.models(order=by_name, **more) == real.models(order=by_name, **more), more
     # The real server takes a digest that is not named for one that is null, and finds nothing.
     assert ours.models("", by_name, datasets=[{"dataset_name": "wine"}]) == ["Forest", "tree"]
 
