@@ -240,7 +240,7 @@ def test_killed_broker_loses_and_doubles_nothing(movies):
     rows = rows_are_events(movies)
     dataset = movies.get("features", "/v1/datasets/latest?split=random")
     assert dataset["train"] + dataset["test"] == len({(row["user_id"], row["movie_id"]) for row in rows})
-    wait_for(lambda: movies.committed() == movies.last_event(), 10, what="all offsets to be committed")
+    wait_for(lambda: movies.committed() == movies.last_event(), what="all offsets to be committed")
 
 
 def test_killed_features_come_back_with_everything(movies):
