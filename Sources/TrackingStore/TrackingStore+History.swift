@@ -4,12 +4,16 @@ package import TrackingModel
 
 /// All points of metrics (MLflow, `SqlAlchemyStore`).
 extension TrackingStore {
+    /// Rows of a portion from which on it is quicker to leap from its beginning to the next one's.
+    private static let leap = 16
+
+    private static func isNotANumber(_ dialect: SQLDialect) -> String {
+        dialect == .sqlite ? "typeof(value) = 'text'" : "value = 'NaN'"
+    }
+
     /// Values are compared with 0 for what is no number.
     private static func compared(_ dialect: SQLDialect) -> String {
-        switch dialect {
-        case .sqlite: "CASE WHEN typeof(value) = 'text' THEN 0 ELSE value END"
-        case .postgres: "CASE WHEN value = 'NaN' THEN 0 ELSE value END"
-        }
+        "CASE WHEN \(isNotANumber(dialect)) THEN 0 ELSE value END"
     }
 
     /// Points of a metric of a run, by time, step and value; none where the run or the metric is not there.
@@ -91,9 +95,12 @@ extension TrackingStore {
         let range = steps == nil ? "" : " AND step BETWEEN ? AND ?"
         var values: [SQLValue] = [.integer(run), .integer(key)]
         if let steps { values += [.integer(steps.lowerBound), .integer(steps.upperBound)] }
-        let count = Int(
-            try session.row("SELECT count(*) FROM metrics WHERE run = ? AND key = ?\(range)", values)?.integer(0) ?? 0)
-        guard count > 0 else { return [] }
+        let counts = try session.row(
+            """
+            SELECT count(*), count(CASE WHEN \(isNotANumber(session.dialect)) THEN 1 END) FROM metrics
+            WHERE run = ? AND key = ?\(range)
+            """, values)
+        guard let counts, case let count = Int(counts.integer(0)), count > 0 else { return [] }
         let columns = "step, time, value"
         let order = "step, time, \(compared(session.dialect)), value"
         guard count > limit else {
@@ -102,6 +109,10 @@ extension TrackingStore {
         }
         // NTILE: the first count % limit portions have one row more.
         let places = portions(count, limit)
+        // Where all are numbers, the table's key has their order.
+        if places.size >= leap, counts.integer(1) == 0 {
+            return try leaps(run, key, steps, count, limit, session)
+        }
         let rows = try session.rows(
             """
             SELECT \(columns) FROM (
@@ -114,6 +125,35 @@ extension TrackingStore {
         // The last one takes the place of that which begins the last portion.
         guard rows.count > limit else { return rows }
         return Array(rows.prefix(limit - 1)) + rows.suffix(1)
+    }
+
+    /// The same, by the table's key: from the first row of each portion to that of the next one.
+    private static func leaps(
+        _ run: Int64, _ key: Int64, _ steps: ClosedRange<Int64>?, _ count: Int, _ limit: Int,
+        _ session: any SQLSession
+    ) throws -> [SQLRow] {
+        func row(_ order: String, from: [SQLValue], _ comparison: String, leavingOut: Int) throws -> SQLRow? {
+            try session.row(
+                """
+                SELECT step, time, value FROM metrics WHERE run = ? AND key = ? AND (step, time, value) \(comparison) (?, ?, ?)
+                ORDER BY step \(order), time \(order), value \(order) LIMIT 1 OFFSET ?
+                """, [.integer(run), .integer(key)] + from + [.integer(Int64(leavingOut))])
+        }
+        let places = portions(count, limit)
+        var rows: [SQLRow] = []
+        var from: [SQLValue] = [.integer(steps?.lowerBound ?? .min), .integer(.min), .real(-.infinity)]
+        var (place, step) = (0, 0)
+        // The last portion's first row gives way to the last row of all.
+        for _ in 1..<max(limit, 1) {
+            guard let next = try row("", from: from, ">=", leavingOut: step) else { break }
+            rows.append(next)
+            from = (0..<3).map { next[$0] }
+            step = place < places.larger ? places.size + 1 : places.size
+            place += step
+        }
+        let last = try row(
+            "DESC", from: [.integer(steps?.upperBound ?? .max), .integer(.max), .real(.infinity)], "<=", leavingOut: 0)
+        return rows + (last.map { [$0] } ?? [])
     }
 
     /// How rows are shared out: portions of `size + 1` up to the row `larger`, and of `size` after it.

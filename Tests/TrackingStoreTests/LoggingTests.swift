@@ -153,6 +153,22 @@ struct LoggingTests {
             let part = try await store.sampledHistory(ofRuns: [id, "none", id], "m", steps: 100...130, limit: 10)
             #expect(part.map { Int($0.step) } == Self.ntile(Array(100...130), 10) + Self.ntile(Array(100...130), 10))
             #expect(part.allSatisfy { $0.runID == id })
+            let more = try await store.sampledHistory(ofRuns: [id], "m", steps: 100...900, limit: 10)
+            #expect(more.map { Int($0.step) } == Self.ntile(Array(100...900), 10))
+            // Many points of one step, with and without what is no number.
+            for (key, nan) in [("same", 0.25), ("nan", Double.nan)] {
+                let points = (0..<400).map {
+                    Metric(key: key, value: $0 % 50 == 3 ? nan : Double($0 * 7 % 90) - 40, timestamp: Int64($0 % 5))
+                }
+                try await store.logBatch(id, metrics: points, params: [], tags: [])
+                let sorted = points.sorted { ($0.timestamp, $0.comparedValue) < ($1.timestamp, $1.comparedValue) }
+                var kept: [Metric] = []
+                for point in sorted where kept.last.map({ "\($0)" }) != "\(point)" { kept.append(point) }
+                let found = try await store.sampledHistory(ofRuns: [id], key, steps: 0...0, limit: 9)
+                let expected = Self.ntile(Array(kept.indices), 9).map { kept[$0] }
+                #expect(found.map(\.timestamp) == expected.map(\.timestamp))
+                #expect(found.map(\.comparedValue) == expected.map(\.comparedValue))
+            }
             let bulk = try await store.metricHistory(ofRuns: [id, "none", id], "m", limit: 5)
             #expect(bulk.map(\.step) == [0, 1, 2, 3, 4])
         }
