@@ -157,8 +157,9 @@ struct LoggingTests {
             #expect(more.map { Int($0.step) } == Self.ntile(Array(100...900), 10))
             // Many points of one step, with and without what is no number.
             for (key, nan) in [("same", 0.25), ("nan", Double.nan)] {
-                let points = (0..<400).map {
-                    Metric(key: key, value: $0 % 50 == 3 ? nan : Double($0 * 7 % 90) - 40, timestamp: Int64($0 % 5))
+                let points = (0..<900).map { (number: Int) -> Metric in
+                    let value = number % 50 == 3 ? nan : Double(number * 7 % 997 - 400)
+                    return Metric(key: key, value: value, timestamp: Int64(number % 5))
                 }
                 try await store.logBatch(id, metrics: points, params: [], tags: [])
                 let sorted = points.sorted { ($0.timestamp, $0.comparedValue) < ($1.timestamp, $1.comparedValue) }
