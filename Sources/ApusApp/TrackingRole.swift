@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import DataFolders
+package import KubeClient
 import Listening
 package import Logging
 package import S3Client
@@ -10,6 +11,25 @@ import TrackingStore
 
 /// The tracking server, alone in the foreground.
 package struct TrackingRole: Sendable {
+    /// Who may use it.
+    package enum Access: Sendable {
+        /// Everybody on this machine.
+        case open
+        /// Those of a file of tokens.
+        case file(String)
+        /// Users of a Kubernetes API, with the rights that its RBAC gives them in a namespace.
+        case kubernetes(Kubeconfig, namespace: String)
+
+        fileprivate func open(host: String) throws -> any TrackingAccess {
+            switch self {
+            case .open: TokenAccess(try AccessTokens(openOn: host))
+            case .file(let path): TokenAccess(try AccessTokens(file: path, takesGroups: true))
+            case .kubernetes(let kubeconfig, let namespace):
+                try KubernetesTrackingAccess(kubeconfig, namespace: namespace)
+            }
+        }
+    }
+
     /// Where artifacts are and how they are reached.
     package struct Artifacts: Sendable {
         package var destination: ArtifactDestination
@@ -28,7 +48,7 @@ package struct TrackingRole: Sendable {
     private let folder: String
     private let database: String?
     private let artifacts: Artifacts
-    private let tokenFile: String?
+    private let access: Access
     private let configuration: TrackingConfiguration
     private let host: String
     private let port: Int
@@ -39,20 +59,20 @@ package struct TrackingRole: Sendable {
     ///   - folder: where its own files are.
     ///   - database: address of a PostgreSQL database; nil for a file of SQLite in the folder.
     ///   - artifacts: where artifacts are.
-    ///   - tokenFile: who may use it; nil for everybody on this machine.
+    ///   - access: who may use it.
     ///   - configuration: limits and places.
     ///   - host: where to listen.
     ///   - port: where to listen.
     ///   - certificate: files of TLS; nil for connections without it.
     ///   - logger: for what happens.
     package init(
-        folder: String, database: String?, artifacts: Artifacts, tokenFile: String?,
+        folder: String, database: String?, artifacts: Artifacts, access: Access,
         configuration: TrackingConfiguration, host: String, port: Int, certificate: ServerCertificate?, logger: Logger
     ) {
         self.folder = folder
         self.database = database
         self.artifacts = artifacts
-        self.tokenFile = tokenFile
+        self.access = access
         self.configuration = configuration
         self.host = host
         self.port = port
@@ -65,7 +85,7 @@ package struct TrackingRole: Sendable {
     ///   description says what to do.
     package func run(onReady: @escaping @Sendable (String) async -> Void) async throws {
         ProgramMemory.prepareForBuffers()
-        let tokens = if let tokenFile { try AccessTokens(file: tokenFile) } else { try AccessTokens(openOn: host) }
+        let access = try access.open(host: host)
         let lock = try FolderLock(folder)
         defer { lock.release() }
         let opened: any SQLDatabase =
@@ -76,7 +96,7 @@ package struct TrackingRole: Sendable {
         let result: Result<Void, any Error>
         do {
             try await store.prepare()
-            result = .success(try await serve(store, tokens, onReady))
+            result = .success(try await serve(store, access, onReady))
         } catch {
             result = .failure(error)
         }
@@ -85,13 +105,13 @@ package struct TrackingRole: Sendable {
     }
 
     private func serve(
-        _ store: TrackingStore, _ tokens: AccessTokens, _ onReady: @escaping @Sendable (String) async -> Void
+        _ store: TrackingStore, _ access: any TrackingAccess, _ onReady: @escaping @Sendable (String) async -> Void
     ) async throws {
         let files = try await artifacts.destination.open(s3: artifacts.s3, clients: artifacts.clientEndpoint)
         let result: Result<Void, any Error>
         do {
             let server = TrackingServer(
-                store, artifacts: files, tokens: tokens, configuration: configuration, logger: logger)
+                store, artifacts: files, access: access, configuration: configuration, logger: logger)
             let listen = HTTPServiceConfiguration(
                 host: host, port: port, tls: try certificate.map { try $0.configuration() })
             let service = HTTPService(configuration: listen, logger: logger) { request, context in

@@ -7,7 +7,7 @@ package import TrackingModel
 
 /// One request to a route.
 package struct Call: Sendable {
-    package let request: Request
+    package internal(set) var request: Request
     package let context: ServiceContext
     /// The name of the call (``RouteDeclaration/rpc``), or of a route of the server's own.
     package let name: String
@@ -15,6 +15,8 @@ package struct Call: Sendable {
     package let path: [String: String]
     /// Who answers; for calls that make others.
     let server: TrackingServer
+    /// Who asks; nil where nobody has to say.
+    let caller: TrackingCaller?
     /// The message of the request; empty for routes of the server's own.
     let message: String
     /// Bytes of a body at most.

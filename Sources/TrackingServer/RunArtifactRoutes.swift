@@ -17,7 +17,7 @@ extension TrackingServer {
                     FieldRule("page_token", .string))
                 let folder = try ArtifactPath(fields.string("path"))
                 let run = try await store.runInfo(fields.runID)
-                return try await list(folder, at: run.artifactURI, token: fields.string("page_token"))
+                return try await list(folder, at: run.artifactURI, call, token: fields.string("page_token"))
             },
             Route("getArtifact", .get, ["/get-artifact"]) { call in
                 let id = call.parameter("run_id") ?? call.parameter("run_uuid") ?? "None"
@@ -44,7 +44,7 @@ extension TrackingServer {
                 let fields = try await call.fields(FieldRule("artifact_directory_path", .string))
                 let folder = try ArtifactPath(fields.string("artifact_directory_path"))
                 let model = try await store.loggedModel(call.path["model_id"] ?? "")
-                return try await list(folder, at: model.artifactLocation, token: fields.string("page_token"))
+                return try await list(folder, at: model.artifactLocation, call, token: fields.string("page_token"))
             },
             Route(
                 "getLoggedModelArtifact", .get,
@@ -77,15 +77,22 @@ extension TrackingServer {
             throw TrackingError.invalid("Artifact size is too large. Max size is 10MB.")
         }
         guard !bytes.isEmpty else { throw TrackingError.invalid("Request must specify data.") }
-        let place = try self.path(of: try await store.runInfo(id).artifactURI)
+        let place = try await self.path(of: try await store.runInfo(id).artifactURI, call, .update)
         let body = RequestBody(buffer: ByteBuffer(bytes: bytes))
         try await artifacts.write(place.appending(path), body, length: Int64(bytes.count))
     }
 
     /// The folder of the store that a location is.
-    /// - Throws: INVALID_PARAMETER_VALUE for a place that is not this server's.
-    func path(of location: String) throws -> ArtifactPath {
-        if let rest = Self.proxied(location) ?? artifacts.rest(of: location) { return try ArtifactPath(rest) }
+    /// - Throws: INVALID_PARAMETER_VALUE for a place that is not this server's, PERMISSION_DENIED for one that is
+    ///   another experiment's.
+    func path(
+        of location: String, _ call: Call, _ verb: TrackingRight.Verb = .get
+    ) async throws -> ArtifactPath {
+        if let rest = Self.proxied(location) ?? artifacts.rest(of: location) {
+            let path = try ArtifactPath(rest)
+            if let caller = call.caller { try await require(caller, try await owner(of: path, verb)) }
+            return path
+        }
         throw TrackingError.invalid(
             "The artifacts at '\(location)' are not in this server's artifact storage: "
                 + "read them from there, or use a location that begins with mlflow-artifacts:/")
@@ -111,8 +118,10 @@ extension TrackingServer {
     }
 
     /// A list as MLflow gives it: paths from the location on.
-    func list(_ folder: ArtifactPath, at location: String, token: String = "") async throws -> JSONValue {
-        let entries = try await artifacts.list(try path(of: location).appending(folder))
+    func list(
+        _ folder: ArtifactPath, at location: String, _ call: Call, token: String
+    ) async throws -> JSONValue {
+        let entries = try await artifacts.list(try await path(of: location, call).appending(folder))
         let (page, next) = Self.page(entries, after: token)
         var answer = ArtifactAnswer.files(page, in: folder)
         answer["root_uri"] = .string(location)
@@ -135,7 +144,8 @@ extension TrackingServer {
 
     /// A file of what has its artifacts at a location.
     func file(_ path: ArtifactPath, at location: String, _ call: Call) async throws -> Response {
-        try await ArtifactAnswer.file(try self.path(of: location).appending(path), of: artifacts, call.request)
+        try await ArtifactAnswer.file(
+            try await self.path(of: location, call).appending(path), of: artifacts, call.request)
     }
 }
 

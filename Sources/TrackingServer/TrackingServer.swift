@@ -24,23 +24,23 @@ package struct TrackingServer: Sendable {
     let artifacts: any ArtifactStore
     let configuration: TrackingConfiguration
     let logger: Logger
-    private let tokens: AccessTokens
+    let access: any TrackingAccess
     private var table = RouteTable([])
 
     /// - Parameters:
     ///   - store: what is served.
     ///   - artifacts: where files are.
-    ///   - tokens: who may use it.
+    ///   - access: who may use it, and for what.
     ///   - configuration: limits and places.
     ///   - logger: for what fails.
     package init(
-        _ store: TrackingStore, artifacts: any ArtifactStore, tokens: AccessTokens,
+        _ store: TrackingStore, artifacts: any ArtifactStore, access: any TrackingAccess,
         configuration: TrackingConfiguration,
         logger: Logger
     ) {
         self.store = store
         self.artifacts = artifacts
-        self.tokens = tokens
+        self.access = access
         self.configuration = configuration
         self.logger = logger
         table = RouteTable(routes)
@@ -73,14 +73,19 @@ package struct TrackingServer: Sendable {
         guard let (target, parameters) = table.find(request.method, request.uri.path) else {
             throw TrackingError(.endpointNotFound, "Not Found: \(request.uri.path.prefix(200))")
         }
-        var context = context
+        let rule = AccessTable.rule(target.route.name, reads: request.method == .get || request.method == .head)
+        var caller: TrackingCaller?
         // Whoever looks after the process has no token; it says nothing but that it runs.
-        if target.route.name != "health" { context.caller = try tokens.caller(request.headers) }
-        return try await target.route.handler(
-            Call(
-                request: request, context: context, name: target.route.name, path: parameters, server: self,
-                message: target.message,
-                maximumBodyBytes: configuration.maximumBodyBytes))
+        if case .everybody = rule.subject {} else { caller = try await access.caller(request.headers) }
+        var context = context
+        context.caller = caller?.name
+        var call = Call(
+            request: request, context: context, name: target.route.name, path: parameters, server: self, caller: caller,
+            message: target.message, maximumBodyBytes: configuration.maximumBodyBytes)
+        if let caller { call = try await authorise(call, rule, caller) }
+        let response = try await target.route.handler(call)
+        guard let caller, case .answer(let resource, let list, let name) = rule.subject else { return response }
+        return try await readable(response, resource, list: list, name: name, caller)
     }
 
     func translate(_ error: any Error, _ request: Request) -> TrackingError {

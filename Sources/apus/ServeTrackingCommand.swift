@@ -3,6 +3,7 @@ import ApusApp
 import ApusCore
 import ArgumentParser
 import Foundation
+import KubeClient
 import S3Client
 import TrackingServer
 
@@ -39,8 +40,22 @@ struct ServeTrackingCommand: AsyncParsableCommand {
     var clientS3Endpoint: String?
     @Option(help: "Address to listen on, HOST:PORT; port 0 takes a free one. (default: 127.0.0.1:5000)")
     var listen: String?
-    @Option(help: "File of who may use it: a line TOKEN NAME each. Needed unless it listens on this machine only.")
+    @Option(
+        help: """
+            File of who may use it: a line TOKEN NAME [GROUPS…] each; with the group 'read' only to read. Clients send \
+            the token, or the name and the token as password. This or --kubernetes-access is needed unless it listens \
+            on this machine only.
+            """)
     var tokenFile: String?
+    @Option(
+        help: ArgumentHelp(
+            """
+            Namespace in which RBAC of Kubernetes says who may get, list, create, update and delete experiments and \
+            registeredmodels of the API group mlflow.apus.dev, by their names; clients send tokens of Kubernetes.
+            """, valueName: "namespace"))
+    var kubernetesAccess: String?
+    @Option(help: "The kubeconfig for --kubernetes-access. (default: the pod's service account, else as kubectl)")
+    var kubeconfig: String?
     @Option(help: "PEM file of the certificate with its chain: clients then connect over TLS.")
     var tlsCertificate: String?
     @Option(help: "PEM file of the certificate's key.")
@@ -64,7 +79,7 @@ struct ServeTrackingCommand: AsyncParsableCommand {
             throw ValidationError("--tls-certificate and --tls-key go together: give both, or neither")
         }
         let certificate = chain.flatMap { chain in key.map { ServerCertificate(chain: chain, key: $0) } }
-        let tokens = settings.value("token-file", tokenFile).map { volumeFile(absolute($0)) }
+        let access = try access(settings)
         let database = settings.value("database", database)
         let files = settings.value("mlflow-ui", mlflowUI).map(absolute)
         let artifacts = try artifacts(settings, folder)
@@ -73,7 +88,7 @@ struct ServeTrackingCommand: AsyncParsableCommand {
             var configuration = TrackingConfiguration()
             configuration.webFiles = try files.map { try WebFiles(folder: $0) }
             let role = TrackingRole(
-                folder: folder, database: database, artifacts: artifacts, tokenFile: tokens,
+                folder: folder, database: database, artifacts: artifacts, access: try access(),
                 configuration: configuration, host: host, port: port, certificate: certificate, logger: logger)
             try await role.run { address in
                 print("ready tracking \(address)")
@@ -81,6 +96,21 @@ struct ServeTrackingCommand: AsyncParsableCommand {
             }
         }
     }
+
+    /// Who may use it; the kubeconfig is read when it starts.
+    private func access(_ settings: Settings) throws -> @Sendable () throws -> TrackingRole.Access {
+        let tokens = settings.value("token-file", tokenFile).map { volumeFile(absolute($0)) }
+        let file = settings.value("kubeconfig", kubeconfig).map(absolute)
+        guard let namespace = settings.value("kubernetes-access", kubernetesAccess) else {
+            return { tokens.map { .file($0) } ?? .open }
+        }
+        guard tokens == nil else {
+            throw ValidationError("--token-file and --kubernetes-access do not go together: give one of them")
+        }
+        guard !namespace.isEmpty else { throw ValidationError("--kubernetes-access needs a namespace") }
+        return { .kubernetes(try .ofOperator(file), namespace: namespace) }
+    }
+
     private func artifacts(_ settings: Settings, _ folder: String) throws -> TrackingRole.Artifacts {
         var place: ArtifactDestination
         do {
