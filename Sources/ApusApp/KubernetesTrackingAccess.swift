@@ -33,6 +33,7 @@ struct KubernetesTrackingAccess: TrackingAccess {
     /// - Parameters:
     ///   - kubeconfig: of a user who may create both reviews, as the ClusterRole `system:auth-delegator` says.
     ///   - namespace: whose Roles count.
+    /// - Throws: where the kubeconfig cannot be used.
     init(_ kubeconfig: Kubeconfig, namespace: String) throws {
         client = KubeClient(transport: try HTTPTransport(kubeconfig), userAgent: "apus-tracking")
         self.namespace = namespace

@@ -49,11 +49,15 @@ package struct TrackingRole: Sendable {
     private let database: String?
     private let artifacts: Artifacts
     private let access: Access
-    private let configuration: TrackingConfiguration
+    private var configuration: TrackingConfiguration
     private let host: String
     private let port: Int
     private let certificate: ServerCertificate?
     private let logger: Logger
+    /// Where metrics are shown; nil for nowhere.
+    package var metricsAt: (host: String, port: Int)? {
+        didSet { configuration.metrics = metricsAt == nil ? nil : TrackingMetrics() }
+    }
 
     /// - Parameters:
     ///   - folder: where its own files are.
@@ -104,6 +108,25 @@ package struct TrackingRole: Sendable {
         try result.get()
     }
 
+    /// Returns once metrics are shown.
+    private func show(
+        _ metrics: TrackingMetrics, at place: (host: String, port: Int),
+        in group: inout ThrowingTaskGroup<Void, any Error>
+    ) async throws {
+        let shown = MetricsEndpoint(host: place.host, port: place.port, logger: logger) { metrics.text }
+        let bound = AsyncStream.makeStream(of: Int.self)
+        group.addTask {
+            defer { bound.continuation.finish() }
+            try await shown.run { bound.continuation.yield($0) }
+        }
+        for await port in bound.stream {
+            logger.notice("metrics", metadata: ["at": "http://\(place.host):\(port)/metrics"])
+            return
+        }
+        // It ended before it listened, and says why.
+        try await group.next()
+    }
+
     private func serve(
         _ store: TrackingStore, _ access: any TrackingAccess, _ onReady: @escaping @Sendable (String) async -> Void
     ) async throws {
@@ -118,9 +141,15 @@ package struct TrackingRole: Sendable {
                 await server.respond(request, context)
             }
             result = .success(
-                try await service.run(services: [IdleMemory()]) { [host] port in
-                    ProgramMemory.giveBackCode()
-                    await onReady(ListenAddress.text(host: host, port: port))
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    if let shownAt = metricsAt, let metrics = configuration.metrics {
+                        try await show(metrics, at: shownAt, in: &group)
+                    }
+                    try await service.run(services: [IdleMemory()]) { [host] port in
+                        ProgramMemory.giveBackCode()
+                        await onReady(ListenAddress.text(host: host, port: port))
+                    }
+                    group.cancelAll()
                 })
         } catch {
             result = .failure(error)

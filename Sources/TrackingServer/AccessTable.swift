@@ -40,6 +40,7 @@ enum AccessTable {
     /// - Parameters:
     ///   - name: of the route.
     ///   - reads: whether its method is GET.
+    /// - Returns: what it needs.
     static func rule(_ name: String, reads: Bool) -> AccessRule {
         rules[name] ?? AccessRule(reads ? .get : .update, .experiments)
     }

@@ -33,7 +33,8 @@ package final class TrackingMetrics: Sendable {
         let counts = counts.withLock { $0 }
         var text = MetricsText()
         text.family("apus_tracking_requests_total", .counter, "Requests that were answered, by route and status.")
-        for (key, count) in counts.requests.sorted(by: { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) }) {
+        for (key, count) in counts.requests.sorted(by: { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) }
+        ) {
             text.sample("apus_tracking_requests_total", [("route", key.route), ("status", String(key.status))], count)
         }
         text.family("apus_tracking_request_seconds", .histogram, "Seconds until a request was answered, by route.")

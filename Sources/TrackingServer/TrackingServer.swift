@@ -14,6 +14,8 @@ package struct TrackingConfiguration: Sendable {
     package var maximumBodyBytes = 64 << 20
     /// MLflow's web UI; nil for none.
     package var webFiles: WebFiles?
+    /// Counts requests; nil for no counting.
+    package var metrics: TrackingMetrics?
 
     package init() {}
 }
@@ -57,6 +59,7 @@ package struct TrackingServer: Sendable {
 
     /// Answers every request; faults have MLflow's form.
     package func respond(_ request: Request, _ context: ServiceContext) async -> Response {
+        let start = ContinuousClock.now
         var response: Response
         do {
             response = try await answer(request, context)
@@ -66,6 +69,10 @@ package struct TrackingServer: Sendable {
             if fault.code == .unauthenticated { response.headers[.wwwAuthenticate] = "Basic realm=\"mlflow\"" }
         }
         if request.method == .head { response.body = ResponseBody() }
+        if let metrics = configuration.metrics {
+            let route = table.find(request.method, request.uri.path)?.target.route.name ?? "none"
+            metrics.add(route: route, status: response.status.code, ContinuousClock.now - start)
+        }
         return response
     }
 

@@ -66,6 +66,8 @@ struct ServeTrackingCommand: AsyncParsableCommand {
             Folder of MLflow's web UI, which is then shown at /: mlflow/server/js/build of an installed mlflow.
             """)
     var mlflowUI: String?
+    @Option(help: "Address at which metrics are shown over HTTP, HOST:PORT. (default: none)")
+    var metricsListen: String?
     @OptionGroup var log: LogOptions
 
     func run() async throws {
@@ -83,13 +85,17 @@ struct ServeTrackingCommand: AsyncParsableCommand {
         let database = settings.value("database", database)
         let files = settings.value("mlflow-ui", mlflowUI).map(absolute)
         let artifacts = try artifacts(settings, folder)
+        let metrics = try settings.value("metrics-listen", metricsListen).map {
+            try hostAndPort("metrics-listen", $0, example: "127.0.0.1:9310", least: 0)
+        }
         let logger = try log.logger(settings)
         try await reporting {
             var configuration = TrackingConfiguration()
             configuration.webFiles = try files.map { try WebFiles(folder: $0) }
-            let role = TrackingRole(
+            var role = TrackingRole(
                 folder: folder, database: database, artifacts: artifacts, access: try access(),
                 configuration: configuration, host: host, port: port, certificate: certificate, logger: logger)
+            role.metricsAt = metrics
             try await role.run { address in
                 print("ready tracking \(address)")
                 fflush(nil)

@@ -221,3 +221,24 @@ def test_deployed(cluster, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{address}:5000")
     wait_for(lambda: client.get_experiment_by_name("movies"), 30, "the experiment")
     assert load_text(client.get_run(run).info.artifact_uri + "/file.txt") == "kept"
+
+
+def test_metrics(request):
+    import re
+    from prometheus_client.parser import text_string_to_metric_families
+    from tracking_fixture import OPENER
+    server = Tracking("--metrics-listen", "127.0.0.1:0")
+    try:
+        server.start()
+        run = server.run()
+        assert server.error("GET", "runs/get?run_id=none")[0] == 404
+        place = wait_for(lambda: re.search(r"http://[0-9.:]+/metrics", server.logged()), 10, "the metrics' address")[0]
+        text = OPENER.open(place, timeout=10).read().decode()
+        samples = {(sample.name, sample.labels.get("route"), sample.labels.get("status")): sample.value
+                   for family in text_string_to_metric_families(text) for sample in family.samples}
+        assert run and samples["apus_tracking_requests_total", "createRun", "200"] == 1
+        assert samples["apus_tracking_requests_total", "getRun", "404"] == 1
+        assert samples["apus_tracking_request_seconds_count", "createRun", None] == 1
+        server.stop()
+    finally:
+        server.clean(keep=request.session.testsfailed)
