@@ -14,6 +14,7 @@ struct KubernetesTrackingAccess: TrackingAccess {
     /// How long an answer is kept.
     static let patience: Duration = .seconds(10)
 
+    private let transport: HTTPTransport
     private let client: KubeClient
     private let namespace: String
     private let callers = ReviewCache<String, TrackingCaller?>()
@@ -35,7 +36,8 @@ struct KubernetesTrackingAccess: TrackingAccess {
     ///   - namespace: whose Roles count.
     /// - Throws: where the kubeconfig cannot be used.
     init(_ kubeconfig: Kubeconfig, namespace: String) throws {
-        client = KubeClient(transport: try HTTPTransport(kubeconfig), userAgent: "apus-tracking")
+        transport = try HTTPTransport(kubeconfig)
+        client = KubeClient(transport: transport, userAgent: "apus-tracking")
         self.namespace = namespace
     }
 
@@ -71,6 +73,8 @@ struct KubernetesTrackingAccess: TrackingAccess {
             return status["allowed"].bool == true
         }
     }
+
+    func close() async { try? await transport.shutdown() }
 
     private func review(_ resource: KubeResource, _ spec: JSONValue) async throws -> JSONValue {
         let object = KubeObject([

@@ -89,7 +89,6 @@ package struct TrackingRole: Sendable {
     ///   description says what to do.
     package func run(onReady: @escaping @Sendable (String) async -> Void) async throws {
         ProgramMemory.prepareForBuffers()
-        let access = try access.open(host: host)
         let lock = try FolderLock(folder)
         defer { lock.release() }
         let opened: any SQLDatabase =
@@ -100,7 +99,13 @@ package struct TrackingRole: Sendable {
         let result: Result<Void, any Error>
         do {
             try await store.prepare()
-            result = .success(try await serve(store, access, onReady))
+            let access = try access.open(host: host)
+            do {
+                result = .success(try await serve(store, access, onReady))
+            } catch {
+                result = .failure(error)
+            }
+            await access.close()
         } catch {
             result = .failure(error)
         }

@@ -44,6 +44,13 @@ package protocol TrackingAccess: Sendable {
 
     /// Whether a caller has a right.
     func allows(_ caller: TrackingCaller, _ right: TrackingRight) async throws -> Bool
+
+    /// Lets go of connections.
+    func close() async
+}
+
+extension TrackingAccess {
+    package func close() async {}
 }
 
 /// What a request says about who sends it.
