@@ -70,7 +70,7 @@ def test_tokens_and_basic(guarded, monkeypatch, tmp_path):
 def test_the_answers(guarded):
     run = guarded.call("POST", "runs/create", {"experiment_id": "0"}, bearer(WRITER))[1]["run"]["info"]["run_id"]
     status, headers, content = guarded.raw("GET", "/api/2.0/mlflow/runs/get?run_id=" + run)
-    assert status == 401 and headers["Www-Authenticate"].startswith("Basic ")
+    assert status == 401 and headers["WWW-Authenticate"].startswith("Basic ")
     assert json.loads(content)["error_code"] == "UNAUTHENTICATED"
     assert guarded.raw("GET", "/health")[0] == 200
     for path in ("/version", "/api/3.0/mlflow/server-info", f"/get-artifact?run_id={run}&path=x", f"{PROXY}?path=0"):
