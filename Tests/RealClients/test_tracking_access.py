@@ -76,9 +76,9 @@ def test_the_answers(guarded):
     for path in ("/version", "/api/3.0/mlflow/server-info", f"/get-artifact?run_id={run}&path=x", f"{PROXY}?path=0"):
         assert guarded.raw("GET", path)[0] == 401
     for method in ("PUT", "DELETE"):
-        assert guarded.error(method, f"{PROXY}/0/{run}/artifacts/x", b"x", bearer(READER))[:2] == (
+        assert guarded.error(method, f"{PROXY}/0/{run}/artifacts/x", b"x", headers=bearer(READER))[:2] == (
             403, "PERMISSION_DENIED")
-    assert guarded.error("POST", "/api/2.0/mlflow/apus/gc", {}, bearer(READER))[:2] == (403, "PERMISSION_DENIED")
+    assert guarded.error("POST", "/api/2.0/mlflow/apus/gc", {}, headers=bearer(READER))[:2] == (403, "PERMISSION_DENIED")
     wrong = {"Authorization": "Basic %%%"}, {"Authorization": "Digest x"}, basic("ann", ""), bearer("x" * 20_000)
     for headers in wrong:
         assert guarded.error("GET", "experiments/get?experiment_id=0", headers=headers)[:2] == (401, "UNAUTHENTICATED")
@@ -150,17 +150,16 @@ def test_rights_of_kubernetes(on_kubernetes, cluster, namespace, monkeypatch):
     client.log_text(runs["own"], "text", "file.txt")
     assert client.get_run(runs["shared"]) and client.get_experiment_by_name("own")
     assert len(client.search_runs([ids["own"], ids["shared"]])) == 2
-    client.create_model_version("movies", f"mlflow-artifacts:/{ids['own']}/{runs['own']}/artifacts")
+    client.create_model_version("movies", f"mlflow-artifacts:/{ids['own']}/{runs['own']}/artifacts", runs["own"])
     secret = f"mlflow-artifacts:/{ids['secret']}/{runs['secret']}/artifacts"
-    disguised = client.create_experiment
     for refused in (
             lambda: client.get_run(runs["secret"]), lambda: client.log_metric(runs["shared"], "m", 1),
             lambda: client.delete_run(runs["own"]), lambda: client.search_runs([ids["own"], ids["secret"]]),
             lambda: client.get_experiment(ids["secret"]), lambda: client.get_experiment_by_name("secret"),
-            lambda: disguised("new"), lambda: client.rename_experiment(ids["own"], "secret2"),
+            lambda: client.create_experiment("new"), lambda: client.rename_experiment(ids["own"], "secret2"),
             lambda: client.get_metric_history(runs["secret"], "m"), lambda: client.get_logged_model(model.model_id),
             lambda: client.list_artifacts(runs["secret"]), lambda: client.get_registered_model("other"),
-            lambda: client.create_model_version("movies", secret), lambda: client.delete_registered_model("movies"),
+            lambda: client.create_model_version("movies", secret, runs["secret"]), lambda: client.delete_registered_model("movies"),
             lambda: client.rename_registered_model("movies", "films"), lambda: client.restore_run(runs["secret"]),
             lambda: client.set_experiment_tag(ids["shared"], "a", "b")):
         with pytest.raises(MlflowException) as caught:
@@ -169,7 +168,7 @@ def test_rights_of_kubernetes(on_kubernetes, cluster, namespace, monkeypatch):
     # Camel case and numbers are names of the same fields.
     for body in ({"runId": runs["secret"]}, {"runUuid": runs["secret"]}):
         body |= {"key": "m", "value": 1, "timestamp": 1}
-        assert server.error("POST", "runs/log-metric", body, bearer(team))[:2] == (403, "PERMISSION_DENIED")
+        assert server.error("POST", "runs/log-metric", body, headers=bearer(team))[:2] == (403, "PERMISSION_DENIED")
     for path in (f"{PROXY}/{ids['secret']}/{runs['secret']}/artifacts/file.txt", f"{PROXY}?path={ids['secret']}", PROXY,
                  f"{PROXY}/{ids['own']}/%2e/..%2f{ids['secret']}/x", f"{PROXY}/elsewhere/x",
                  f"/get-artifact?run_id={runs['secret']}&path=file.txt",
