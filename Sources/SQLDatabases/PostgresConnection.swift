@@ -20,15 +20,11 @@ final class PostgresConnection: SQLSession, @unchecked Sendable {
 
     /// The most statements that the server keeps prepared for a connection.
     private static let maximumPrepared = 512
-    /// The most statements that are sent before an answer is read: the server's answers have to fit the socket's buffers.
-    private static let maximumUnanswered = 256
 
     let dialect = SQLDialect.postgres
     private let connection: OpaquePointer
     /// Names of prepared statements, by their text and the types of their values.
     private var prepared: [String: String] = [:]
-    /// Counts how often all of them were given up.
-    private var generation = 0
 
     /// Connects. Blocks.
     /// - Parameter uri: `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, or as libpq has it.
@@ -119,14 +115,6 @@ final class PostgresConnection: SQLSession, @unchecked Sendable {
         return Int(Self.text(PQcmdTuples(result))) ?? 0
     }
 
-    func runAll(_ sql: String, _ rows: [[SQLValue]]) throws -> Int {
-        var changed = 0
-        for start in stride(from: 0, to: rows.count, by: Self.maximumUnanswered) {
-            changed += try runTogether(sql, rows[start..<min(start + Self.maximumUnanswered, rows.count)])
-        }
-        return changed
-    }
-
     // MARK: Statements
 
     /// Runs a prepared statement; the result is in binary form and has to be cleared.
@@ -142,48 +130,6 @@ final class PostgresConnection: SQLSession, @unchecked Sendable {
             PQclear(result)
             throw error
         }
-    }
-
-    /// Sends all and then reads the answers (libpq, "Pipeline Mode").
-    private func runTogether(_ sql: String, _ rows: ArraySlice<[SQLValue]>) throws(SQLError) -> Int {
-        var names: [String] = []
-        var seen = -1
-        // Again where names were given up meanwhile.
-        while seen != generation {
-            seen = generation
-            names = []
-            for values in rows { names.append(try prepare(sql, values.map(Self.type))) }
-        }
-        guard PQenterPipelineMode(connection) == 1 else { throw SQLError(.unavailable, lost) }
-        defer { PQexitPipelineMode(connection) }
-        for (name, values) in zip(names, rows) {
-            let isSent = Self.withParameters(values) { pointers, lengths, formats in
-                PQsendQueryPrepared(connection, name, CInt(values.count), pointers, lengths, formats, 1)
-            }
-            guard isSent == 1 else { throw SQLError(.unavailable, lost) }
-        }
-        guard PQpipelineSync(connection) == 1 else { throw SQLError(.unavailable, lost) }
-        var changed = 0
-        var failure: SQLError?
-        for _ in rows {
-            let result = PQgetResult(connection)
-            defer { PQclear(result) }
-            // After the first that failed the others are passed over.
-            if failure == nil {
-                do throws(SQLError) {
-                    try check(result)
-                    changed += Int(Self.text(PQcmdTuples(result))) ?? 0
-                } catch {
-                    failure = error
-                }
-            }
-            // The end of this one's results.
-            if result != nil { PQclear(PQgetResult(connection)) }
-        }
-        // The answer to the synchronisation.
-        PQclear(PQgetResult(connection))
-        if let failure { throw failure }
-        return changed
     }
 
     /// Values as libpq takes them: addresses (null for null), lengths and formats (binary).
@@ -218,7 +164,6 @@ final class PostgresConnection: SQLSession, @unchecked Sendable {
         if prepared.count >= Self.maximumPrepared {
             try command("DEALLOCATE ALL")
             prepared = [:]
-            generation += 1
         }
         let name = "s\(prepared.count)"
         let result = PQprepare(connection, name, Self.numbered(sql), CInt(types.count), types)

@@ -43,12 +43,6 @@ package protocol SQLSession: AnyObject {
     /// - Throws: ``SQLError``.
     @discardableResult
     func run(_ sql: String, _ values: [SQLValue]) throws -> Int
-
-    /// Runs a statement for each list of values, without waiting for the database between them; returns how many rows
-    /// all of them changed. Where one fails, those after it may have been run or not: the change has to be given up.
-    /// - Throws: ``SQLError``.
-    @discardableResult
-    func runAll(_ sql: String, _ rows: [[SQLValue]]) throws -> Int
 }
 
 extension SQLSession {
@@ -56,11 +50,6 @@ extension SQLSession {
 
     @discardableResult
     package func run(_ sql: String) throws -> Int { try run(sql, []) }
-
-    @discardableResult
-    package func runAll(_ sql: String, _ rows: [[SQLValue]]) throws -> Int {
-        try rows.reduce(0) { try $0 + run(sql, $1) }
-    }
 
     /// The first row; nil where there is none.
     package func row(_ sql: String, _ values: [SQLValue] = []) throws -> SQLRow? { try rows(sql, values).first }

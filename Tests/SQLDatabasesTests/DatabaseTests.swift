@@ -69,32 +69,6 @@ struct DatabaseTests {
         }
     }
 
-    @Test(arguments: Backend.allCases) func manyRowsAtOnce(backend: Backend) async throws {
-        try await withDatabase(backend) { database in
-            try await Self.createTable(database)
-            // More than are sent at a time, with nulls among them, which have no type of their own.
-            let rows: [[SQLValue]] = (0..<700).map { number in
-                [.text("n\(number)"), number % 3 == 0 ? nil : .integer(number), .real(0.5)]
-            }
-            let sql = "INSERT INTO things (name, number, weight) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-            #expect(try await database.write { try $0.runAll(sql, rows) } == 700)
-            #expect(try await database.write { try $0.runAll(sql, rows + [["more", 1, nil]]) } == 1)
-            #expect(try await database.write { try $0.runAll(sql, []) } == 0)
-            let counts = try await database.read { session in
-                try session.row("SELECT count(*), count(number), count(weight) FROM things")
-            }
-            #expect(counts.map { [$0.integer(0), $0.integer(1), $0.integer(2)] } == [701, 467, 700])
-            // One that is refused takes all of them along, and the session goes on.
-            let plain = "INSERT INTO things (name, number, weight) VALUES (?, ?, ?)"
-            let error = await #expect(throws: SQLError.self) {
-                try await database.write { try $0.runAll(plain, [["x1", 1, nil], ["n1", 1, nil], ["x2", 1, nil]]) }
-            }
-            #expect(error?.code == .unique)
-            let names = try await database.read { try $0.rows("SELECT name FROM things WHERE name LIKE 'x%'") }
-            #expect(names.isEmpty)
-        }
-    }
-
     @Test(arguments: Backend.allCases) func likeTellsCapitalLetters(backend: Backend) async throws {
         try await withDatabase(backend) { database in
             let found = try await database.read { session in
