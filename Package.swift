@@ -83,11 +83,11 @@ let package = Package(
         // Data folders: locks, durable changes of small files, what the system said.
         module("DataFolders"),
 
-        // The fields of protobuf messages.
+        // Fields of protobuf messages.
         module("ProtobufFormat"),
 
         // 1 Wire: pure codecs and models
-        module("KubeAPI", ["ApusCore"]),
+        module("KubeAPI", ["ApusCore", "ProtobufFormat"]),
         // RE2 in C++, behind a C interface.
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         module("LinearRegex", ["CRE2"]),
@@ -251,7 +251,8 @@ let package = Package(
                 "ControllerRuntime", "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy",
                 "EventBroker", "DataFolders", "EventOperators", "IcebergCatalog", "IcebergProtocol", "KafkaClient",
                 "Listening", "ObjectOperators",
-                "ObjectServer", "ObjectStore", "S3Client", "SQLDatabases", "ServiceHTTP", "TrackingModel", "TrackingServer",
+                "ObjectServer", "ObjectStore", "S3Client", "SQLDatabases", "ServiceHTTP", "TrackingModel",
+                "TrackingServer",
                 "TrackingStore", "YAMLFormat", .logging, .nioSSL, .serviceLifecycle, .unixSignals,
             ]),
         .executableTarget(
@@ -259,7 +260,8 @@ let package = Package(
             dependencies: [
                 "ApusApp", "ApusCore", "ArrowFormat", "DeltaProtocol", "DeltaTables", "EventBroker", "EventLog",
                 "IcebergCatalog", "IcebergProtocol", "KafkaClient", "KubeAPI", "KubeClient", "LakeEngine",
-                "ObjectServer", "S3Client", "SQLServer", "ServiceHTTP", "TrackingClient", "TrackingModel", "TrackingServer",
+                "ObjectServer", "S3Client", "SQLServer", "ServiceHTTP", "TrackingClient", "TrackingModel",
+                "TrackingServer",
                 "YAMLFormat", "CProcessShim",
                 .argumentParser, .logging,
             ],
@@ -274,7 +276,8 @@ let package = Package(
         .executableTarget(
             name: "MovieRecommender",
             dependencies: [
-                "ApusCore", "ArrowFormat", "CMalloc", "DeltaProtocol", "DeltaTables", "KafkaClient", "LakeEngine", "ModelKit",
+                "ApusCore", "ArrowFormat", "CMalloc", "DeltaProtocol", "DeltaTables", "KafkaClient", "LakeEngine",
+                "ModelKit",
                 "S3Client", "TrackingClient", "YAMLFormat", .argumentParser, .asyncHTTPClient, .grdb, .hummingbird,
                 .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix, .serviceLifecycle, .unixSignals,
             ],
@@ -284,7 +287,7 @@ let package = Package(
 
         tests("ApusCore"),
         tests("DataFolders"),
-        tests("KubeAPI", ["ApusCore"]),
+        tests("KubeAPI", ["ApusCore", "ProtobufFormat"]),
         tests("LinearRegex"),
         tests("CEL", ["ApusCore", "KubeAPI"]),
         tests("AdmissionRules", ["ApusCore", "KubeAPI"]),
@@ -349,7 +352,8 @@ let package = Package(
         tests(
             "TrackingServer",
             [
-                "ApusCore", "DatabaseFixtures", "S3Protocol", "ServiceHTTP", "TrackingModel", "TrackingStore", .httpTypes,
+                "ApusCore", "DatabaseFixtures", "S3Protocol", "ServiceHTTP", "TrackingModel", "TrackingStore",
+                .httpTypes,
                 .hummingbird, .logging, .nioCore,
             ]),
         tests("TrackingClient", ["ApusCore", "ScriptedHTTP"]),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import ApusCore
+package import ProtobufFormat
 
 /// Turns the protobuf that Kubernetes clients send for built-in kinds into the JSON that they could have sent.
 ///

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
 import KubeAPI
+import ProtobufFormat
 import Testing
 
 @Suite struct ProtobufDecoderTests {
