@@ -17,13 +17,14 @@ enum LoggedModelGrammar {
         let comparators = isNumeric ? ["<", "<=", ">", ">=", "=", "!="] : ["=", "!=", "LIKE", "ILIKE", "IN", "NOT IN"]
         let shown = (entity == .param ? "param" : entity.rawValue) + "s." + key
         guard comparators.contains(comparator) else {
-            let list = "(" + comparators.map(Python.repr).joined(separator: ", ") + ")"
+            let list = "(" + comparators.map(PythonText.repr).joined(separator: ", ") + ")"
             throw .invalid(
-                "Invalid comparison operator for \(shown): \(Python.repr(comparator)). Expected one of \(list).")
+                "Invalid comparison operator for \(shown): \(PythonText.repr(comparator)). Expected one of \(list).")
         }
         // MLflow fails here with a fault of Python's.
         if entity == .attribute, !words.attributes.contains(key) {
-            throw .invalid("Invalid attribute key '\(key)' specified. Valid keys are '\(Python.set(words.attributes))'")
+            throw .invalid(
+                "Invalid attribute key '\(key)' specified. Valid keys are '\(PythonText.set(words.attributes))'")
         }
         let value = try value(right, isNumeric: isNumeric, of: shown)
         return RawCondition(entity: entity, key: key, comparator: comparator, value: value)

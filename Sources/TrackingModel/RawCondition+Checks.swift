@@ -84,7 +84,7 @@ extension RawCondition {
                 byOrder, "Invalid comparator '\(comparator)' not one of '\(Self.set(byText + byList))")
             // A number in quotes is a text to MLflow, and no time is equal to a text.
             guard case .text(let text) = value else { return condition }
-            throw .invalid("Invalid value for numeric attribute '\(key)': \(Python.repr(text))")
+            throw .invalid("Invalid value for numeric attribute '\(key)': \(PythonText.repr(text))")
         case .attribute:
             return try allowed(texts, "Invalid comparator '\(comparator)' not one of '\(Self.set(texts))'")
         case .tag where key == "mlflow.linkedPrompts":
@@ -132,7 +132,7 @@ extension RawCondition {
     private var written: String {
         switch value {
         case .text(let text): text
-        case .texts(let texts): "(" + texts.map(Python.repr).joined(separator: ", ") + ")"
+        case .texts(let texts): "(" + texts.map(PythonText.repr).joined(separator: ", ") + ")"
         default: ""
         }
     }
@@ -159,7 +159,7 @@ extension RawCondition {
         case .integer: return value
         case .text(let text):
             if let number = Int64(text) { return .integer(number) }
-            throw .invalid("Invalid value for numeric attribute '\(key)': \(Python.repr(text))")
+            throw .invalid("Invalid value for numeric attribute '\(key)': \(PythonText.repr(text))")
         case .real(let number):
             // MLflow writes it so for experiments, and without quotes for versions.
             let quote = SearchWords.of(.experiments).numeric.contains(key) ? "'" : ""
@@ -185,7 +185,7 @@ extension RawCondition {
         }
     }
 
-    private static func set(_ comparators: [SearchComparator]) -> String { Python.set(comparators.map(\.rawValue)) }
+    private static func set(_ comparators: [SearchComparator]) -> String { PythonText.set(comparators.map(\.rawValue)) }
 }
 
 extension SearchComparator {

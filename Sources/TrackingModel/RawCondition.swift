@@ -67,7 +67,7 @@ struct RawCondition: Hashable {
         case (.list(let written), .tag) where kind == .traces: return .texts(try list(written, name, kind))
         case (.integer, .attribute) where kind == .modelVersions || kind == .traces,
             (.float, .attribute) where kind == .modelVersions || kind == .traces:
-            let numeric = Python.set(SearchWords.of(kind).numeric.sorted())
+            let numeric = PythonText.set(SearchWords.of(kind).numeric.sorted())
             throw .invalid("Only the '\(numeric)' attributes support comparison with numeric values.")
         default: throw .invalid(Self.expected(right, name, kind))
         }
@@ -137,10 +137,10 @@ struct RawCondition: Hashable {
         if name.writtenEntity == .attribute, let keys = SearchWords.of(kind).lists, !keys.contains(name.written) {
             guard kind == .traces else {
                 throw .invalid(
-                    "Only \(Python.list(keys)) attributes support comparison with a list of quoted string values.")
+                    "Only \(PythonText.repr(keys)) attributes support comparison with a list of quoted string values.")
             }
             throw .invalid(
-                "Only attributes in \(Python.set(keys)) supports comparison with a list of quoted string values.")
+                "Only attributes in \(PythonText.set(keys)) supports comparison with a list of quoted string values.")
         }
         return try texts(written)
     }
@@ -149,7 +149,7 @@ struct RawCondition: Hashable {
     static func texts(_ written: String) throws(TrackingError) -> [String] {
         let texts: [String]
         do {
-            texts = try Python.texts(written)
+            texts = try PythonList.texts(written)
         } catch {
             switch error {
             case .empty:

@@ -28,7 +28,7 @@ package struct SearchFilter: Sendable, Hashable {
         }
         if let end = syntax.parts.firstIndex(of: .other(";")), end < syntax.parts.count - 1, kind != .loggedModels {
             throw .invalid(
-                "Search filter contained multiple expression \(Python.repr(text)). Provide AND-ed expression list.")
+                "Search filter contained multiple expression \(PythonText.repr(text)). Provide AND-ed expression list.")
         }
         try refuseOthers(syntax, text, kind)
         var comparisons: [FilterSyntax.Comparison] = []
@@ -66,7 +66,7 @@ package struct SearchFilter: Sendable, Hashable {
         switch kind {
         case .loggedModels:
             throw .invalid(
-                "Invalid filter string: \(Python.repr(text)). Expected a list of comparisons separated by 'AND' "
+                "Invalid filter string: \(PythonText.repr(text)). Expected a list of comparisons separated by 'AND' "
                     + "(e.g. 'metrics.loss > 0.1 AND params.lr = 0.01').")
         case .runs, .traces:
             throw .invalid(

@@ -30,7 +30,8 @@ struct SearchName: Hashable {
         // Models and versions look at the attribute with its quotes.
         let looked = kind == .registeredModels || kind == .modelVersions ? key : bare
         if entity == .attribute, !attributes.contains(looked) {
-            throw .invalid("Invalid attribute key '\(looked)' specified. Valid keys are '\(Python.set(attributes))'")
+            throw .invalid(
+                "Invalid attribute key '\(looked)' specified. Valid keys are '\(PythonText.set(attributes))'")
         }
         if entity == .dataset, !["name", "digest", "context"].contains(bare) {
             throw .invalid(

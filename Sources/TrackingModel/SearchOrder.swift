@@ -31,7 +31,7 @@ package struct SearchOrder: Sendable, Hashable {
             let order = try parse(clause, kind)
             let isTwice = orders.contains { $0.entity == order.entity && $0.key == order.key }
             if isTwice, kind != .experiments {
-                throw TrackingError(.internalError, "`order_by` contains duplicate fields: \(Python.list(clauses))")
+                throw TrackingError(.internalError, "`order_by` contains duplicate fields: \(PythonText.repr(clauses))")
             }
             if !isTwice { orders.append(order) }
         }
@@ -44,7 +44,8 @@ package struct SearchOrder: Sendable, Hashable {
         if kind == .registeredModels {
             guard words.orderAttributes.contains(path) else {
                 throw .invalid(
-                    "Invalid order by key '\(path)' specified. Valid keys are '\(Python.set(["name", "timestamp"]))'")
+                    "Invalid order by key '\(path)' specified. Valid keys are '\(PythonText.set(["name", "timestamp"]))'"
+                )
             }
             return SearchOrder(.attribute, words.aliases[path] ?? path, isAscending: isAscending)
         }
@@ -55,7 +56,7 @@ package struct SearchOrder: Sendable, Hashable {
         case (.experiments, .tag): throw .invalid("Invalid order_by entity: tag")
         case (.modelVersions, .tag):
             throw .invalid(
-                "Invalid order by key '\(name.key)' specified. Valid keys are \(Python.set(words.orderAttributes))")
+                "Invalid order by key '\(name.key)' specified. Valid keys are \(PythonText.set(words.orderAttributes))")
         default: return SearchOrder(name.entity, name.key, isAscending: isAscending)
         }
     }

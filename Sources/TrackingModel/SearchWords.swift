@@ -76,7 +76,7 @@ struct SearchWords: Sendable {
     private static let loggedModels = SearchWords(
         entities: ["attributes": .attribute, "metrics": .metric, "params": .param, "tags": .tag],
         entityFault: {
-            "Invalid entity type: \(Python.repr($0)). Expected one of ['attributes', 'metrics', 'params', 'tags']."
+            "Invalid entity type: \(PythonText.repr($0)). Expected one of ['attributes', 'metrics', 'params', 'tags']."
         },
         attributes: [
             "model_id", "experiment_id", "name", "artifact_location", "creation_timestamp_ms",

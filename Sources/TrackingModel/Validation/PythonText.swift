@@ -30,6 +30,9 @@ package enum PythonText {
         "[" + texts.map { repr($0) }.joined(separator: ", ") + "]"
     }
 
+    /// `repr` of a set of texts; its order is Python's secret.
+    static func set(_ texts: [String]) -> String { "{" + texts.map { repr($0) }.joined(separator: ", ") + "}" }
+
     /// `json.dumps` of a text: ASCII only.
     package static func json(_ text: String) -> String {
         var result = "\""

@@ -1,36 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What MLflow's server leaves to Python: how its faults write values, and the lists of IN, which are Python's.
-enum Python {
-    /// A text as Python's `repr` writes it.
-    static func repr(_ text: String) -> String {
-        let quote: Unicode.Scalar = text.contains("'") && !text.contains("\"") ? "\"" : "'"
-        var result = String(quote)
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case quote: result += "\\" + String(quote)
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + String(quote)
-    }
-
-    /// Texts as Python writes a list of them.
-    static func list(_ texts: [String]) -> String { "[" + texts.map(repr).joined(separator: ", ") + "]" }
-
-    /// Texts as Python writes a set of them; its order is Python's secret.
-    static func set(_ texts: [String]) -> String { "{" + texts.map(repr).joined(separator: ", ") + "}" }
-
+/// Lists of texts as Python writes them: the lists of IN are Python's, as MLflow's server reads them so.
+enum PythonList {
     /// Why a text is no list of texts.
-    enum ListFault: Error { case empty, illFormed, otherKinds }
+    enum Fault: Error { case empty, illFormed, otherKinds }
 
     /// The texts of a list in parentheses, with Python's quotes and escapes; texts side by side are one.
     /// - Throws: what is wrong with it.
-    static func texts(_ written: String) throws(ListFault) -> [String] {
+    static func texts(_ written: String) throws(Fault) -> [String] {
         let scalars = Array(written.unicodeScalars)
         guard scalars.count >= 2, scalars.first == "(", scalars.last == ")" else { throw .illFormed }
         var texts: [String] = []
@@ -61,7 +38,7 @@ enum Python {
 
     private static func text(
         _ scalars: [Unicode.Scalar], _ index: inout Int, _ end: Int
-    ) throws(ListFault) -> String {
+    ) throws(Fault) -> String {
         let quote = scalars[index]
         var view = String.UnicodeScalarView()
         index += 1
