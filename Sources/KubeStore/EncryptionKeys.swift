@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import ApusCore
 import Crypto
-// SPDX-License-Identifier: Apache-2.0
 import DataFolders
 import FoundationEssentials
 

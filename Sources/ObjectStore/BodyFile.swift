@@ -1,5 +1,5 @@
-import ByteCodes
 // SPDX-License-Identifier: Apache-2.0
+import ByteCodes
 import DataFolders
 
 #if canImport(Glibc)

@@ -1,5 +1,5 @@
-import ApusCore
 // SPDX-License-Identifier: Apache-2.0
+import ApusCore
 import DataFolders
 import Dispatch
 import EventCoordination
