@@ -260,7 +260,7 @@ let package = Package(
             dependencies: [
                 "ApusApp", "ApusCore", "ArrowFormat", "DeltaProtocol", "DeltaTables", "EventBroker", "EventLog",
                 "IcebergCatalog", "IcebergProtocol", "KafkaClient", "KubeAPI", "KubeClient", "LakeEngine",
-                "ObjectServer", "S3Client", "SQLServer", "ServiceHTTP", "TrackingClient", "TrackingModel",
+                "ObjectServer", "S3Client", "SQLServer", "ServiceHTTP", "TrackingClient",
                 "TrackingServer",
                 "YAMLFormat", "CProcessShim",
                 .argumentParser, .logging,
