@@ -49,7 +49,7 @@ enum AccessTable {
         var rules: [String: AccessRule] = [:]
         for name in ["health"] { rules[name] = AccessRule(.get, .everybody) }
         // GraphQL calls the other routes, as its caller.
-        for name in ["version", "getServerInfo", "getPage", "getFile", "graphql"] {
+        for name in ["version", "getServerInfo", "getGatewayEndpoints", "getPage", "getFile", "graphql"] {
             rules[name] = AccessRule(.get, .anybody)
         }
 

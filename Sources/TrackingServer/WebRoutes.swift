@@ -23,6 +23,10 @@ extension TrackingServer {
                         text: body["query"].string ?? "", name: body["operationName"].string,
                         variables: body["variables"].members, call))
             },
+            // The UI asks for it, and tells the user of an error: there is no gateway, so it has no endpoints.
+            Route("getGatewayEndpoints", .get, ["/ajax-api/2.0/mlflow/gateway-proxy"]) { _ in
+                .json(["endpoints": []])
+            },
             Route("getPage", .get, ["/"]) { call in
                 guard let files = configuration.webFiles else {
                     return .text(
