@@ -38,6 +38,8 @@ package final class Informer: Sendable {
     private let selection: KubeClient.Selection
     private let logger: Logger
     private let state = Mutex(State())
+    /// Held while handlers are told, so that each is told of an object's states in their order.
+    private let telling = Mutex(())
 
     /// - Parameters:
     ///   - resource: which collection.
@@ -56,15 +58,16 @@ package final class Informer: Sendable {
         self.logger = logger
     }
 
-    /// Registers a handler; it is told of all objects known now and of each later change. Must return quickly.
-    ///
-    /// A change that happens during the registration may be told before the object's first `added`.
+    /// Registers a handler; it is told of all objects known now, and then of each later change. Must return quickly, and
+    /// must not register handlers of this informer.
     package func onChange(_ handler: @escaping Handler) {
-        let known = state.withLock { state in
-            state.handlers.append(handler)
-            return Array(state.objects.values)
+        telling.withLock { _ in
+            let known = state.withLock { state in
+                state.handlers.append(handler)
+                return Array(state.objects.values)
+            }
+            for object in known { handler(.added(object)) }
         }
-        for object in known { handler(.added(object)) }
     }
 
     /// The object of a key; nil when there is none (yet).
@@ -150,11 +153,13 @@ package final class Informer: Sendable {
         }
     }
 
-    /// Changes the copy, then tells the handlers outside the lock; only the task that runs the informer calls this.
+    /// Changes the copy, then tells the handlers, who may read it.
     private func tell(_ change: (inout State) -> [InformerEvent]) {
-        let (events, handlers) = state.withLock { state in (change(&state), state.handlers) }
-        for event in events {
-            for handler in handlers { handler(event) }
+        telling.withLock { _ in
+            let (events, handlers) = state.withLock { state in (change(&state), state.handlers) }
+            for event in events {
+                for handler in handlers { handler(event) }
+            }
         }
     }
 
