@@ -12,7 +12,7 @@ import pytest
 
 from conftest import wait_for
 from objects_fixture import REGION, Objects, new_bucket
-from tracking_fixture import Tracking
+from tracking_fixture import Tracking, mlflow_at
 
 PROXY = "/api/2.0/mlflow-artifacts/artifacts"
 # More than this a transfer must not cost the server, however large it is: two of its buffers are 80 MB in no case.
@@ -95,10 +95,13 @@ def hash_of(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def test_fluent_interface(server, tmp_path, monkeypatch):
-    import mlflow
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
-    mlflow.set_tracking_uri(server.url)
+@pytest.fixture
+def mlflow(server):
+    with mlflow_at(server.url) as functions:
+        yield functions
+
+
+def test_fluent_interface(mlflow, tmp_path):
     mlflow.set_experiment(f"files-{uuid.uuid4().hex[:8]}")
     tree = tmp_path / "tree"
     (tree / "deep/er").mkdir(parents=True)

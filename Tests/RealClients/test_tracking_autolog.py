@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from tracking_fixture import with_tracking
+from tracking_fixture import mlflow_at, with_tracking
 
 FLOWERS = load_iris(as_frame=True)
 
@@ -24,18 +24,14 @@ def tracking(request):
 
 @pytest.fixture(scope="module", autouse=True)
 def client(tracking):
-    """The fluent API with this server; what the process had is put back."""
-    before, registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    mlflow.set_tracking_uri(tracking.url)
-    mlflow.set_registry_uri(tracking.url)
-    mlflow.set_experiment(experiment_id=tracking.experiment("flowers"))
-    # Says at every model which Python packages it guesses.
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    yield MlflowClient()
-    mlflow.autolog(disable=True, silent=True)
-    os.environ.pop("MLFLOW_RUN_ID", None)
-    mlflow.set_tracking_uri(before)
-    mlflow.set_registry_uri(registry)
+    """The fluent API with this server."""
+    with mlflow_at(tracking.url):
+        mlflow.set_experiment(experiment_id=tracking.experiment("flowers"))
+        # Says at every model which Python packages it guesses.
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        yield MlflowClient()
+        mlflow.autolog(disable=True, silent=True)
+        os.environ.pop("MLFLOW_RUN_ID", None)
 
 
 def only_model(client, run):

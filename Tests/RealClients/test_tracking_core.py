@@ -13,7 +13,7 @@ from mlflow import MlflowException
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 
 from conftest import APUS
-from tracking_fixture import with_tracking
+from tracking_fixture import mlflow_at, with_tracking
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -25,10 +25,10 @@ def tracking(request):
 def client(tracking, monkeypatch):
     # A refusal is final, and a server that is down is not waited for.
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    mlflow.set_tracking_uri(tracking.url)
-    yield tracking.client()
-    while mlflow.active_run():
-        mlflow.end_run()
+    with mlflow_at(tracking.url):
+        yield tracking.client()
+        while mlflow.active_run():
+            mlflow.end_run()
 
 
 def refused(code, text):

@@ -5,7 +5,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from tracking_fixture import with_tracking
+from tracking_fixture import mlflow_at, with_tracking
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -15,12 +15,8 @@ def tracking(request):
 
 @pytest.fixture(scope="module", autouse=True)
 def client(tracking):
-    before, registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    mlflow.set_tracking_uri(tracking.url)
-    mlflow.set_registry_uri(tracking.url)
-    yield MlflowClient()
-    mlflow.set_tracking_uri(before)
-    mlflow.set_registry_uri(registry)
+    with mlflow_at(tracking.url):
+        yield MlflowClient()
 
 
 @pytest.fixture(scope="module")

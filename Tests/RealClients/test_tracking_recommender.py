@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 
 from conftest import APUS, BINARIES, wait_for
 from movies_fixture import N, Load, movies  # noqa: F401
+from tracking_fixture import mlflow_at
 
 ITERATIONS = 15
 
@@ -23,8 +24,8 @@ def client(movies):  # noqa: F811
     """mlflow's own client of the demo's tracking server, and mlflow's functions set to it."""
     before = dict(os.environ)
     os.environ.update(movies.tracking())
-    mlflow.set_tracking_uri(movies.tracking()["MLFLOW_TRACKING_URI"])
-    yield MlflowClient()
+    with mlflow_at(movies.tracking()["MLFLOW_TRACKING_URI"]):
+        yield MlflowClient()
     os.environ.clear()
     os.environ.update(before)
 

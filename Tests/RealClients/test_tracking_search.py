@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tracking_fixture import with_tracking
+from tracking_fixture import mlflow_at, with_tracking
 
 # Below /api the real server has it at a path that lacks a slash.
 DATASETS = "/ajax-api/2.0/mlflow/experiments/search-datasets"
@@ -267,11 +267,9 @@ def test_whole_runs_are_found(ours, real):
 
 def test_search_runs_of_the_fluent_client(ours, real):
     """`mlflow.search_runs`: the same table from both."""
-    import mlflow
-
     def table(logged):
-        mlflow.set_tracking_uri(logged.server.url)
-        frame = mlflow.search_runs([logged.first], "metrics.acc > 0.1", order_by=["metrics.acc DESC", "run_name"])
+        with mlflow_at(logged.server.url) as mlflow:
+            frame = mlflow.search_runs([logged.first], "metrics.acc > 0.1", order_by=["metrics.acc DESC", "run_name"])
         columns = sorted(set(frame.columns) - {"run_id", "experiment_id", "artifact_uri"})
         return columns, frame[columns].fillna("none").to_dict("records")
     assert table(ours) == table(real)

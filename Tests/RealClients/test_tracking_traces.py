@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from tracking_fixture import with_tracking
+from tracking_fixture import mlflow_at, with_tracking
 
 TRACES = "/api/3.0/mlflow/traces"
 
@@ -20,12 +20,10 @@ def server(request):
 
 @pytest.fixture
 def tracked(server, monkeypatch):
-    import mlflow
     monkeypatch.setenv("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
-    mlflow.set_tracking_uri(server.url)
-    experiment = mlflow.set_experiment(f"traces-{time.time_ns()}")
-    yield mlflow, experiment.experiment_id
-    mlflow.set_tracking_uri(None)
+    with mlflow_at(server.url) as mlflow:
+        experiment = mlflow.set_experiment(f"traces-{time.time_ns()}")
+        yield mlflow, experiment.experiment_id
 
 
 def flow(mlflow):

@@ -4,6 +4,7 @@
 `with_tracking(request, "sqlite")` gives one out for a fixture; `real_mlflow` of conftest.py is the real one, started
 once a session. Both have `call`, so that one request can be sent to either.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -127,6 +128,17 @@ class Tracking(Calls, Service):
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         return 0
+
+
+@contextlib.contextmanager
+def mlflow_at(url):
+    """mlflow's functions, which know of this server and, afterwards, of none: what is set is the whole process's."""
+    import mlflow
+    mlflow.set_tracking_uri(url)
+    try:
+        yield mlflow
+    finally:
+        mlflow.set_tracking_uri(None)
 
 
 def with_tracking(request, kind="sqlite", *arguments, **settings):
