@@ -450,6 +450,7 @@ def logged_searches(s):
 
 @pytest.mark.parametrize("scenario", [searches, logged_searches], ids=lambda scenario: scenario.__name__)
 def test_searches_find_what_the_real_server_finds(tracking, real_mlflow, scenario):
+    real_mlflow.forget_models(but=tracking.registered())
     assert same(tracking, real_mlflow, scenario) > 60
 
 

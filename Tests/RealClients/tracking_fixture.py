@@ -100,6 +100,18 @@ class Calls:
         from mlflow import MlflowClient
         return MlflowClient(tracking_uri=self.url, registry_uri=self.url)
 
+    def registered(self):
+        """The names of all registered models and prompts."""
+        client = self.client()
+        return {model.name for kind in ("", "tags.`mlflow.prompt.is_prompt` = 'true'")
+                for model in client.search_registered_models(filter_string=kind, max_results=1000)}
+
+    def forget_models(self, but):
+        """Deletes all but these: other tests used the server before, and searches see what they left."""
+        client = self.client()
+        for name in self.registered() - but:
+            client.delete_registered_model(name)
+
 
 class Tracking(Calls, Service):
     """One `apus serve tracking`, on a SQLite database in its folder or on `database`. A restart keeps folder and port.
