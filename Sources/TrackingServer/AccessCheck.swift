@@ -5,7 +5,6 @@ import Hummingbird
 import NIOCore
 import S3Protocol
 import ServiceHTTP
-import Synchronization
 import TrackingModel
 import TrackingStore
 
@@ -148,9 +147,7 @@ extension TrackingServer {
         guard response.status == .ok, try await !access.allows(caller, TrackingRight(.get, resource, "")) else {
             return response
         }
-        let collected = BodyCollector.Bytes()
-        try await response.body.write(BodyCollector(bytes: collected))
-        var answer = try JSONParser.parse(collected.buffer.withLock { Array($0.readableBytesView) })
+        var answer = try await response.json()
         let names = Set(answer[list].elements.compactMap { $0[name].string })
         let allowed = try await withThrowingTaskGroup(of: String?.self) { group in
             for name in names {
@@ -194,21 +191,6 @@ private struct Named {
             addAll(below: member, depth: depth + 1)
         }
     }
-}
-
-/// Keeps an answer's body.
-private struct BodyCollector: ResponseBodyWriter {
-    final class Bytes: Sendable {
-        let buffer = Mutex(ByteBuffer())
-    }
-
-    let bytes: Bytes
-
-    mutating func write(_ buffer: ByteBuffer) async throws {
-        bytes.buffer.withLock { _ = $0.writeImmutableBuffer(buffer) }
-    }
-
-    consuming func finish(_ trailingHeaders: HTTPFields?) async throws {}
 }
 
 extension HTTPField.Name {

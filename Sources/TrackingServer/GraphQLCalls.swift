@@ -81,9 +81,15 @@ extension TrackingServer {
             }
             head.path = path + "?" + pairs.joined(separator: "&")
         }
-        let response = try await call.server.answer(Request(head: head, body: body), call.context)
+        return try await call.server.answer(Request(head: head, body: body), call.context).json()
+    }
+}
+
+extension Response {
+    /// The body, which is taken, as JSON.
+    func json() async throws -> JSONValue {
         let collected = Collected()
-        try await response.body.write(collected)
+        try await body.write(collected)
         return try JSONParser.parse(collected.bytes)
     }
 }

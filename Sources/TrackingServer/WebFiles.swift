@@ -38,7 +38,7 @@ package struct WebFiles: Sendable {
                 url.path.hasPrefix(root.path + "/")
             else { continue }
             let changed = Int64((values.contentModificationDate?.timeIntervalSince1970 ?? 0) * 1000)
-            files[String(url.path.dropFirst(root.path.utf8.count + 1))] = File(
+            files[String(url.path.dropFirst(root.path.count + 1))] = File(
                 path: url.path, type: Self.type(url.pathExtension.lowercased()),
                 tag: "\"\(String(values.fileSize ?? 0, radix: 16))-\(String(changed, radix: 16))\"")
         }
