@@ -123,7 +123,28 @@ let package = Package(
         module("AdmissionRules", ["ApusCore", "KubeAPI"]),
         module("CustomResources", ["ApusCore", "KubeAPI", "CEL", "LinearRegex"]),
 
+        // Declarations of our own; the libraries are opened at run time.
+        .systemLibrary(name: "CONNXRuntime"),
+        .systemLibrary(name: "CXGBoost"),
+        .systemLibrary(name: "CLightGBM"),
+        // The Open Inference Protocol: tensors, JSON with binary data, messages.
+        module(
+            "InferenceProtocol", ["ApusCore", "ByteCodes", "ProtobufFormat", .nioCore], settings: optimised),
+        // KServe's objects, and what is made of them.
+        module("ServingObjects", ["ApusCore", "KubeAPI"]),
+        // Routes, weights, retries, limits: what a gateway decides.
+        module("GatewayRules", ["ApusCore", "KubeAPI", "LinearRegex"]),
+        // Knative's and KEDA's decisions, and when a rollout goes on.
+        module("AutoscalingCore", ["ApusCore", "KubeAPI"]),
+
         // 2 Engines: no network
+        module(
+            "ModelRuntimes",
+            [
+                "ApusCore", "CLightGBM", "CONNXRuntime", "CXGBoost", "DataFolders", "InferenceProtocol", "ModelKit",
+                .logging,
+            ]),
+        module("InferenceEngine", ["ApusCore", "InferenceProtocol", "ModelRuntimes", .logging]),
         module("KubeStore", ["ApusCore", "DataFolders", .crypto, .grdb, .logging]),
         module("ObjectStore", ["ByteCodes", "DataFolders", .crypto, .grdb, .logging]),
         // libpq of Debian.
@@ -208,6 +229,37 @@ let package = Package(
             "KubeClient",
             ["ApusCore", "KubeAPI", "YAMLFormat", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
 
+        module(
+            "InferenceServer",
+            [
+                "ApusCore", "InferenceEngine", "InferenceProtocol", "Listening", "S3Protocol", "ServiceHTTP", .logging,
+                .nioCore, .nioHTTP1, .nioHTTP2, .nioPosix, .nioSSL, .serviceLifecycle,
+            ]),
+        // Where models come from.
+        module(
+            "ModelSources",
+            [
+                "ApusCore", "DataFolders", "InferenceProtocol", "ModelRuntimes", "S3Client", "TrackingClient",
+                .asyncHTTPClient, .crypto, .logging, .nioCore,
+            ]),
+        // Requests and answers as CloudEvents.
+        module(
+            "PayloadSinks",
+            ["ApusCore", "InferenceProtocol", "KafkaClient", .asyncHTTPClient, .logging, .nioCore]),
+        module(
+            "GraphRouter",
+            [
+                "ApusCore", "Listening", "ServiceHTTP", "ServingObjects", .asyncHTTPClient, .httpTypes, .hummingbird,
+                .logging, .nioCore,
+            ]),
+        // The data plane: no Kubernetes.
+        module(
+            "Gateway",
+            [
+                "ApusCore", "GatewayRules", "Listening", "ServiceHTTP", .crypto, .jwtKit, .logging, .nioCore, .nioHTTP1,
+                .nioHTTP2, .nioPosix, .nioSSL, .nioTLS, .serviceLifecycle, .x509,
+            ]),
+
         // 4 Control
         module("ControllerRuntime", ["ApusCore", "KubeAPI", "KubeClient", .logging]),
         module(
@@ -243,6 +295,24 @@ let package = Package(
                 .logging,
             ]),
 
+        module(
+            "GatewayController",
+            [
+                "ApusCore", "ControllerRuntime", "Gateway", "GatewayRules", "KubeAPI", "KubeClient", "LinearRegex",
+                .logging,
+            ]),
+        module(
+            "ServingAutoscaler",
+            [
+                "ApusCore", "AutoscalingCore", "ControllerRuntime", "GatewayRules", "KafkaClient", "KubeAPI",
+                "KubeClient", .asyncHTTPClient, .logging, .nioCore,
+            ]),
+        module(
+            "ServingOperators",
+            [
+                "ApusCore", "AutoscalingCore", "ControllerRuntime", "KubeAPI", "KubeClient", "ServingObjects", .logging,
+            ]),
+
         // 6 App
         module(
             "ApusApp",
@@ -250,6 +320,9 @@ let package = Package(
                 "ApusCore", "CMalloc", "KubeAPI", "AccessControl", "KubeStore", "KubeServer", "KubeClient",
                 "ControllerRuntime", "Controllers", "Scheduler", "ContainerRuntimes", "Kubelet", "ServiceProxy",
                 "EventBroker", "DataFolders", "EventOperators", "IcebergCatalog", "IcebergProtocol", "KafkaClient",
+                "GatewayController", "GatewayRules", "Gateway", "GraphRouter", "InferenceEngine", "InferenceProtocol",
+                "InferenceServer", "ModelRuntimes", "ModelSources", "PayloadSinks", "ServingAutoscaler",
+                "ServingOperators",
                 "Listening", "ObjectOperators",
                 "ObjectServer", "ObjectStore", "S3Client", "SQLDatabases", "ServiceHTTP", "TrackingModel",
                 "TrackingServer",
@@ -262,7 +335,8 @@ let package = Package(
                 "IcebergCatalog", "IcebergProtocol", "KafkaClient", "KubeAPI", "KubeClient", "LakeEngine",
                 "ObjectServer", "S3Client", "SQLServer", "ServiceHTTP", "TrackingClient",
                 "TrackingServer",
-                "YAMLFormat", "CProcessShim",
+                "Gateway", "InferenceEngine", "InferenceProtocol", "InferenceServer", "ModelSources", "YAMLFormat",
+                "CProcessShim",
                 .argumentParser, .logging,
             ],
             swiftSettings: strict),
@@ -360,6 +434,37 @@ let package = Package(
         tests("IcebergProtocol", ["ApusCore"]),
         tests("IcebergCatalog", ["ApusCore", "IcebergProtocol", "ServiceHTTP", .httpTypes, .hummingbird, .logging]),
         tests("ObjectOperators", ["ApusCore", "ByteCodes", "KubeAPI", "S3Protocol"]),
+        tests("InferenceProtocol", ["ApusCore", "ByteCodes", "ProtobufFormat", .nioCore]),
+        tests("ServingObjects", ["ApusCore", "KubeAPI", "YAMLFormat"]),
+        tests("GatewayRules", ["ApusCore", "KubeAPI"]),
+        tests("AutoscalingCore", ["ApusCore", "KubeAPI"]),
+        tests("ModelRuntimes", ["ApusCore", "InferenceProtocol", .logging]),
+        tests("InferenceEngine", ["ApusCore", "InferenceProtocol", "ModelRuntimes", .logging]),
+        tests(
+            "InferenceServer",
+            [
+                "ApusCore", "InferenceEngine", "InferenceProtocol", "ServiceHTTP", .logging, .nioCore, .nioEmbedded,
+                .nioHTTP1, .nioPosix,
+            ]),
+        tests(
+            "ModelSources",
+            ["ApusCore", "InferenceProtocol", "ModelRuntimes", "ScriptedHTTP", .logging, .nioCore]),
+        tests("PayloadSinks", ["ApusCore", "InferenceProtocol", "ScriptedHTTP", .logging, .nioCore]),
+        tests("GraphRouter", ["ApusCore", "ScriptedHTTP", "ServingObjects", .logging, .nioCore]),
+        tests(
+            "Gateway",
+            [
+                "ApusCore", "GatewayRules", "ScriptedHTTP", .logging, .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTP2,
+                .nioPosix, .nioSSL,
+            ]),
+        tests("GatewayController", ["ApusCore", "Gateway", "GatewayRules", "KubeAPI", "KubeClient"]),
+        tests("ServingAutoscaler", ["ApusCore", "AutoscalingCore", "GatewayRules", "KubeAPI", "KubeClient"]),
+        tests(
+            "ServingOperators",
+            [
+                "ApusCore", "AutoscalingCore", "KubeAPI", "KubeClient", "KubeServer", "KubeStore", "ServingObjects",
+                "YAMLFormat", .logging,
+            ]),
         tests("ServiceProxy", ["ApusCore", "KubeAPI", .nioCore, .nioPosix]),
     ],
     cxxLanguageStandard: .cxx17
