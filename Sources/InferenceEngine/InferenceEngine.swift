@@ -13,6 +13,9 @@ package protocol AnsweringModel: AnyObject, Sendable {
     var name: String { get }
     var version: String { get }
     var signature: ModelSignature { get }
+    var config: ModelConfig { get }
+    /// As of now.
+    var statistics: ModelStatistics { get }
 
     /// Calls `done` exactly once: on this thread when the model is quick and free, else on one of its own.
     func submit(
@@ -53,15 +56,4 @@ package protocol ModelCatalog: Sendable {
 package protocol RepositoryControl: Sendable {
     func load(_ name: String, parameters: [String: ParameterValue]) async throws(InferenceFault)
     func unload(_ name: String, dependents: Bool) async throws(InferenceFault)
-}
-
-/// Where the time of one request went, in nanoseconds.
-package struct RequestTiming: Sendable {
-    package var queue = 0
-    package var input = 0
-    package var inference = 0
-    package var output = 0
-    package var isCached = false
-
-    package init() {}
 }
