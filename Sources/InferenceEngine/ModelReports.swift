@@ -10,3 +10,36 @@ package protocol ModelReports: Sendable {
     /// Elements of `model_stats`; without a name those of all models.
     func statistics(_ name: String?, _ version: String?) throws(InferenceFault) -> [JSONValue]
 }
+
+extension ModelCatalog {
+    /// As ``ModelReports/config(_:_:)``.
+    package func config(_ name: String, _ version: String?) throws(InferenceFault) -> JSONValue {
+        let model = try find(name, version)
+        return model.config.json(name: model.name, signature: model.signature)
+    }
+
+    /// As ``ModelReports/statistics(_:_:)``.
+    package func statistics(_ name: String?, _ version: String?) throws(InferenceFault) -> [JSONValue] {
+        guard let name else {
+            return index(readyOnly: true).compactMap { entry in
+                guard let model = try? find(entry.name, entry.version) else { return nil }
+                return model.statistics.json(name: model.name, version: model.version)
+            }
+        }
+        guard version == nil else {
+            let model = try find(name, version)
+            return [model.statistics.json(name: model.name, version: model.version)]
+        }
+        let found = versions(name)
+        guard !found.isEmpty else {
+            let model = try find(name, nil)
+            return [model.statistics.json(name: model.name, version: model.version)]
+        }
+        var reports: [JSONValue] = []
+        for version in found {
+            let model = try find(name, version)
+            reports.append(model.statistics.json(name: model.name, version: model.version))
+        }
+        return reports
+    }
+}
