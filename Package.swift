@@ -142,7 +142,7 @@ let package = Package(
             "ModelRuntimes",
             [
                 "ApusCore", "CLightGBM", "CONNXRuntime", "CXGBoost", "DataFolders", "InferenceProtocol", "ModelKit",
-                .logging,
+                "YAMLFormat", .logging,
             ]),
         module("InferenceEngine", ["ApusCore", "InferenceProtocol", "ModelRuntimes", .logging]),
         module("KubeStore", ["ApusCore", "DataFolders", .crypto, .grdb, .logging]),
