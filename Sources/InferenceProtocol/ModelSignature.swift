@@ -6,6 +6,8 @@ package struct TensorSpec: Sendable, Hashable {
     /// −1: any.
     package var shape: [Int]
     package var isOptional = false
+    /// Other types that the runtime takes as they come.
+    package var alternatives: [TensorType] = []
 
     package init(name: String, type: TensorType, shape: [Int]) {
         self.name = name
@@ -87,7 +89,7 @@ extension ModelSignature {
     private static func text(_ shape: [Int]) -> String { "[" + shape.map(String.init).joined(separator: ",") + "]" }
 
     private static func check(_ input: Tensor, _ spec: TensorSpec, _ model: String) throws(InferenceFault) {
-        guard input.type == spec.type else {
+        guard input.type == spec.type || spec.alternatives.contains(input.type) else {
             throw InferenceFault(
                 .invalid,
                 "inference input '\(input.name)' data-type is '\(input.type.name)', but model '\(model)' expects '\(spec.type.name)'"
