@@ -36,6 +36,11 @@ package struct ALSModel: Sendable {
         package let item: Int64
         /// Stars (explicit), preference (implicit) or cosine (similar items).
         package let score: Float
+
+        package init(item: Int64, score: Float) {
+            self.item = item
+            self.score = score
+        }
     }
 
     /// How the model came about.

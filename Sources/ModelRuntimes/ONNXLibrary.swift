@@ -74,7 +74,7 @@ final class ONNXLibrary: @unchecked Sendable {
     ) throws(InferenceFault) {
         guard let status else { return }
         let code = OrtGetErrorCode(api, status)
-        let message = RuntimeLimits.firstLine(OrtGetErrorMessage(api, status))
+        let message = RuntimeLimits.oneLine(OrtGetErrorMessage(api, status))
         OrtReleaseStatus(api, status)
         // 2: an argument that is not valid.
         throw InferenceFault(code == 2 ? .invalid : .runtime, "\(what()): \(message)")

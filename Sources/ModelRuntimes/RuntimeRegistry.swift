@@ -9,7 +9,7 @@ package struct RuntimeRegistry: Sendable {
 
     /// All that Apus has; a new one is a file and a line here.
     package static let standard = RuntimeRegistry([
-        ONNXRuntime()
+        ONNXRuntime(), XGBoostRuntime(), LightGBMRuntime(), RecommenderRuntime(),
     ])
 
     /// The runtime of a model.
@@ -55,6 +55,18 @@ enum RuntimeLimits {
         guard let message else { return "no reason given" }
         let text = String(cString: message)
         let line = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? text
-        return line.count > 500 ? line.prefix(500) + "…" : line
+        return shortened(line)
+    }
+
+    /// A library's message in one line, not endless.
+    static func oneLine(_ message: UnsafePointer<CChar>?) -> String {
+        guard let message else { return "no reason given" }
+        return shortened(
+            String(cString: message).split(whereSeparator: \.isNewline).joined(separator: " ")
+                .split(separator: " ").joined(separator: " "))
+    }
+
+    private static func shortened(_ text: String) -> String {
+        text.count > 500 ? text.prefix(500) + "…" : text
     }
 }
