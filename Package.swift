@@ -232,8 +232,8 @@ let package = Package(
         module(
             "InferenceServer",
             [
-                "ApusCore", "InferenceEngine", "InferenceProtocol", "Listening", "S3Protocol", "ServiceHTTP", .logging,
-                .nioCore, .nioHTTP1, .nioHTTP2, .nioPosix, .nioSSL, .serviceLifecycle,
+                "ApusCore", "CZlib", "InferenceEngine", "InferenceProtocol", "Listening", "S3Protocol", "ServiceHTTP",
+                .logging, .nioCore, .nioHTTP1, .nioHTTP2, .nioPosix, .nioSSL, .serviceLifecycle,
             ]),
         // Where models come from.
         module(
@@ -443,8 +443,8 @@ let package = Package(
         tests(
             "InferenceServer",
             [
-                "ApusCore", "InferenceEngine", "InferenceProtocol", "ServiceHTTP", .logging, .nioCore, .nioEmbedded,
-                .nioHTTP1, .nioPosix,
+                "ApusCore", "CZlib", "InferenceEngine", "InferenceProtocol", "ServiceHTTP", .logging, .nioCore,
+                .nioEmbedded, .nioHTTP1, .nioPosix,
             ]),
         tests(
             "ModelSources",
