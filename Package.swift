@@ -265,8 +265,8 @@ let package = Package(
         module(
             "Controllers",
             [
-                "AccessControl", "AdmissionRules", "ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime",
-                "SchedulerCore", .logging,
+                "AccessControl", "AdmissionRules", "ApusCore", "AutoscalingCore", "KubeAPI", "KubeClient",
+                "ControllerRuntime", "SchedulerCore", .logging,
             ]),
         module("Scheduler", ["ApusCore", "KubeAPI", "KubeClient", "ControllerRuntime", "SchedulerCore", .logging]),
         .target(name: "CProcessShim"),
@@ -411,7 +411,10 @@ let package = Package(
         tests("ControllerRuntime", ["ApusCore", "KubeAPI", "KubeClient"]),
         tests(
             "Controllers",
-            ["ApusCore", "KubeAPI", "KubeClient", "KubeServer", "KubeStore", "ControllerRuntime", .logging]),
+            [
+                "ApusCore", "AutoscalingCore", "KubeAPI", "KubeClient", "KubeServer", "KubeStore", "ControllerRuntime",
+                .logging,
+            ]),
         tests("Scheduler", ["ApusCore", "KubeAPI", "KubeClient", "KubeServer", "KubeStore", .logging]),
         tests("ContainerRuntimes", ["ApusCore"]),
         tests(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import AutoscalingCore
 import KubeAPI
 import Testing
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import AutoscalingCore
 import KubeAPI
 
 /// One look at one autoscaler: reads the scale and the metrics, scales, and makes the status.

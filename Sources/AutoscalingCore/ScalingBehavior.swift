@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-import ApusCore
+package import ApusCore
 import KubeAPI
 
 /// One direction of `spec.behavior` (autoscaling/v2 HPAScalingRules).
-struct ScalingRules: Equatable, Sendable {
-    struct Policy: Equatable, Sendable {
+package struct ScalingRules: Equatable, Sendable {
+    package struct Policy: Equatable, Sendable {
         /// Percent of the replicas at the beginning of the period, or pods.
-        var isPercent: Bool
-        var value: Int
-        var period: Duration
+        package var isPercent: Bool
+        package var value: Int
+        package var period: Duration
     }
 
-    enum Selection: String, Sendable {
+    package enum Selection: String, Sendable {
         case max = "Max"
         case min = "Min"
         case disabled = "Disabled"
     }
 
-    var stabilization: Duration
-    var selection: Selection
-    var policies: [Policy]
-    var tolerance: Double
+    package var stabilization: Duration
+    package var selection: Selection
+    package var policies: [Policy]
+    package var tolerance: Double
 
     /// - Parameters:
     ///   - json: the rules.
     ///   - stabilization: where they do not say.
-    init(_ json: JSONValue, stabilization: Duration) {
+    package init(_ json: JSONValue, stabilization: Duration) {
         self.stabilization = json["stabilizationWindowSeconds"].int.map { .seconds($0) } ?? stabilization
         selection = json["selectPolicy"].string.flatMap(Selection.init) ?? .max
         policies = json["policies"].elements.map {
@@ -40,33 +40,35 @@ struct ScalingRules: Equatable, Sendable {
 }
 
 /// What an autoscaler remembers between its decisions; a value, so that a test can play any time through it.
-struct ScalingHistory: Sendable {
-    struct Entry: Equatable, Sendable {
-        var moment: Timestamp
-        var count: Int
+package struct ScalingHistory: Sendable {
+    package struct Entry: Equatable, Sendable {
+        package var moment: Timestamp
+        package var count: Int
     }
 
     /// What was recommended before stabilization.
-    private(set) var recommendations: [Entry] = []
+    package private(set) var recommendations: [Entry] = []
     /// How many replicas were added and removed.
-    private(set) var additions: [Entry] = []
-    private(set) var removals: [Entry] = []
+    package private(set) var additions: [Entry] = []
+    package private(set) var removals: [Entry] = []
     /// More than any window has decisions for.
     private static let limit = 4096
 
+    package init() {}
+
     /// The first thing that is known: what was there before.
-    mutating func begin(_ current: Int, now: Timestamp) {
+    package mutating func begin(_ current: Int, now: Timestamp) {
         if recommendations.isEmpty { recommendations = [Entry(moment: now, count: current)] }
     }
 
-    mutating func recommend(_ count: Int, now: Timestamp, keeping window: Duration) {
+    package mutating func recommend(_ count: Int, now: Timestamp, keeping window: Duration) {
         recommendations.removeAll { $0.moment + window < now }
         if recommendations.count >= Self.limit { recommendations.removeFirst() }
         recommendations.append(Entry(moment: now, count: count))
     }
 
     /// The replicas were changed.
-    mutating func scaled(from old: Int, to new: Int, up: ScalingRules, down: ScalingRules, now: Timestamp) {
+    package mutating func scaled(from old: Int, to new: Int, up: ScalingRules, down: ScalingRules, now: Timestamp) {
         func longest(_ rules: ScalingRules) -> Duration { rules.policies.map(\.period).max() ?? .zero }
         additions.removeAll { $0.moment + longest(up) < now }
         removals.removeAll { $0.moment + longest(down) < now }
@@ -77,7 +79,7 @@ struct ScalingHistory: Sendable {
         }
     }
 
-    static func change(_ entries: [Entry], within period: Duration, now: Timestamp) -> Int {
+    package static func change(_ entries: [Entry], within period: Duration, now: Timestamp) -> Int {
         entries.reduce(0) { $0 + ($1.moment + period > now ? $1.count : 0) }
     }
 }
@@ -85,29 +87,29 @@ struct ScalingHistory: Sendable {
 /// Brings what metrics ask for into what the autoscaler's limits and behaviour allow. Pure.
 ///
 /// Source: Kubernetes "Horizontal Pod Autoscaling", section "Configurable scaling behavior".
-struct ScalingBehavior: Sendable {
+package struct ScalingBehavior: Sendable {
     /// A condition to be set.
-    struct Note: Equatable, Sendable {
-        var isTrue: Bool
-        var reason: String
-        var message: String
+    package struct Note: Equatable, Sendable {
+        package var isTrue: Bool
+        package var reason: String
+        package var message: String
     }
 
-    struct Outcome: Equatable, Sendable {
-        var replicas: Int
-        var ableToScale: Note
-        var scalingLimited: Note
+    package struct Outcome: Equatable, Sendable {
+        package var replicas: Int
+        package var ableToScale: Note
+        package var scalingLimited: Note
     }
 
-    let least: Int
-    let most: Int
+    package let least: Int
+    package let most: Int
     /// Nil without `spec.behavior`.
-    let up: ScalingRules?
-    let down: ScalingRules?
+    package let up: ScalingRules?
+    package let down: ScalingRules?
     /// For how long the highest recommendation counts on the way down, where nothing else is said. Default 5 min.
-    let downscaleStabilization: Duration
+    package let downscaleStabilization: Duration
 
-    init(_ spec: JSONValue, downscaleStabilization: Duration = .seconds(300)) {
+    package init(_ spec: JSONValue, downscaleStabilization: Duration = .seconds(300)) {
         least = spec["minReplicas"].int ?? 1
         most = spec["maxReplicas"].int ?? 0
         self.downscaleStabilization = downscaleStabilization
@@ -117,7 +119,7 @@ struct ScalingBehavior: Sendable {
         down = behavior.isNull ? nil : ScalingRules(filled["scaleDown"], stabilization: downscaleStabilization)
     }
 
-    var tolerance: ScalingTolerance {
+    package var tolerance: ScalingTolerance {
         ScalingTolerance(
             down: down?.tolerance ?? ScalingTolerance.standard, up: up?.tolerance ?? ScalingTolerance.standard)
     }
@@ -136,7 +138,7 @@ struct ScalingBehavior: Sendable {
     ///   - history: what was decided before; takes in this decision.
     ///   - now: the time.
     /// - Returns: the number and the conditions that say how it came about.
-    func normalize(current: Int, desired: Int, history: inout ScalingHistory, now: Timestamp) -> Outcome {
+    package func normalize(current: Int, desired: Int, history: inout ScalingHistory, now: Timestamp) -> Outcome {
         guard let up, let down else { return plain(current: current, desired: desired, history: &history, now: now) }
         let stable = stabilize(current, desired, up, down, &history, now)
         let ready = Note(

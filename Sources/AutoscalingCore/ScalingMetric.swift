@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import ApusCore
+package import ApusCore
 import KubeAPI
 
 /// One entry of a HorizontalPodAutoscaler's `spec.metrics` (autoscaling/v2 MetricSpec).
-struct ScalingMetric: Equatable {
-    enum Source: Equatable {
+package struct ScalingMetric: Equatable {
+    package enum Source: Equatable {
         /// A resource of all containers, or of one.
         case resource(String, container: String?)
         case pods
@@ -16,7 +16,7 @@ struct ScalingMetric: Equatable {
     }
 
     /// Amounts in thousandths.
-    enum Target: Equatable {
+    package enum Target: Equatable {
         /// Percent of what the pods request.
         case utilization(Int)
         /// For each pod.
@@ -26,14 +26,14 @@ struct ScalingMetric: Equatable {
         case none
     }
 
-    let source: Source
-    let target: Target
+    package let source: Source
+    package let target: Target
     /// Name and selector of metrics that are no resources.
-    let name: String
-    let selector: JSONValue
-    let json: JSONValue
+    package let name: String
+    package let selector: JSONValue
+    package let json: JSONValue
 
-    init(_ json: JSONValue) {
+    package init(_ json: JSONValue) {
         self.json = json
         let type = json["type"].string ?? ""
         let member = Self.member(type)
@@ -57,7 +57,7 @@ struct ScalingMetric: Equatable {
     }
 
     /// The member in which a type's source is.
-    static func member(_ type: String) -> String {
+    package static func member(_ type: String) -> String {
         switch type {
         case "Resource": "resource"
         case "ContainerResource": "containerResource"
@@ -77,7 +77,7 @@ struct ScalingMetric: Equatable {
     }
 
     /// What tells of a failure to read it.
-    var failureReason: String {
+    package var failureReason: String {
         switch source {
         case .resource(_, nil): "FailedGetResourceMetric"
         case .resource: "FailedGetContainerResourceMetric"
@@ -89,7 +89,7 @@ struct ScalingMetric: Equatable {
     }
 
     /// How messages call it.
-    var description: String {
+    package var description: String {
         switch source {
         case .resource(let resource, _):
             if case .utilization = target {
@@ -106,7 +106,7 @@ struct ScalingMetric: Equatable {
     }
 
     /// How a failure to get its value begins.
-    var failurePrefix: String {
+    package var failurePrefix: String {
         switch source {
         case .resource(let resource, let container):
             container == nil
@@ -119,7 +119,7 @@ struct ScalingMetric: Equatable {
     }
 
     /// The entry of `status.currentMetrics` with what was found.
-    func status(_ proposal: ReplicaProposal) -> JSONValue {
+    package func status(_ proposal: ReplicaProposal) -> JSONValue {
         let type = json["type"].string ?? ""
         let member = Self.member(type)
         let average = JSONValue.string(Quantity(millis: proposal.amount).description)

@@ -1,51 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
-import ApusCore
-import KubeAPI
+package import ApusCore
+package import KubeAPI
 
 /// What a pod used, in thousandths of the metric's unit.
-struct PodSample: Equatable, Sendable {
-    var value: Int64
+package struct PodSample: Equatable, Sendable {
+    package var value: Int64
     /// The end of the time over which it was measured.
-    var timestamp: Timestamp
-    var window: Duration = .seconds(60)
+    package var timestamp: Timestamp
+    package var window: Duration = .seconds(60)
+
+    package init(value: Int64, timestamp: Timestamp, window: Duration = .seconds(60)) {
+        self.value = value
+        self.timestamp = timestamp
+        self.window = window
+    }
 }
 
 /// How many replicas one metric asks for, and what was found.
-struct ReplicaProposal: Equatable, Sendable {
-    var replicas: Int
+package struct ReplicaProposal: Equatable, Sendable {
+    package var replicas: Int
     /// What is reported: an average for each pod or a total, in thousandths.
-    var amount: Int64
+    package var amount: Int64
     /// Percent of what the pods request.
-    var utilization: Int?
+    package var utilization: Int?
+
+    package init(replicas: Int, amount: Int64, utilization: Int? = nil) {
+        self.replicas = replicas
+        self.amount = amount
+        self.utilization = utilization
+    }
 }
 
 /// Why a metric says nothing.
-struct MetricFailure: Error, Equatable, CustomStringConvertible {
-    var description: String
+package struct MetricFailure: Error, Equatable, CustomStringConvertible {
+    package var description: String
 
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }
 
 /// How far a ratio may be from 1 before anything changes.
-struct ScalingTolerance: Equatable, Sendable {
-    static let standard = 0.1
+package struct ScalingTolerance: Equatable, Sendable {
+    package static let standard = 0.1
 
-    var down = standard
-    var up = standard
+    package var down = standard
+    package var up = standard
 
-    func contains(_ ratio: Double) -> Bool { 1 - down <= ratio && ratio <= 1 + up }
+    package init(down: Double = standard, up: Double = standard) {
+        self.down = down
+        self.up = up
+    }
+
+    package func contains(_ ratio: Double) -> Bool { 1 - down <= ratio && ratio <= 1 + up }
 }
 
 /// The formula: how many replicas bring a metric to its target. Pure.
 ///
 /// Source: Kubernetes "Horizontal Pod Autoscaling", section "Algorithm details".
-struct ReplicaCalculator: Sendable {
+package struct ReplicaCalculator: Sendable {
     /// For so long after its start a pod's CPU counts only while it is ready. Default 5 min, as upstream.
-    var cpuInitialization: Duration = .seconds(300)
+    package var cpuInitialization: Duration = .seconds(300)
     /// A pod that is not ready and never was longer than so after its start is still starting. Default 30 s.
-    var initialReadinessDelay: Duration = .seconds(30)
-    var tolerance = ScalingTolerance()
-    var now: Timestamp
+    package var initialReadinessDelay: Duration = .seconds(30)
+    package var tolerance = ScalingTolerance()
+    package var now: Timestamp
+
+    package init(tolerance: ScalingTolerance = ScalingTolerance(), now: Timestamp) {
+        self.tolerance = tolerance
+        self.now = now
+    }
 
     // MARK: Metrics of pods
 
@@ -59,7 +81,7 @@ struct ReplicaCalculator: Sendable {
     ///   - pods: those that the selector matches.
     /// - Returns: the proposal.
     /// - Throws: ``MetricFailure`` when there is nothing to calculate with.
-    func utilization(
+    package func utilization(
         current: Int, target: Int, resource: String, container: String?, samples: [String: PodSample],
         pods: [KubeObject]
     ) throws(MetricFailure) -> ReplicaProposal {
@@ -97,7 +119,7 @@ struct ReplicaCalculator: Sendable {
     ///   - pods: those that the selector matches.
     /// - Returns: the proposal.
     /// - Throws: ``MetricFailure`` when there is nothing to calculate with.
-    func average(
+    package func average(
         current: Int, target: Int64, resource: String, samples: [String: PodSample], pods: [KubeObject]
     ) throws(MetricFailure) -> ReplicaProposal {
         let groups = try Groups(pods, samples, isCPU: resource == "cpu", self)
@@ -126,7 +148,7 @@ struct ReplicaCalculator: Sendable {
     // MARK: Metrics of other things
 
     /// From a total that the ready pods share.
-    func total(
+    package func total(
         current: Int, value: Int64, target: Int64, pods: [KubeObject]
     ) throws(MetricFailure) -> ReplicaProposal {
         let ratio = Double(value) / Double(max(1, target))
@@ -141,7 +163,7 @@ struct ReplicaCalculator: Sendable {
     }
 
     /// From a total of which each pod is to have so much.
-    func share(present: Int, value: Int64, target: Int64) -> ReplicaProposal {
+    package func share(present: Int, value: Int64, target: Int64) -> ReplicaProposal {
         let wanted = Double(max(1, target))
         let ratio = Double(value) / (wanted * Double(present))
         let replicas = tolerance.contains(ratio) ? present : Self.ceiling(Double(value) / wanted)
@@ -201,7 +223,7 @@ struct ReplicaCalculator: Sendable {
     }
 
     /// What each pod requests of a resource, in thousandths.
-    static func requests(
+    package static func requests(
         of pods: [KubeObject], _ resource: String, _ container: String?
     ) throws(MetricFailure) -> [String: Int64] {
         var result: [String: Int64] = [:]
@@ -264,4 +286,9 @@ struct ReplicaCalculator: Sendable {
     private static func ceiling(_ value: Double) -> Int {
         value.isFinite ? Int(min(Double(Int32.max), max(0, value.rounded(.up)))) : Int(Int32.max)
     }
+}
+
+extension KubeObject {
+    fileprivate var phase: String { status["phase"].string ?? "Pending" }
+    fileprivate var isReadyPod: Bool { Conditions.isTrue("Ready", in: status) }
 }

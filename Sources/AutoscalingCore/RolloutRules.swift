@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// When a new revision gets more traffic, and when it loses it.
+package struct RolloutRules: Sendable, Hashable {
+    package var steps = [5, 10, 25, 50, 100]
+    package var interval: Duration = .seconds(10)
+    package var minimumRequests = 50
+    /// Share of failures more than the running revision's.
+    package var failureMargin = 0.01
+    package var latencyRatio = 1.5
+    package var failuresInARow = 5
+
+    package init() {}
+}
+
+package struct RevisionSample: Sendable, Hashable {
+    package var requests: Int
+    package var failures: Int
+    package var failuresInARow: Int
+    /// 95th percentile, seconds.
+    package var latency: Double
+
+    package init(requests: Int, failures: Int, failuresInARow: Int, latency: Double) {
+        self.requests = requests
+        self.failures = failures
+        self.failuresInARow = failuresInARow
+        self.latency = latency
+    }
+}
+
+package enum RolloutStep: Sendable, Hashable {
+    case hold(why: String)
+    case traffic(percent: Int)
+    case promote
+    case rollBack(why: String)
+}
