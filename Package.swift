@@ -298,14 +298,13 @@ let package = Package(
         module(
             "GatewayController",
             [
-                "ApusCore", "ControllerRuntime", "Gateway", "GatewayRules", "KubeAPI", "KubeClient", "LinearRegex",
-                .logging,
+                "ApusCore", "ControllerRuntime", "GatewayRules", "KubeAPI", "KubeClient", .logging,
             ]),
         module(
             "ServingAutoscaler",
             [
                 "ApusCore", "AutoscalingCore", "ControllerRuntime", "GatewayRules", "KafkaClient", "KubeAPI",
-                "KubeClient", .asyncHTTPClient, .logging, .nioCore,
+                "KubeClient", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
             ]),
         module(
             "ServingOperators",
@@ -460,7 +459,7 @@ let package = Package(
                 "ApusCore", "GatewayRules", "ScriptedHTTP", .logging, .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTP2,
                 .nioPosix, .nioSSL,
             ]),
-        tests("GatewayController", ["ApusCore", "Gateway", "GatewayRules", "KubeAPI", "KubeClient"]),
+        tests("GatewayController", ["ApusCore", "GatewayRules", "KubeAPI", "KubeClient"]),
         tests("ServingAutoscaler", ["ApusCore", "AutoscalingCore", "GatewayRules", "KubeAPI", "KubeClient"]),
         tests(
             "ServingOperators",

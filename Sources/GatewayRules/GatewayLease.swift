@@ -17,6 +17,7 @@ package enum GatewayLease {
     ///   - key: where; one a gateway.
     ///   - address: its admin address.
     ///   - now: the time of renewal.
+    /// - Returns: to be applied.
     package static func object(_ key: ObjectKey, address: String, now: Timestamp) -> KubeObject {
         var lease = KubeObject(resource, namespace: key.namespace, name: key.name)
         lease.labels = ["serving.apus.dev/role": "gateway"]

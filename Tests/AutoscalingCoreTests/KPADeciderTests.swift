@@ -33,7 +33,8 @@ import Testing
             stable.record(load, at: second)
             panic.record(load, at: second)
             guard second % 2 == 0 else { continue }
-            let line = try #require(expected.popFirst())
+            let next = expected.popFirst()
+            let line = try #require(next)
             let words = line.split(separator: " ")
             let seen = KPAObservation(
                 ready: try #require(Int(words[1])), stable: try #require(stable.average(at: second)),

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import ControllerRuntime
+package import GatewayRules
+import KubeAPI
+package import KubeClient
+package import Logging
+
+/// Makes a gateway go by the objects of an API server: Gateway API, TrafficPolicy, Services and their EndpointSlices,
+/// Secrets; and says in their statuses what became of them.
+///
+/// Start here: ``run(onSynced:)``. What objects mean is in `GatewayTranslator`, which is pure.
+package struct GatewayController: Sendable {
+    package struct Configuration: Sendable {
+        /// GatewayClass.spec.controllerName of the classes that are served.
+        package var controllerName = "serving.apus.dev/gateway"
+        /// Where listeners of gateways without `spec.addresses` are bound.
+        package var address = "0.0.0.0"
+        /// What such gateways say in `status.addresses`.
+        package var published = ["127.0.0.1"]
+        /// Other ports to bind than those of the listeners.
+        package var ports: [Int: Int] = [:]
+        /// The Lease by which autoscalers find the gateway, and its admin address; nil: none.
+        package var lease: (namespace: String, name: String, address: String)?
+
+        package init() {}
+    }
+
+    let client: KubeClient
+    let configuration: Configuration
+    let apply: @Sendable (GatewaySnapshot) async -> [Int: String]
+    let digest: @Sendable ([UInt8]) -> [UInt8]
+    let logger: Logger
+
+    /// - Parameters:
+    ///   - client: of the Kubernetes API server.
+    ///   - configuration: what to see to.
+    ///   - apply: gives the gateway its snapshot; why listeners do not work, by port.
+    ///   - digest: SHA-256.
+    ///   - logger: told of what fails.
+    package init(
+        client: KubeClient, configuration: Configuration,
+        apply: @escaping @Sendable (GatewaySnapshot) async -> [Int: String],
+        digest: @escaping @Sendable ([UInt8]) -> [UInt8], logger: Logger
+    ) {
+        self.client = client
+        self.configuration = configuration
+        self.apply = apply
+        self.digest = digest
+        self.logger = logger
+    }
+
+    /// Works until cancelled.
+    /// - Parameter onSynced: called once, when the gateway goes by all objects that there are.
+    package func run(onSynced: @escaping @Sendable () async -> Void = {}) async {
+        let watch = GatewayWatch(client: client, logger: logger)
+        await withDiscardingTaskGroup { group in
+            for informer in watch.informers { group.addTask { await informer.run() } }
+            group.addTask { await renewLease() }
+            group.addTask {
+                await watch.waitUntilSynced()
+                let (changes, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+                for informer in watch.informers { informer.onChange { _ in continuation.yield() } }
+                continuation.yield()
+                await follow(watch, changes, again: { continuation.yield() }, onSynced)
+            }
+        }
+    }
+
+    private func follow(
+        _ watch: GatewayWatch, _ changes: AsyncStream<Void>, again: @escaping @Sendable () -> Void,
+        _ onSynced: @Sendable () async -> Void
+    ) async {
+        let writer = StatusWriter(client: client, logger: logger)
+        var present: GatewaySnapshot?
+        var faults: [Int: String] = [:]
+        await withDiscardingTaskGroup { retries in
+            for await _ in changes {
+                var translator = GatewayTranslator(now: .now(), digest: digest)
+                translator.controllerName = configuration.controllerName
+                translator.address = configuration.address
+                translator.published = configuration.published
+                translator.ports = configuration.ports
+                let objects = watch.objects
+                var translation = translator.translate(objects, faults: faults)
+                if translation.snapshot != present {
+                    let found = await apply(translation.snapshot)
+                    if found != faults { translation = translator.translate(objects, faults: found) }
+                    faults = found
+                    if present == nil { await onSynced() }
+                    present = translation.snapshot
+                }
+                if await writer.write(translation.statuses.filter(\.isChanged)) == false {
+                    retries.addTask {
+                        try? await Task.sleep(for: .seconds(1))
+                        again()
+                    }
+                }
+            }
+            retries.cancelAll()
+        }
+    }
+
+    private func renewLease() async {
+        guard let lease = configuration.lease else { return }
+        let key = ObjectKey(namespace: lease.namespace, name: lease.name)
+        while !Task.isCancelled {
+            let object = GatewayLease.object(key, address: lease.address, now: .now())
+            do {
+                try await StatusWriter.apply(client, GatewayLease.resource, object)
+            } catch {
+                logger.warning("the Lease \(key), by which autoscalers find this gateway, cannot be renewed: \(error)")
+            }
+            try? await Task.sleep(for: .seconds(10))
+        }
+    }
+}
