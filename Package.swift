@@ -239,8 +239,8 @@ let package = Package(
         module(
             "ModelSources",
             [
-                "ApusCore", "DataFolders", "InferenceProtocol", "ModelRuntimes", "S3Client", "TrackingClient",
-                .asyncHTTPClient, .crypto, .logging, .nioCore,
+                "ApusCore", "CZlib", "DataFolders", "InferenceProtocol", "ModelRuntimes", "S3Client", "S3Protocol",
+                "TrackingClient", .asyncHTTPClient, .crypto, .logging, .nioCore, .nioHTTP1, .nioPosix,
             ]),
         // Requests and answers as CloudEvents.
         module(
