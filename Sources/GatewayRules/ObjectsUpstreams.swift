@@ -96,7 +96,12 @@ extension TranslationWork {
         guard let policy = found.min(by: Self.isOlder) else { return nil }
         let validation = policy.spec["validation"]
         // A policy that cannot be used must not open the way without TLS: nothing is trusted then.
-        let authority = (try? self.authority(of: policy)) ?? .some("")
+        let authority: String?
+        do throws(ReferenceFault) {
+            authority = try self.authority(of: policy)
+        } catch {
+            authority = ""
+        }
         return UpstreamTLS(
             authority: authority, hostname: validation["hostname"].string ?? service.name,
             certificate: gateways.compactMap(clientCertificate).first)
