@@ -2,7 +2,7 @@
 import ApusCore
 import AsyncHTTPClient
 import ControllerRuntime
-import GatewayRules
+package import GatewayRules
 import KubeAPI
 package import KubeClient
 package import Logging
@@ -26,15 +26,21 @@ package struct ServingAutoscaler: Sendable {
     private let client: KubeClient
     private let configuration: Configuration
     private let logger: Logger
+    private let onActivity: @Sendable (UpstreamActivity) -> Void
 
     /// - Parameters:
     ///   - client: of the Kubernetes API server.
     ///   - configuration: what to see to.
     ///   - logger: told of what is done; at level debug of each decision.
-    package init(client: KubeClient, configuration: Configuration, logger: Logger) {
+    ///   - onActivity: told of all that gateways tell, for those who decide by it too; must return quickly.
+    package init(
+        client: KubeClient, configuration: Configuration, logger: Logger,
+        onActivity: @escaping @Sendable (UpstreamActivity) -> Void = { _ in }
+    ) {
         self.client = client
         self.configuration = configuration
         self.logger = logger
+        self.onActivity = onActivity
     }
 
     /// Works until cancelled.
@@ -59,10 +65,11 @@ package struct ServingAutoscaler: Sendable {
             for informer in [deployments, data, leases] { group.addTask { await informer.run() } }
             group.addTask { await keeper.run() }
             group.addTask { await scaled.run() }
-            group.addTask { [logger] in
+            group.addTask { [logger, onActivity] in
                 await directory.follow { gateway in
-                    let follower = ActivityFollower(http: http, gateway: gateway, logger: logger) {
-                        await keeper.take($0, from: gateway)
+                    let follower = ActivityFollower(http: http, gateway: gateway, logger: logger) { activity in
+                        if let activity { onActivity(activity) }
+                        await keeper.take(activity, from: gateway)
                     } connected: {
                         await keeper.connected(gateway)
                     }
