@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+import GatewayRules
+import NIOCore
+import ServiceHTTP
+import Synchronization
+
+/// An upstream with all that is known of it, shared by the event loops; it outlives the snapshots.
+final class Upstream: Sendable {
+    /// What becomes of a request.
+    enum Admission: Sendable {
+        case pass
+        case hold(UInt64)
+        /// Too many wait, or none may.
+        case refuse
+    }
+
+    /// A request that waits, on its own event loop.
+    struct Waiter: Sendable {
+        let loop: any EventLoop
+        /// Called on the loop, with whether it goes on; false: its time is over.
+        let resume: @Sendable (Bool) -> Void
+    }
+
+    struct State {
+        var rules = UpstreamRules()
+        var balance = UpstreamState()
+        var queue = ActivatorQueue(maximumHeld: 0)
+        /// Whether requests are counted by the queue.
+        var isQueued = false
+        var breaker: TrafficPolicy.Breaker?
+        var budget = RetryBudget()
+        var meter: UpstreamMeter
+        var waiters: [UInt64: Waiter] = [:]
+        var nextID: UInt64 = 0
+        var removed: [Int] = []
+        var isWatched = false
+        /// Answers by class of status, 1xx to 5xx.
+        var statuses = [UInt64](repeating: 0, count: 6)
+        var retries: UInt64 = 0
+        var refused: UInt64 = 0
+    }
+
+    let id: UpstreamID
+    private let state: Mutex<State>
+
+    init(_ id: UpstreamID, now: Instant) {
+        self.id = id
+        state = Mutex(State(meter: UpstreamMeter(bounds: Histogram.seconds, now: now)))
+    }
+
+    func with<Result>(_ body: (inout State) throws -> sending Result) rethrows -> sending Result {
+        try state.withLock { try body(&$0) }
+    }
+
+    /// Takes over rules. Requests that wait for what is there now go on.
+    func apply(_ rules: UpstreamRules, _ policy: TrafficPolicy) {
+        let resumed = state.withLock { state in
+            state.rules = rules
+            state.balance.concurrency = rules.concurrency
+            state.balance.outliers = policy.outliers
+            state.breaker = policy.breaker
+            state.budget.percent = policy.retryBudget
+            state.removed += state.balance.update(rules.endpoints)
+            state.isQueued = rules.activation != nil || rules.concurrency > 0 || policy.breaker != nil
+            state.queue.maximumHeld = rules.activation?.maximumHeld ?? policy.breaker?.pending ?? 1024
+            return Self.adjust(&state)
+        }
+        resume(resumed)
+    }
+
+    /// How many requests may run, by what is known now.
+    private static func adjust(_ state: inout State) -> [Waiter] {
+        var slots = state.isQueued ? state.balance.capacity : nil
+        if slots == 0, state.rules.activation == nil, state.balance.concurrency == 0 { slots = nil }
+        if let breaker = state.breaker {
+            let most = state.rules.isHTTP2 ? breaker.requests : min(breaker.requests, breaker.connections)
+            slots = min(slots ?? .max, most)
+        }
+        return state.queue.capacity(slots).compactMap { state.waiters.removeValue(forKey: $0) }
+    }
+
+    private func resume(_ waiters: [Waiter], goesOn: Bool = true) {
+        for waiter in waiters { waiter.loop.execute { waiter.resume(goesOn) } }
+    }
+
+    /// A request has come.
+    /// - Parameter waiter: called later where the answer is `hold`.
+    /// - Returns: what becomes of it, and whether it is the first that waits.
+    func admit(now: Instant, patience: Duration?, _ waiter: @autoclosure () -> Waiter) -> (Admission, isFirst: Bool) {
+        state.withLock { state in
+            state.meter.began(now: now)
+            guard state.isQueued else { return (.pass, false) }
+            let id = state.nextID
+            state.nextID += 1
+            let longest = state.rules.activation?.patience ?? .seconds(10)
+            let deadline = now + min(patience ?? longest, longest)
+            switch state.queue.arrive(id, deadline: deadline, now: now) {
+            case .pass: return (.pass, false)
+            case .refuse:
+                state.refused += 1
+                return (.refuse, false)
+            case .hold:
+                state.waiters[id] = waiter()
+                let isFirst = !state.isWatched
+                state.isWatched = true
+                return (.hold(id), isFirst)
+            }
+        }
+    }
+
+    /// A request that waited is given up by its client.
+    /// - Returns: whether it was still waiting; else it has passed meanwhile.
+    func withdraw(_ id: UInt64) -> Bool {
+        state.withLock { state in
+            guard state.queue.gone(id) else { return false }
+            state.waiters[id] = nil
+            return true
+        }
+    }
+
+    /// A request is over.
+    /// - Parameters:
+    ///   - passed: it was admitted.
+    ///   - isFailure: nil where nothing can be said.
+    func ended(passed: Bool, status: Int, after latency: Duration, isFailure: Bool?, now: Instant) {
+        let resumed = state.withLock { state -> [Waiter] in
+            state.meter.ended(after: latency, isFailure: isFailure, now: now)
+            state.statuses[min(max(status / 100, 0), 5)] += 1
+            guard passed, state.isQueued || state.queue.running > 0 else { return [] }
+            return state.queue.finished().compactMap { state.waiters.removeValue(forKey: $0) }
+        }
+        resume(resumed)
+    }
+
+    func pick(now: Instant, random: UInt64, key: UInt64?, excluding: [Int]) -> (UpstreamState.Pick, UpstreamRules)? {
+        state.withLock { state in
+            state.balance.pick(now: now, random: random, key: key, excluding: excluding).map { ($0, state.rules) }
+        }
+    }
+
+    func finished(_ pick: UpstreamState.Pick, _ outcome: UpstreamOutcome, now: Instant) {
+        state.withLock { $0.balance.finished(pick, outcome, now: now) }
+    }
+
+    func takeRetry() -> Bool {
+        state.withLock { state in
+            guard state.budget.take(running: state.meter.present) else { return false }
+            state.retries += 1
+            return true
+        }
+    }
+
+    func giveBackRetry() { state.withLock { $0.budget.giveBack() } }
+
+    /// A probe has found it.
+    func markReady(_ endpoint: UpstreamEndpoint) {
+        let resumed = state.withLock { state in
+            state.balance.markReady(endpoint)
+            return Self.adjust(&state)
+        }
+        resume(resumed)
+    }
+
+    /// Ends those that waited too long, for the activator.
+    /// - Returns: endpoints to probe and where; nil when nobody waits any more.
+    func watched(now: Instant) -> (endpoints: [UpstreamEndpoint], path: String, tls: UpstreamTLS?)? {
+        let (late, rest) = state.withLock { state in
+            let late = state.queue.expire(now: now).compactMap { state.waiters.removeValue(forKey: $0) }
+            guard state.queue.held > 0 else {
+                state.isWatched = false
+                return (late, nil as (endpoints: [UpstreamEndpoint], path: String, tls: UpstreamTLS?)?)
+            }
+            let path = state.rules.activation?.readyPath
+            return (late, (path == nil ? [] : state.balance.waiting, path ?? "", state.rules.tls))
+        }
+        resume(late, goesOn: false)
+        return rest
+    }
+
+    func activity(time: Int64, now: Instant) -> UpstreamActivity {
+        state.withLock { state in
+            state.meter.read(id, revision: state.rules.revision, held: state.queue.held, time: time, now: now)
+        }
+    }
+}
