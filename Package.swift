@@ -29,6 +29,7 @@ extension Target.Dependency {
     static let logging = product(name: "Logging", package: "swift-log")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
     static let nioEmbedded = product(name: "NIOEmbedded", package: "swift-nio")
+    static let nioHPACK = product(name: "NIOHPACK", package: "swift-nio-http2")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioHTTP2 = product(name: "NIOHTTP2", package: "swift-nio-http2")
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
@@ -232,8 +233,9 @@ let package = Package(
         module(
             "InferenceServer",
             [
-                "ApusCore", "CZlib", "InferenceEngine", "InferenceProtocol", "Listening", "S3Protocol", "ServiceHTTP",
-                .logging, .nioCore, .nioHTTP1, .nioHTTP2, .nioPosix, .nioSSL, .serviceLifecycle,
+                "ApusCore", "ByteCodes", "CZlib", "InferenceEngine", "InferenceProtocol", "Listening", "S3Protocol",
+                "ServiceHTTP", .logging, .nioCore, .nioHPACK, .nioHTTP1, .nioHTTP2, .nioPosix, .nioSSL,
+                .serviceLifecycle,
             ]),
         // Where models come from.
         module(

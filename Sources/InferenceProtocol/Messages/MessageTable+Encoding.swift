@@ -111,3 +111,12 @@ extension MessageTable {
         }
     }
 }
+
+extension MessageTable {
+    /// KServe's answer to a load or an unload: `model_name` = 1, `isLoaded` or `isUnloaded` = 2. Triton's answer has no
+    /// fields, and its clients pass over these.
+    package func writeControlAnswer(_ model: String, into buffer: inout ByteBuffer) {
+        buffer.writeField(1, model)
+        buffer.writeField(2, varint: 1)
+    }
+}
