@@ -38,14 +38,17 @@ struct GRPCHead {
             }
         }
         guard method == "POST" else { throw NoCall(status: "405") }
-        guard let type, type == "application/grpc" || type.hasPrefix("application/grpc+proto")
-            || type.hasPrefix("application/grpc;")
+        guard let type,
+            type == "application/grpc" || type.hasPrefix("application/grpc+proto")
+                || type.hasPrefix("application/grpc;")
         else { throw NoCall(status: "415") }
         self.method = GRPCMethod(path: path)
         // Answered as it was asked.
-        if let compression, accepted.split(separator: ",").contains(where: {
-            $0.trimmingPrefix(while: { $0 == " " }) == compression.rawValue
-        }) {
+        if let compression,
+            accepted.split(separator: ",").contains(where: {
+                $0.trimmingPrefix(while: { $0 == " " }) == compression.rawValue
+            })
+        {
             answerCompression = compression
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import InferenceEngine
+import Logging
 import NIOCore
 import NIOHPACK
 import NIOHTTP2

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import InferenceEngine
+import InferenceProtocol
 import NIOCore
 import NIOHPACK
 import NIOHTTP2
@@ -69,7 +70,7 @@ final class GRPCStreamHandler: ChannelInboundHandler {
     private func begin(_ headers: HPACKHeaders, _ context: ChannelHandlerContext) {
         state = .open
         let head: GRPCHead
-        do {
+        do throws(GRPCHead.NoCall) {
             head = try GRPCHead(headers)
         } catch {
             refuse(error.status, context)
@@ -104,7 +105,7 @@ final class GRPCStreamHandler: ChannelInboundHandler {
             return
         }
         framing.add(&bytes)
-        do {
+        do throws(GRPCStatus) {
             while state == .open, let next = try framing.next() {
                 try take(next, context)
             }
@@ -149,7 +150,7 @@ final class GRPCStreamHandler: ChannelInboundHandler {
         isInputClosed = true
         upload?.cancel()
         guard state == .open else { return }
-        do {
+        do throws(GRPCStatus) {
             guard framing.waiting == 0 else { throw GRPCStatus(.internal, "the body ends within a message") }
             if head?.method?.isClientStreaming == true {
                 if pending.isEmpty { end(GRPCStatus(.ok, ""), context) }

@@ -5,7 +5,8 @@ enum GRPCTimeout {
     /// - Returns: nil for a text that is none.
     static func parse(_ text: some StringProtocol) -> Duration? {
         let digits = text.utf8.dropLast()
-        guard (1...8).contains(digits.count), digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+        guard (1...8).contains(digits.count),
+            digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
         else { return nil }
         let number = digits.reduce(Int64(0)) { 10 * $0 + Int64($1 - UInt8(ascii: "0")) }
         switch text.utf8.last {
