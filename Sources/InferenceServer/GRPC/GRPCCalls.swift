@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import ApusCore
+package import ApusCore
 package import InferenceEngine
 package import InferenceProtocol
-package import NIOCore
+import NIOCore
 
 /// What the methods of `inference.GRPCInferenceService` do, whatever carries their messages.
 package struct GRPCCalls: Sendable {

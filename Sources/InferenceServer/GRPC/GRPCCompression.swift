@@ -4,7 +4,9 @@ import NIOCore
 
 /// How messages of a call are compressed (`grpc-encoding`).
 enum GRPCCompression: String, Sendable {
-    case gzip, deflate
+    case gzip
+    /// The format of zlib (RFC 1950).
+    case zlib = "deflate"
 
     /// What this server takes, for `grpc-accept-encoding`.
     static let accepted = "identity,deflate,gzip"

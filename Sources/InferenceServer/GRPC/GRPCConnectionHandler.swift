@@ -7,15 +7,6 @@ import NIOHTTP2
 final class GRPCConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame
 
-    /// Notices that the connection was given up: NIO tells the client and leaves the closing to others.
-    struct Frames: NIOHTTP2FrameDelegate {
-        fileprivate let handler: GRPCConnectionHandler
-
-        func wroteFrame(_ frame: HTTP2Frame) {
-            if case .goAway(_, let code, _) = frame.payload, code != .noError { handler.isBroken = true }
-        }
-    }
-
     /// Counts the streams for the manager of the connection, and sees the first.
     struct Streams: NIOHTTP2StreamDelegate {
         fileprivate let handler: NIOLoopBound<GRPCConnectionHandler>
@@ -29,10 +20,7 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
         func streamClosed(_ id: HTTP2StreamID, channel: any Channel) { manager.streamClosed(id, channel: channel) }
     }
 
-    private var isBroken = false
     private var deadline: Scheduled<Void>?
-
-    var frames: Frames { Frames(handler: self) }
 
     func streams(
         _ manager: NIOHTTP2ServerConnectionManagementHandler, on eventLoop: any EventLoop
@@ -46,7 +34,14 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if isBroken { context.close(promise: nil) }
+        switch error {
+        // Of one stream: it was reset by the client while something was written, or by NIO.
+        case is NIOHTTP2Errors.StreamError, is NIOHTTP2Errors.StreamClosed, is NIOHTTP2Errors.NoSuchStream,
+            is NIOHTTP2Errors.BadStreamStateTransition:
+            break
+        // NIO has told the client, and leaves the closing to others.
+        default: context.close(promise: nil)
+        }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

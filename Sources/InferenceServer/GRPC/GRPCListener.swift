@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import InferenceProtocol
-package import Listening
+import Listening
 package import Logging
 package import NIOCore
 import NIOHTTP2
-package import NIOPosix
+import NIOPosix
 package import NIOSSL
 package import ServiceHTTP
 import ServiceLifecycle
@@ -65,15 +65,15 @@ package struct GRPCListener: Sendable {
     /// - Parameters:
     ///   - calls: what is served.
     ///   - configuration: where, and to whom.
-    ///   - group: whose loops read, and run quick models.
+    ///   - group: whose loops read, and run quick models; nil: those of the process.
     ///   - logger: for what fails.
     package init(
         _ calls: GRPCCalls, configuration: GRPCConfiguration,
-        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger
+        group: (any EventLoopGroup)? = nil, logger: Logger
     ) {
         self.calls = calls
         self.configuration = configuration
-        self.group = group
+        self.group = group ?? MultiThreadedEventLoopGroup.singleton
         self.logger = logger
     }
 
@@ -125,8 +125,7 @@ package struct GRPCListener: Sendable {
             NIOHTTP2Handler(
                 mode: .server, eventLoop: channel.eventLoop, connectionConfiguration: GRPCLimits.connection,
                 streamConfiguration: GRPCLimits.stream,
-                streamDelegate: connection.streams(manager, on: channel.eventLoop),
-                frameDelegate: connection.frames
+                streamDelegate: connection.streams(manager, on: channel.eventLoop)
             ) { stream in
                 stream.eventLoop.makeCompletedFuture {
                     try stream.pipeline.syncOperations.addHandler(GRPCStreamHandler(context))

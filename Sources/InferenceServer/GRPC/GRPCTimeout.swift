@@ -3,7 +3,7 @@
 /// The header `grpc-timeout`: up to eight digits and a unit (PROTOCOL-HTTP2.md of gRPC, "Timeout").
 enum GRPCTimeout {
     /// - Returns: nil for a text that is none.
-    static func parse(_ text: some StringProtocol) -> Duration? {
+    static func parse(_ text: String) -> Duration? {
         let digits = text.utf8.dropLast()
         guard (1...8).contains(digits.count),
             digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
