@@ -29,6 +29,7 @@ package final class ServerSettings: Sendable {
 
     /// Changes those settings of the trace that are there, and tells all.
     /// - Parameter changes: texts, for `trace_level` a list of texts; null or an empty list: the value at the start.
+    /// - Returns: an object.
     /// - Throws: `invalid` for a value of another type.
     package func traceSettings(changing changes: [String: JSONValue] = [:]) throws(InferenceFault) -> JSONValue {
         var new: [String: JSONValue] = [:]

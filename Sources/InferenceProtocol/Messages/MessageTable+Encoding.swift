@@ -50,7 +50,7 @@ extension MessageTable {
         }
     }
 
-    /// - Parameter isExplicit: whether it is written although it has the default value.
+    /// Left out where it has the default value, unless it is explicit.
     private func write(
         _ value: JSONValue, _ kind: Kind, _ number: Int, isExplicit: Bool, into buffer: inout ByteBuffer
     ) {

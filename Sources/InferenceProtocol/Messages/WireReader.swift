@@ -80,6 +80,8 @@ extension WireReader.Payload {
     /// - Parameters:
     ///   - field: for what is said of a wrong one.
     ///   - longest: in bytes.
+    /// - Returns: the text.
+    /// - Throws: a text that is longer, or no UTF-8.
     func text(_ field: String, longest: Int) throws(InferenceFault) -> String {
         let bytes = try bytes(field)
         guard bytes.count <= longest else {
