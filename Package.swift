@@ -300,7 +300,7 @@ let package = Package(
         module(
             "GatewayController",
             [
-                "ApusCore", "ControllerRuntime", "GatewayRules", "KubeAPI", "KubeClient", .logging,
+                "ApusCore", "ControllerRuntime", "GatewayRules", "KubeAPI", "KubeClient", .crypto, .logging,
             ]),
         module(
             "ServingAutoscaler",

@@ -56,7 +56,7 @@ private final class AdminRequest: RequestReceiver {
     func begin(_ head: RequestHead, isLast: Bool) {
         guard head.method == "GET" || head.method == "HEAD" else { return answer(405, "use GET") }
         switch head.target.prefix(while: { $0 != "?" }) {
-        case "/healthz": answer(200, "ok")
+        case "/healthz", "/readyz": answer(200, "ok")
         case "/metrics": answer(200, metrics(), type: "text/plain; version=0.0.4; charset=utf-8")
         case "/apus/v1/activity" where head.method == "GET": follow()
         default: answer(404, "there are /healthz, /metrics and /apus/v1/activity")

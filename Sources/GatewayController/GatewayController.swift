@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import ApusCore
+package import ApusCore
 import ControllerRuntime
+import Crypto
 package import GatewayRules
 import KubeAPI
 package import KubeClient
@@ -24,29 +25,36 @@ package struct GatewayController: Sendable {
         package var lease: (namespace: String, name: String, address: String)?
 
         package init() {}
+
+        /// That goes by it; for objects of a file, too.
+        package func translator(now: Timestamp) -> GatewayTranslator {
+            var translator = GatewayTranslator(now: now) { Array(SHA256.hash(data: $0)) }
+            translator.controllerName = controllerName
+            translator.address = address
+            translator.published = published
+            translator.ports = ports
+            return translator
+        }
     }
 
     let client: KubeClient
     let configuration: Configuration
     let apply: @Sendable (GatewaySnapshot) async -> [Int: String]
-    let digest: @Sendable ([UInt8]) -> [UInt8]
     let logger: Logger
 
     /// - Parameters:
     ///   - client: of the Kubernetes API server.
     ///   - configuration: what to see to.
     ///   - apply: gives the gateway its snapshot; why listeners do not work, by port.
-    ///   - digest: SHA-256.
     ///   - logger: told of what fails.
     package init(
         client: KubeClient, configuration: Configuration,
         apply: @escaping @Sendable (GatewaySnapshot) async -> [Int: String],
-        digest: @escaping @Sendable ([UInt8]) -> [UInt8], logger: Logger
+        logger: Logger
     ) {
         self.client = client
         self.configuration = configuration
         self.apply = apply
-        self.digest = digest
         self.logger = logger
     }
 
@@ -76,11 +84,7 @@ package struct GatewayController: Sendable {
         var faults: [Int: String] = [:]
         await withDiscardingTaskGroup { retries in
             for await _ in changes {
-                var translator = GatewayTranslator(now: .now(), digest: digest)
-                translator.controllerName = configuration.controllerName
-                translator.address = configuration.address
-                translator.published = configuration.published
-                translator.ports = configuration.ports
+                let translator = configuration.translator(now: .now())
                 let objects = watch.objects
                 var translation = translator.translate(objects, faults: faults)
                 if translation.snapshot != present {
