@@ -142,7 +142,8 @@ let package = Package(
         module(
             "ModelRuntimes",
             [
-                "ApusCore", "CLightGBM", "CONNXRuntime", "CXGBoost", "DataFolders", "InferenceProtocol", "ModelKit",
+                "ApusCore", "CLightGBM", "CONNXRuntime", "CProcessShim", "CXGBoost", "DataFolders", "InferenceProtocol",
+                "ModelKit",
                 "YAMLFormat", .logging,
             ]),
         module("InferenceEngine", ["ApusCore", "InferenceProtocol", "ModelRuntimes", .logging]),

@@ -17,7 +17,7 @@ package struct LightGBMRuntime: ModelRuntime {
 
     package func recognises(_ folder: ModelFolder) -> Bool {
         let files = ModelFiles(folder.path)
-        if let model = (try? MLmodel(files)) ?? nil { return model.flavors["lightgbm"] != nil }
+        if let model = (try? MLmodel(files)) ?? nil { return model.isNative("lightgbm") }
         return Self.file(files, isNamed: folder.format != nil) != nil
     }
 

@@ -97,6 +97,14 @@ package struct MLmodel: Sendable {
         return ((try? JSONParser.parse(text, maxDepth: 32)) ?? .null).elements
     }
 
+    /// Whether a library's own predictions are those of the model as mlflow has it: of scikit-learn's classifiers they are
+    /// not, for those give classes.
+    func isNative(_ flavor: String) -> Bool {
+        guard let settings = flavors[flavor] else { return false }
+        guard let kind = settings["model_class"].string?.split(separator: ".").last else { return true }
+        return kind == "Booster" || kind.hasSuffix("Regressor") && settings["data"].string?.hasSuffix(".pkl") != true
+    }
+
     /// The file or folder that a flavor's setting names, if it is within the folder.
     func data(of flavor: String, _ key: String = "data", in files: ModelFiles) -> String? {
         guard let name = flavors[flavor]?[key].string, !name.isEmpty, !name.hasPrefix("/"),

@@ -9,12 +9,15 @@ package struct RuntimeRegistry: Sendable {
 
     /// All that Apus has; a new one is a file and a line here.
     package static let standard = RuntimeRegistry([
-        ONNXRuntime(), XGBoostRuntime(), LightGBMRuntime(), RecommenderRuntime(),
+        ONNXRuntime(), XGBoostRuntime(), LightGBMRuntime(), RecommenderRuntime(), PythonRuntime(),
     ])
 
     /// The runtime of a model.
     package func runtime(for folder: ModelFolder) throws(InferenceFault) -> any ModelRuntime {
-        let named = folder.format.map { format in runtimes.filter { $0.formats.contains(format.lowercased()) } }
+        // What mlflow wrote says itself which flavors it has; each runtime takes its own, Python takes the rest.
+        let isMLflow = folder.format?.lowercased() == "mlflow" && ModelFiles(folder.path).contains("MLmodel")
+        let format = isMLflow ? nil : folder.format
+        let named = format.map { format in runtimes.filter { $0.formats.contains(format.lowercased()) } }
         if let named, named.isEmpty {
             let known = Set(runtimes.flatMap(\.formats)).sorted().joined(separator: ", ")
             throw InferenceFault(

@@ -15,7 +15,7 @@ package struct XGBoostRuntime: ModelRuntime {
 
     package func recognises(_ folder: ModelFolder) -> Bool {
         let files = ModelFiles(folder.path)
-        if let model = (try? MLmodel(files)) ?? nil { return model.flavors["xgboost"] != nil }
+        if let model = (try? MLmodel(files)) ?? nil { return model.isNative("xgboost") }
         return Self.file(files, isNamed: folder.format != nil) != nil
     }
 
