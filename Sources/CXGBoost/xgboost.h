@@ -15,7 +15,7 @@ typedef int (*XGBoostConfigFunction)(const char *_Nonnull json);
 typedef int (*XGBoostCreateFunction)(
     const XGBoostHandle _Nullable *_Nullable matrices, uint64_t count, XGBoostHandle _Nullable *_Nonnull booster);
 typedef int (*XGBoostReleaseFunction)(XGBoostHandle _Nullable handle);
-typedef int (*XGBoostLoadFunction)(XGBoostHandle _Nullable booster, const char *_Nonnull path);
+typedef int (*XGBoostLoadFunction)(XGBoostHandle _Nullable booster, const void *_Nullable bytes, uint64_t count);
 typedef int (*XGBoostParameterFunction)(
     XGBoostHandle _Nullable booster, const char *_Nonnull name, const char *_Nonnull value);
 typedef int (*XGBoostCountFunction)(XGBoostHandle _Nullable booster, uint64_t *_Nonnull count);

@@ -38,8 +38,12 @@ package struct LightGBMRuntime: ModelRuntime {
                 .notFound, "model '\(folder.name)': there is no model.txt, .lgb or .bst in \(folder.path)")
         }
         let text = try ModelFiles.read(path, limit: min(Self.textLimit, options.memoryLimit))
+        let checked: [UInt8]
+        do throws(InferenceFault) { checked = try LightGBMText.checked(text) } catch {
+            throw InferenceFault(.invalid, "model '\(folder.name)' cannot be loaded: \(error.description)")
+        }
         return try LightGBMModel(
-            try LightGBMLibrary.open(options), text: text, folder: folder, threads: options.threads)
+            try LightGBMLibrary.open(options), text: checked, folder: folder, threads: options.threads)
     }
 }
 

@@ -10,6 +10,8 @@ package struct XGBoostRuntime: ModelRuntime {
     package let name = "xgboost"
     package let formats = ["xgboost"]
     static let endings = [".ubj", ".bst", ".json"]
+    /// Bytes of a model.
+    private static let fileLimit = 2 << 30
 
     package init() {}
 
@@ -35,10 +37,12 @@ package struct XGBoostRuntime: ModelRuntime {
             throw InferenceFault(
                 .notFound, "model '\(folder.name)': there is no model.ubj, .bst or .json in \(folder.path)")
         }
-        let bytes = ModelFiles.byteCount(of: path)
-        try RuntimeLimits.check(bytes, of: folder, options)
+        let bytes = try ModelFiles.read(path, limit: min(Self.fileLimit, options.memoryLimit))
+        do throws(InferenceFault) { try XGBoostFile.check(bytes) } catch {
+            throw InferenceFault(.invalid, "model '\(folder.name)' cannot be loaded: \(error.description)")
+        }
         let library = try XGBoostLibrary.open(options)
-        return try XGBoostModel(library, path: path, folder: folder, threads: options.threads, bytes: bytes)
+        return try XGBoostModel(library, bytes: bytes, folder: folder, threads: options.threads)
     }
 }
 
@@ -72,7 +76,7 @@ struct XGBoostLibrary: Sendable {
         lastError = try library.function("XGBGetLastError", XGBoostErrorFunction.self)
         create = try library.function("XGBoosterCreate", XGBoostCreateFunction.self)
         release = try library.function("XGBoosterFree", XGBoostReleaseFunction.self)
-        load = try library.function("XGBoosterLoadModel", XGBoostLoadFunction.self)
+        load = try library.function("XGBoosterLoadModelFromBuffer", XGBoostLoadFunction.self)
         set = try library.function("XGBoosterSetParam", XGBoostParameterFunction.self)
         features = try library.function("XGBoosterGetNumFeature", XGBoostCountFunction.self)
         makeProxy = try library.function("XGProxyDMatrixCreate", XGBoostProxyFunction.self)
@@ -101,7 +105,7 @@ final class XGBoostModel: LoadedModel, @unchecked Sendable {
     let booster: XGBoostHandle?
 
     init(
-        _ library: XGBoostLibrary, path: String, folder: ModelFolder, threads: Int, bytes: Int
+        _ library: XGBoostLibrary, bytes: [UInt8], folder: ModelFolder, threads: Int
     ) throws(InferenceFault) {
         let name = folder.name
         var booster: XGBoostHandle? = nil
@@ -109,7 +113,8 @@ final class XGBoostModel: LoadedModel, @unchecked Sendable {
         var features: UInt64 = 0
         let shape: [Int]
         do throws(InferenceFault) {
-            try library.check(library.load(booster, path), "model '\(name)' cannot be loaded")
+            let status = bytes.withUnsafeBytes { library.load(booster, $0.baseAddress, UInt64($0.count)) }
+            try library.check(status, "model '\(name)' cannot be loaded")
             try library.check(library.set(booster, "nthread", String(max(1, threads))), "setting threads")
             try library.check(library.features(booster, &features), "model '\(name)' cannot be read")
             guard (1...1 << 24).contains(features) else {
@@ -127,7 +132,7 @@ final class XGBoostModel: LoadedModel, @unchecked Sendable {
         self.library = library
         self.booster = booster
         self.name = name
-        memory = bytes
+        memory = bytes.count
         var input = TensorSpec(name: "input-0", type: .fp32, shape: [-1, Int(features)])
         input.alternatives = XGBoostInstance.elements.keys.filter { $0 != .fp32 }.sorted { $0.rawValue < $1.rawValue }
         signature = ModelSignature(
