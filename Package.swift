@@ -309,6 +309,12 @@ let package = Package(
                 "ApusCore", "AutoscalingCore", "ControllerRuntime", "GatewayRules", "KafkaClient", "KubeAPI",
                 "KubeClient", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1,
             ]),
+        // TLS between pods: an authority and certificates in Secrets.
+        module(
+            "ServingCertificates",
+            [
+                "ApusCore", "ControllerRuntime", "KubeAPI", "KubeClient", .crypto, .logging, .swiftASN1, .x509,
+            ]),
         module(
             "ServingOperators",
             [
@@ -464,6 +470,7 @@ let package = Package(
             ]),
         tests("GatewayController", ["ApusCore", "GatewayRules", "KubeAPI", "KubeClient"]),
         tests("ServingAutoscaler", ["ApusCore", "AutoscalingCore", "GatewayRules", "KubeAPI", "KubeClient"]),
+        tests("ServingCertificates", ["ApusCore", "KubeAPI"]),
         tests(
             "ServingOperators",
             [

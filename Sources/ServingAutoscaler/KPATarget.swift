@@ -20,6 +20,9 @@ struct KPATarget: Sendable {
         var decision: KPADecision
         var step: ZeroMachine.Step
         var current: Int
+        /// What is remembered after it.
+        var panicSince: Double?
+        var panicPods: Int
     }
 
     private(set) var spec: KPASpec
@@ -71,7 +74,9 @@ struct KPATarget: Sendable {
         if want == 0, book.heldRequests > 0 { want = wakeUp }
         let step = zero.step(
             want: want, excessBurst: decision.excessBurst, ready: ready, holds: true, spec, now: now)
-        return Look(decision: decision, step: step, current: current)
+        return Look(
+            decision: decision, step: step, current: current, panicSince: state.panicSince,
+            panicPods: state.maximumPanicPods)
     }
 
     /// How many to begin with for what is held; nil: there are pods already.
@@ -107,6 +112,7 @@ extension KPATarget.Look {
             "isPanicking": .bool(decision.isPanicking), "want": JSONValue(decision.want),
             "excessBurst": JSONValue(decision.excessBurst), "current": JSONValue(current),
             "replicas": step.replicas.map { JSONValue($0) } ?? .null, "activator": .bool(step.activator),
+            "panicSince": panicSince.map { JSONValue($0) } ?? .null, "panicPods": JSONValue(panicPods),
         ]
     }
 
