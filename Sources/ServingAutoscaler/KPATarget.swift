@@ -71,7 +71,7 @@ struct KPATarget: Sendable {
         let decision = KPADecider.decide(spec, &state, book.look(spec, ready: ready, now: now), now: now)
         // What is held wants pods, also where it came too late for the averages.
         var want = decision.want
-        if want == 0, book.heldRequests > 0 { want = wakeUp }
+        if ready == 0, book.heldRequests > 0 { want = max(want, wakeUp) }
         let step = zero.step(
             want: want, excessBurst: decision.excessBurst, ready: ready, holds: true, spec, now: now)
         return Look(

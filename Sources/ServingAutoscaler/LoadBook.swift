@@ -6,7 +6,9 @@ package import GatewayRules
 package struct LoadBook: Sendable {
     private var stable: LoadWindow
     private var panic: LoadWindow
-    /// The last second of which all is known.
+    /// Load of seconds of which not all is known yet.
+    private var pending: [Int: Double] = [:]
+    /// The last second of which all is known, and is in the windows.
     private var complete: Int?
     /// Requests that waited at the last look, by gateway.
     private var held: [String: Int] = [:]
@@ -36,8 +38,13 @@ package struct LoadBook: Sendable {
         var second = Int(begin.rounded(.down))
         while Double(second) < end {
             let share = min(end, Double(second + 1)) - max(begin, Double(second))
-            stable.record(rate * share, at: second)
-            panic.record(rate * share, at: second)
+            if let complete, second <= complete {
+                // Told late.
+                stable.record(rate * share, at: second)
+                panic.record(rate * share, at: second)
+            } else {
+                pending[second, default: 0] += rate * share
+            }
             second += 1
         }
     }
@@ -49,9 +56,14 @@ package struct LoadBook: Sendable {
     package mutating func look(_ spec: KPASpec, ready: Int, now: Double) -> KPAObservation {
         // Gateways tell each second; what they saw in the one before the last is here.
         let second = max(complete ?? Int.min, Int(now.rounded(.down)) - 2)
+        let first = max(complete.map { $0 + 1 } ?? pending.keys.min() ?? second, second - 86_400)
+        for moment in first...max(first, second) where moment <= second {
+            let load = pending.removeValue(forKey: moment) ?? 0
+            stable.record(load, at: moment)
+            panic.record(load, at: moment)
+        }
         complete = second
-        stable.record(0, at: second)
-        panic.record(0, at: second)
+        pending = pending.filter { $0.key > second && $0.key < second + 3600 }
         let isLinear = spec.aggregation == .linear
         return KPAObservation(
             ready: ready,

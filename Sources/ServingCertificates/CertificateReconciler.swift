@@ -24,7 +24,7 @@ struct CertificateReconciler: Reconciler {
         }
         owner = owner.typed(objects.resource)
         let authority = try await authority()
-        let mark = Insecure.SHA1.hash(data: Data(authority.certificatePEM.utf8)).map { String($0, radix: 16) }.joined()
+        let mark = SHA256.hash(data: Data(authority.certificatePEM.utf8)).map { String($0, radix: 16) }.joined()
         let now = Timestamp.now()
         let present = secrets.get(plan.secret)
         if let present, present.controllerOwner?.uid != owner.uid {
