@@ -248,12 +248,12 @@ let package = Package(
         // Requests and answers as CloudEvents.
         module(
             "PayloadSinks",
-            ["ApusCore", "InferenceProtocol", "KafkaClient", .asyncHTTPClient, .logging, .nioCore]),
+            ["ApusCore", "InferenceProtocol", "KafkaClient", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1]),
         module(
             "GraphRouter",
             [
-                "ApusCore", "Listening", "ServiceHTTP", "ServingObjects", .asyncHTTPClient, .httpTypes, .hummingbird,
-                .logging, .nioCore,
+                "ApusCore", "LinearRegex", "ServiceHTTP", "ServingObjects", .asyncHTTPClient, .httpTypes,
+                .hummingbird, .nioCore, .nioHTTP1,
             ]),
         // The data plane: no Kubernetes.
         module(
