@@ -32,13 +32,13 @@ private final class ScriptedCaller: GraphCaller {
         let caller = ScriptedCaller()
         let graph = try InferenceGraphSpec(spec, name: "g", namespace: "n")
         let run = GraphRun(graph, headers: [], caller: caller, draw: { draw })
-        do {
+        do throws(GraphFault) {
             let reply = try await run.run(Array(input.utf8))
             return (
                 reply.status, String(decoding: reply.body, as: UTF8.self), caller.calls.withLock { $0.map(\.url) }
             )
-        } catch let fault as GraphFault {
-            return (fault.status, fault.description, caller.calls.withLock { $0.map(\.url) })
+        } catch {
+            return (error.status, error.description, caller.calls.withLock { $0.map(\.url) })
         }
     }
 
