@@ -343,7 +343,7 @@ let package = Package(
                 "IcebergCatalog", "IcebergProtocol", "KafkaClient", "KubeAPI", "KubeClient", "LakeEngine",
                 "ObjectServer", "S3Client", "SQLServer", "ServiceHTTP", "TrackingClient",
                 "TrackingServer",
-                "Gateway", "InferenceEngine", "InferenceProtocol", "InferenceServer", "ModelSources", "YAMLFormat",
+                "Gateway", "InferenceEngine", "InferenceProtocol", "InferenceServer", "ModelRuntimes", "ModelSources", "YAMLFormat",
                 "CProcessShim",
                 .argumentParser, .logging,
             ],

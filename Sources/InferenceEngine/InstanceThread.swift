@@ -27,7 +27,7 @@ final class InstanceThread: Sendable {
                 signal.wait()
             case .sleep(let time?):
                 let pause = ContinuousClock.now.duration(to: time).nanoseconds
-                _ = signal.wait(timeout: .now() + .nanoseconds(max(pause, 0)))
+                _ = signal.wait(timeout: .now() + .nanoseconds(pause))
             case .end:
                 core.putBack(box)
                 core.threadEnded(failing: nil)

@@ -2,7 +2,7 @@
 package import ApusCore
 import Foundation
 package import InferenceProtocol
-import ModelRuntimes
+package import ModelRuntimes
 
 /// A folder of models in Triton's layout: `NAME/config.pbtxt` (or `config.json`, or none) and a folder `NAME/VERSION`
 /// with the model's files for each version. A model's files may also lie in `NAME` itself; they are version 1.
@@ -25,16 +25,22 @@ package struct RepositoryFolder: ModelProvider {
     package func package(_ name: String) async throws(InferenceFault) -> ModelPackage? {
         let folder = "\(path)/\(name)"
         guard !name.isEmpty, !name.hasPrefix("."), !name.contains("/"), Self.isFolder(folder) else { return nil }
-        let config = try Self.config(in: folder)
-        let format = Self.format(config)
-        var versions = Self.names(in: folder).filter { name in
-            Int(name).map { $0 > 0 && String($0) == name } ?? false && Self.isFolder("\(folder)/\(name)")
-        }.map { ModelFolder(name: name, version: $0, path: "\(folder)/\($0)", format: format) }
-        if versions.isEmpty, config["ensemble_scheduling"].isNull {
-            versions = [ModelFolder(name: name, version: "1", path: folder, format: format)]
-        }
-        return ModelPackage(
-            name: name, versions: versions, config: config, fingerprint: Self.fingerprint(of: folder, depth: 4))
+        var package = try Self.package(of: ModelFolder(name: name, version: "1", path: folder))
+        package.fingerprint = Self.fingerprint(of: folder, depth: 4)
+        return package
+    }
+
+    /// What is in a model's folder: a configuration, versions in folders of their own, or the files of one version.
+    package static func package(of model: ModelFolder) throws(InferenceFault) -> ModelPackage {
+        guard isFolder(model.path) else { return ModelPackage(name: model.name, versions: [model]) }
+        let config = try config(in: model.path)
+        var model = model
+        if model.format == nil { model.format = format(config) }
+        var versions = names(in: model.path).filter { name in
+            Int(name).map { $0 > 0 && String($0) == name } ?? false && isFolder("\(model.path)/\(name)")
+        }.map { ModelFolder(name: model.name, version: $0, path: "\(model.path)/\($0)", format: model.format) }
+        if versions.isEmpty, config["ensemble_scheduling"].isNull { versions = [model] }
+        return ModelPackage(name: model.name, versions: versions, config: config)
     }
 
     /// The configuration beside a model's files; null where there is none.
@@ -79,13 +85,18 @@ package struct RepositoryFolder: ModelProvider {
     static func fingerprint(of path: String, depth: Int) -> String {
         var parts: [String] = []
         func add(_ path: String, _ depth: Int) {
-            var status = stat()
-            guard stat(path, &status) == 0 else { return }
-            if status.st_mode & S_IFMT == S_IFDIR {
+            guard let attributes = try? FileManager.default.attributesOfItem(atPath: path) else { return }
+            let time = (attributes[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+            switch attributes[.type] as? FileAttributeType {
+            case .typeDirectory:
                 guard depth > 0 else { return }
                 for name in names(in: path).sorted() { add("\(path)/\(name)", depth - 1) }
-            } else {
-                parts.append("\(path) \(status.st_size) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)")
+            case .typeSymbolicLink:
+                let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+                if target != path, depth > 0 { add(target, depth - 1) }
+            default:
+                let size = (attributes[.size] as? Int) ?? 0
+                parts.append("\(path) \(size) \(time)")
             }
         }
         add(path, depth)

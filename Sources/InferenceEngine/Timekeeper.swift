@@ -57,7 +57,7 @@ final class Timekeeper: Sendable {
             }
             guard due.isEmpty else { continue }
             if let next {
-                _ = signal.wait(timeout: .now() + .nanoseconds(max(now.duration(to: next).nanoseconds, 0) + 100_000))
+                _ = signal.wait(timeout: .now() + .nanoseconds(now.duration(to: next).nanoseconds + 100_000))
             } else {
                 signal.wait()
             }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Dispatch
 import Foundation
 import InferenceProtocol
 import Synchronization
@@ -35,22 +36,16 @@ enum WorkerThread {
 
 /// Monotonic nanoseconds.
 enum Nanoseconds {
-    static func now() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1_000_000_000 + time.tv_nsec
-    }
+    static func now() -> Int { Int(DispatchTime.now().uptimeNanoseconds) }
 
-    static func wallMilliseconds() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return UInt64(max(time.tv_sec, 0)) * 1000 + UInt64(time.tv_nsec / 1_000_000)
-    }
+    static func wallMilliseconds() -> UInt64 { UInt64(max(Date().timeIntervalSince1970, 0) * 1000) }
 }
 
 extension Duration {
-    /// Whole nanoseconds.
+    /// Whole nanoseconds; of more than an hour it is an hour, after which who waits looks again.
     var nanoseconds: Int {
-        Int(components.seconds) * 1_000_000_000 + Int(components.attoseconds / 1_000_000_000)
+        guard self < .seconds(3600) else { return 3_600_000_000_000 }
+        guard self > .zero else { return 0 }
+        return Int(components.seconds) * 1_000_000_000 + Int(components.attoseconds / 1_000_000_000)
     }
 }

@@ -12,12 +12,12 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve", abstract: "Run one role alone in the foreground.",
         discussion: """
             Roles of the platform: \(roles). apiserver needs nothing else; the others are clients of the API server in \
-            --kubeconfig, which may be any Kubernetes. Services: events, objects, catalog, sql, tracking, gateway, graph. Prints 'ready ROLE ADDRESS' \
+            --kubeconfig, which may be any Kubernetes. Services: events, objects, catalog, sql, tracking, inference, gateway, graph. Prints 'ready ROLE ADDRESS' \
             when it works.
             """,
         subcommands: [
             ServeEventsCommand.self, ServeObjectsCommand.self, ServeCatalogCommand.self, ServeSQLCommand.self,
-            ServeTrackingCommand.self, ServeGatewayCommand.self, ServeGraphCommand.self,
+            ServeTrackingCommand.self, ServeInferenceCommand.self, ServeGatewayCommand.self, ServeGraphCommand.self,
             ServePlatformCommand.self,
         ],
         defaultSubcommand: ServePlatformCommand.self)

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import InferenceEngine
+import InferenceProtocol
+import Listening
+import Logging
+import ModelSources
+import ServiceLifecycle
+
+/// Loads a model server's models, says that it is ready, and follows what they are made of.
+struct InferenceStarter: Service {
+    let configuration: InferenceRole.Configuration
+    let sources: ModelSources
+    let models: NamedModels
+    let folders: [RepositoryFolder]
+    let repository: ModelRepository
+    let rest: Bound
+    let grpc: Bound?
+    let logger: Logger
+    let onReady: @Sendable (String, String?) async -> Void
+
+    func run() async throws {
+        var followers: [any Service] = try await loadNamed()
+        for folder in folders {
+            let names: [String]
+            if let wanted = configuration.loaded {
+                names = wanted
+            } else {
+                names = try await folder.names()
+            }
+            await repository.load(all: names)
+            if let interval = configuration.poll {
+                followers.append(RepositoryFollower(folder: folder, repository: repository, interval: interval))
+            }
+        }
+        if let file = configuration.modelsFile {
+            let follower = ModelsFileFollower(path: file, models: models, repository: repository, logger: logger)
+            let first = await follower.applyFirst()
+            followers.append(AnyService { try await follower.follow(from: first) })
+        }
+        repository.prepared()
+        guard let port = await rest.port() else { return }
+        let address = ListenAddress.text(host: configuration.host, port: port)
+        var second: String?
+        if let grpc {
+            guard let port = await grpc.port() else { return }
+            second = ListenAddress.text(host: configuration.host, port: port)
+        }
+        ProgramMemory.giveBackCode()
+        await onReady(address, second)
+        try await follow(followers)
+    }
+
+    /// Loads the models that were named; one that cannot be loaded ends the server.
+    private func loadNamed() async throws -> [any Service] {
+        var followers: [any Service] = []
+        for model in configuration.models {
+            models.set(model)
+            repository.require(model.name)
+            let found = try await sources.resolve(ModelURI(model.uri))
+            try await repository.load(try await models.package(model, found))
+            if configuration.follow > .zero, model.uri.hasPrefix("models:"), model.uri.contains("@") {
+                followers.append(
+                    AliasFollower(
+                        name: model.name, models: models, sources: sources, repository: repository,
+                        interval: configuration.follow, first: found, logger: logger))
+            }
+        }
+        return followers
+    }
+
+    /// Until the server is told to end.
+    private func follow(_ followers: [any Service]) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for follower in followers { group.addTask { try await follower.run() } }
+            // Its end would be the server's.
+            group.addTask { try? await gracefulShutdown() }
+            try await group.waitForAll()
+        }
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import InferenceEngine
+import InferenceProtocol
+import Logging
+import ModelSources
+import ServiceLifecycle
+
+/// Keeps a server's models what a models' file says: loads what is new or other, unloads what is gone.
+struct ModelsFileFollower: Sendable {
+    private static let interval: Duration = .milliseconds(500)
+
+    let path: String
+    let models: NamedModels
+    let repository: ModelRepository
+    let logger: Logger
+
+    /// Loads what the file says now.
+    /// - Returns: its bytes; nil where there is none yet.
+    func applyFirst() async -> Data? {
+        let data = FileManager.default.contents(atPath: path)
+        if let data { await apply(data) }
+        return data
+    }
+
+    /// Until a graceful shutdown.
+    func follow(from first: Data?) async throws {
+        await cancelWhenGracefulShutdown {
+            var last = first
+            while true {
+                do { try await Task.sleep(for: Self.interval) } catch { return }
+                guard let data = FileManager.default.contents(atPath: path), data != last else { continue }
+                await apply(data)
+                last = data
+            }
+        }
+    }
+
+    /// Makes the models those of the file.
+    func apply(_ data: Data) async {
+        let wanted: [NamedModel]
+        do throws(InferenceFault) {
+            wanted = try ModelsFile.parse(Array(data))
+        } catch {
+            logger.error(
+                "the models' file is not followed", metadata: ["file": "\(path)", "reason": "\(error.description)"])
+            return
+        }
+        let known = ((try? await models.names()) ?? []).compactMap { models.find($0) }
+        for model in known where !wanted.contains(where: { $0.name == model.name }) {
+            models.remove(model.name)
+            try? await repository.forget(model.name)
+        }
+        let changed = wanted.filter { !known.contains($0) }
+        for model in changed { models.set(model) }
+        await repository.load(all: changed.map(\.name))
+    }
+}
+
+/// Loads a model anew when what its URI names changes, as an alias that was set to another version.
+struct AliasFollower: Service {
+    let name: String
+    let models: NamedModels
+    let sources: ModelSources
+    let repository: ModelRepository
+    let interval: Duration
+    let first: ResolvedModel?
+    let logger: Logger
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            guard let model = models.find(name), let uri = try? ModelURI(model.uri) else { return }
+            for await found in sources.follow(uri, from: first, interval: interval) {
+                do throws(InferenceFault) {
+                    try await repository.load(try await models.package(model, found))
+                } catch {
+                    logger.error(
+                        "a model stays what it was",
+                        metadata: ["model": "\(name)", "from": "\(model.uri)", "reason": "\(error.description)"])
+                }
+            }
+        }
+    }
+}
+
+/// Looks at a folder of models again and again.
+struct RepositoryFollower: Service {
+    let folder: RepositoryFolder
+    let repository: ModelRepository
+    let interval: Duration
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while true {
+                do { try await Task.sleep(for: interval) } catch { return }
+                await repository.poll(folder)
+            }
+        }
+    }
+}
