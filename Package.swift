@@ -468,7 +468,7 @@ let package = Package(
                 "ApusCore", "GatewayRules", "ScriptedHTTP", .logging, .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTP2,
                 .nioPosix, .nioSSL,
             ]),
-        tests("GatewayController", ["ApusCore", "GatewayRules", "KubeAPI", "KubeClient"]),
+        tests("GatewayController", ["ApusCore", "GatewayRules", "KubeAPI", "KubeClient", .logging]),
         tests("ServingAutoscaler", ["ApusCore", "AutoscalingCore", "GatewayRules", "KubeAPI", "KubeClient"]),
         tests("ServingCertificates", ["ApusCore", "KubeAPI"]),
         tests(

@@ -152,7 +152,7 @@ def step(cluster, scaler, told, window):
     name = "step"
     cluster.apply(deployment(name, 3, {
         **IS_KPA, KPA + "target": "2", KPA + "min-scale": "3", KPA + "max-scale": "30", KPA + "window": f"{window}s"},
-        command=["sleep", "3600"]))
+        command=["sleep", "3600"], serves=False))
     ready = lambda: int(cluster.kubectl(  # noqa: E731
         "get", "deployment", name, "-o", "jsonpath={.status.readyReplicas}") or 0)
     wait_for(lambda: ready() == 3, what="3 pods")

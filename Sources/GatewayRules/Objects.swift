@@ -63,6 +63,18 @@ package struct GatewayTranslation: Sendable {
         package var status: JSONValue
         /// Whether it differs from what the object has.
         package var isChanged: Bool
+
+        package init(
+            apiVersion: String, kind: String, key: ObjectKey, resourceVersion: String, status: JSONValue,
+            isChanged: Bool
+        ) {
+            self.apiVersion = apiVersion
+            self.kind = kind
+            self.key = key
+            self.resourceVersion = resourceVersion
+            self.status = status
+            self.isChanged = isChanged
+        }
     }
 }
 

@@ -112,8 +112,10 @@ class ToldLoad:
                         line = {"namespace": namespace, "service": service, "port": 80, "revision": "",
                                 "time": int(time.time() * 1000), "span": 1.0, "concurrency": concurrency,
                                 "requests": int(concurrency * 10), "held": 0, "failures": 0, "latencies": []}
-                        self.wfile.write(json.dumps(line).encode() + b"\n")
-                    self.wfile.flush()
+                        try:
+                            self.wfile.write(json.dumps(line).encode() + b"\n")
+                        except OSError:
+                            return
                     time.sleep(1)
 
             def log_message(self, *arguments):
@@ -132,15 +134,16 @@ class ToldLoad:
         self.server.shutdown()
 
 
-def deployment(name, replicas=0, annotations=None, command=None, delay=0):
-    """A Deployment of servers, as a manifest."""
+def deployment(name, replicas=0, annotations=None, command=None, delay=0, serves=True):
+    """A Deployment of servers, or of what else `command` says, as a manifest."""
     command = command or ["python3", "-S", "-E", "-c", BACKEND]
+    probe = {"readinessProbe": {"httpGet": {"path": "/v2/health/ready", "port": 8080}, "periodSeconds": 1}}
     field = lambda path: {"valueFrom": {"fieldRef": {"fieldPath": path}}}  # noqa: E731
     container = {
         "name": "main", "image": "host", "command": command,
         "env": [{"name": "POD_IP", **field("status.podIP")}, {"name": "POD_NAME", **field("metadata.name")},
                 {"name": "DELAY", "value": str(delay)}],
-        "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}}}
+        "resources": {"requests": {"cpu": "250m" if serves else "1m", "memory": "1Mi"}}, **(probe if serves else {})}
     return json.dumps({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "annotations": annotations or {}},
         "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}},

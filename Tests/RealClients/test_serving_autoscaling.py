@@ -74,7 +74,7 @@ def test_a_step_of_traffic(scaled, told, namespace):
     name = "step-" + namespace
     scaled.apply(deployment(name, low, {
         **IS_KPA, PREFIX + "target": "2", PREFIX + "min-scale": str(low), PREFIX + "max-scale": str(high),
-        PREFIX + "window": "6s", "serving.apus.dev/service": "step"}, command=SLEEP), "-n", namespace)
+        PREFIX + "window": "6s", "serving.apus.dev/service": "step"}, command=SLEEP, serves=False), "-n", namespace)
     wait_for(lambda: ready(scaled, namespace, name) == low, what="the first pods")
     told.set(namespace, "step", 1.0)
     wait_for(lambda: scaled.autoscaler.decisions(name), what="a decision")
@@ -128,7 +128,7 @@ def test_from_zero_and_back(scaled, namespace):
 def test_a_restart_takes_no_pods(scaled, told, namespace):
     name = "kept-" + namespace
     scaled.apply(deployment(name, 2, {
-        **IS_KPA, PREFIX + "target": "1", PREFIX + "window": "6s", "serving.apus.dev/service": "kept"}, command=SLEEP),
+        **IS_KPA, PREFIX + "target": "1", PREFIX + "window": "6s", "serving.apus.dev/service": "kept"}, command=SLEEP, serves=False),
         "-n", namespace)
     told.set(namespace, "kept", 1.2)
     wait_for(lambda: ready(scaled, namespace, name) == 2, what="two pods")
@@ -140,7 +140,7 @@ def test_a_restart_takes_no_pods(scaled, told, namespace):
 
 
 def test_annotations_that_are_wrong_are_told(scaled, namespace):
-    scaled.apply(deployment("odd", 1, {**IS_KPA, PREFIX + "window": "1s"}, command=SLEEP), "-n", namespace)
+    scaled.apply(deployment("odd", 1, {**IS_KPA, PREFIX + "window": "1s"}, command=SLEEP, serves=False), "-n", namespace)
     wait_for(lambda: scaled.get("events", "-n", namespace, "--field-selector", "reason=InvalidScaling")["items"],
              what="the event")
 
@@ -193,7 +193,7 @@ class Prometheus:
 
 def test_a_query_scales(scaled, namespace):
     prometheus = Prometheus()
-    scaled.apply(deployment("web", 0, command=SLEEP), "-n", namespace)
+    scaled.apply(deployment("web", 0, command=SLEEP, serves=False), "-n", namespace)
     scaled_object(scaled, namespace, "web", [{"type": "prometheus", "metadata": {
         "serverAddress": prometheus.url, "query": "sum(rate(x[1m]))", "threshold": "10", "activationThreshold": "5"}}],
         maxReplicaCount=4, fallback={"failureThreshold": 2, "replicas": 4},
@@ -223,7 +223,7 @@ def test_lag_scales(scaled, namespace):
         topic, group = new_topic(broker, partitions=3), "g-" + uuid.uuid4().hex[:8]
         consumer = Consumer({"bootstrap.servers": broker.address, "group.id": group, "log_level": 0})
         consumer.commit(offsets=[TopicPartition(topic, p, 0) for p in range(3)], asynchronous=False)
-        scaled.apply(deployment("eats", 0, command=SLEEP), "-n", namespace)
+        scaled.apply(deployment("eats", 0, command=SLEEP, serves=False), "-n", namespace)
         scaled_object(scaled, namespace, "eats", [{"type": "kafka", "metadata": {
             "bootstrapServers": broker.address, "consumerGroup": group, "topic": topic, "lagThreshold": "10"}}])
         wait_for(lambda: condition(status(scaled, namespace, "eats"), "Active") == "False ScalerNotActive", what="a look")
@@ -244,7 +244,7 @@ def test_lag_scales(scaled, namespace):
 def test_times_pauses_and_refusals(scaled, namespace):
     cron = {"type": "cron", "metadata": {"timezone": "UTC", "start": "0 0 1 1 *", "end": "59 23 31 12 *",
                                          "desiredReplicas": "2"}}
-    scaled.apply(deployment("timed", 0, command=SLEEP), "-n", namespace)
+    scaled.apply(deployment("timed", 0, command=SLEEP, serves=False), "-n", namespace)
     scaled_object(scaled, namespace, "timed", [cron])
     wait_for(lambda: replicas(scaled, namespace, "timed") == 2, what="the time's replicas")
     scaled.kubectl("annotate", "scaledobject", "timed", "-n", namespace, "autoscaling.keda.sh/paused-replicas=1")
