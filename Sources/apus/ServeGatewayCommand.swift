@@ -12,7 +12,9 @@ struct ServeGatewayCommand: AsyncParsableCommand {
         commandName: "gateway", abstract: "A gateway for HTTP, gRPC and WebSockets that goes by the Gateway API.",
         discussion: """
             Its objects (Gateway, HTTPRoute, GRPCRoute, TrafficPolicy, Services, EndpointSlices, Secrets) are those of a \
-            Kubernetes API, whose kinds come from deploy/serving/gateway-api.yaml, or of a YAML file. Prints \
+            Kubernetes API, whose kinds come from deploy/serving/gateway-api.yaml, or of a YAML file, which needs no \
+            Kubernetes, and may have Upstream with spec {port, endpoints: [HOST:PORT], http2} in place of Service and \
+            EndpointSlice. The file is read again on SIGHUP and when it changes. Prints \
             'ready gateway ADMIN-ADDRESS' when it goes by them; that address has /metrics, /healthz and \
             /apus/v1/activity.
             """)
