@@ -177,11 +177,12 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, ClientSide {
             return (end, try HeadReader.request(UnsafeRawBufferPointer(rebasing: bytes[..<end])))
         }
         self.search = search
-        guard var (count, head) = found else {
+        guard let (count, read) = found else {
             timer.setOnce(services.limits.headPatience)
             return false
         }
         inbound.moveReaderIndex(forwardBy: count)
+        var head = read
         head.scheme = isTLS ? "https" : "http"
         isOld = head.isOld
         keepsAlive = head.keepsAlive && !isLeaving
