@@ -134,7 +134,7 @@ let package = Package(
         // KServe's objects, and what is made of them.
         module("ServingObjects", ["ApusCore", "KubeAPI"]),
         // Routes, weights, retries, limits: what a gateway decides.
-        module("GatewayRules", ["ApusCore", "KubeAPI", "LinearRegex"]),
+        module("GatewayRules", ["ApusCore", "KubeAPI", "LinearRegex"], settings: optimised),
         // Knative's and KEDA's decisions, and when a rollout goes on.
         module("AutoscalingCore", ["ApusCore", "KubeAPI"]),
 
@@ -260,8 +260,8 @@ let package = Package(
             "Gateway",
             [
                 "ApusCore", "GatewayRules", "Listening", "ServiceHTTP", .crypto, .jwtKit, .logging, .nioCore, .nioHTTP1,
-                .nioHTTP2, .nioPosix, .nioSSL, .nioTLS, .serviceLifecycle, .x509,
-            ]),
+                .nioHTTP2, .nioPosix, .nioSSL, .nioTLS,
+            ], settings: optimised),
 
         // 4 Control
         module("ControllerRuntime", ["ApusCore", "KubeAPI", "KubeClient", .logging]),
@@ -343,7 +343,8 @@ let package = Package(
                 "IcebergCatalog", "IcebergProtocol", "KafkaClient", "KubeAPI", "KubeClient", "LakeEngine",
                 "ObjectServer", "S3Client", "SQLServer", "ServiceHTTP", "TrackingClient",
                 "TrackingServer",
-                "Gateway", "InferenceEngine", "InferenceProtocol", "InferenceServer", "ModelRuntimes", "ModelSources", "YAMLFormat",
+                "Gateway", "GatewayController", "InferenceEngine", "InferenceProtocol", "InferenceServer",
+                "ModelRuntimes", "ModelSources", "YAMLFormat",
                 "CProcessShim",
                 .argumentParser, .logging,
             ],
