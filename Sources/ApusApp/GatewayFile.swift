@@ -16,7 +16,7 @@ struct GatewayFile: Sendable {
 
     let path: String
     let configuration: GatewayController.Configuration
-    let apply: @Sendable (GatewaySnapshot) async -> [Int: String]
+    let apply: @Sendable (GatewaySnapshot) async -> [Int: PortFault]
     let logger: Logger
 
     /// - Throws: `PlatformError` when it cannot be used at first; later the objects of before stay.

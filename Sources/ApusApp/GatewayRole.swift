@@ -106,8 +106,10 @@ package struct GatewayRole: Sendable {
 
 extension GatewayServer {
     /// Applies a snapshot; why listeners do not work, by port.
-    fileprivate func faults(of snapshot: GatewaySnapshot) async -> [Int: String] {
+    fileprivate func faults(of snapshot: GatewaySnapshot) async -> [Int: PortFault] {
         let faults = await apply(snapshot).filter { $0.code != .expression }
-        return Dictionary(faults.map { ($0.port, $0.description) }, uniquingKeysWith: { first, _ in first })
+        return Dictionary(
+            faults.map { ($0.port, PortFault($0.description, isCertificate: $0.code == .certificate)) },
+            uniquingKeysWith: { first, _ in first })
     }
 }

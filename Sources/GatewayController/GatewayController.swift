@@ -37,9 +37,12 @@ package struct GatewayController: Sendable {
         }
     }
 
+    /// How often ports that could not be had are tried.
+    private static let again: Duration = .seconds(10)
+
     let client: KubeClient
     let configuration: Configuration
-    let apply: @Sendable (GatewaySnapshot) async -> [Int: String]
+    let apply: @Sendable (GatewaySnapshot) async -> [Int: PortFault]
     let logger: Logger
 
     /// - Parameters:
@@ -49,7 +52,7 @@ package struct GatewayController: Sendable {
     ///   - logger: told of what fails.
     package init(
         client: KubeClient, configuration: Configuration,
-        apply: @escaping @Sendable (GatewaySnapshot) async -> [Int: String],
+        apply: @escaping @Sendable (GatewaySnapshot) async -> [Int: PortFault],
         logger: Logger
     ) {
         self.client = client
@@ -65,43 +68,48 @@ package struct GatewayController: Sendable {
         await withDiscardingTaskGroup { group in
             for informer in watch.informers { group.addTask { await informer.run() } }
             group.addTask { await renewLease() }
+            let (changes, change) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+            let (reports, report) = AsyncStream<[GatewayTranslation.ObjectStatus]>.makeStream(
+                bufferingPolicy: .bufferingNewest(1))
             group.addTask {
                 await watch.waitUntilSynced()
-                let (changes, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-                for informer in watch.informers { informer.onChange { _ in continuation.yield() } }
-                continuation.yield()
-                await follow(watch, changes, again: { continuation.yield() }, onSynced)
+                for informer in watch.informers { informer.onChange { _ in change.yield() } }
+                change.yield()
+                await follow(watch, changes, report: { report.yield($0) }, onSynced)
+            }
+            group.addTask {
+                while (try? await Task.sleep(for: Self.again)) != nil { change.yield() }
+            }
+            // Apart from the snapshot: requests do not wait for statuses.
+            group.addTask {
+                let writer = StatusWriter(client: client, logger: logger)
+                for await statuses in reports where await !writer.write(statuses) {
+                    try? await Task.sleep(for: .seconds(1))
+                    change.yield()
+                }
             }
         }
     }
 
     private func follow(
-        _ watch: GatewayWatch, _ changes: AsyncStream<Void>, again: @escaping @Sendable () -> Void,
-        _ onSynced: @Sendable () async -> Void
+        _ watch: GatewayWatch, _ changes: AsyncStream<Void>,
+        report: @Sendable ([GatewayTranslation.ObjectStatus]) -> Void, _ onSynced: @Sendable () async -> Void
     ) async {
-        let writer = StatusWriter(client: client, logger: logger)
         var present: GatewaySnapshot?
-        var faults: [Int: String] = [:]
-        await withDiscardingTaskGroup { retries in
-            for await _ in changes {
-                let translator = configuration.translator(now: .now())
-                let objects = watch.objects
-                var translation = translator.translate(objects, faults: faults)
-                if translation.snapshot != present {
-                    let found = await apply(translation.snapshot)
-                    if found != faults { translation = translator.translate(objects, faults: found) }
-                    faults = found
-                    if present == nil { await onSynced() }
-                    present = translation.snapshot
-                }
-                if await writer.write(translation.statuses.filter(\.isChanged)) == false {
-                    retries.addTask {
-                        try? await Task.sleep(for: .seconds(1))
-                        again()
-                    }
-                }
+        var faults: [Int: PortFault] = [:]
+        for await _ in changes {
+            let translator = configuration.translator(now: .now())
+            let objects = watch.objects
+            var translation = translator.translate(objects, faults: faults)
+            // A port that was taken may be free now.
+            if translation.snapshot != present || !faults.isEmpty {
+                let found = await apply(translation.snapshot)
+                if found != faults { translation = translator.translate(objects, faults: found) }
+                faults = found
+                if present == nil { await onSynced() }
+                present = translation.snapshot
             }
-            retries.cancelAll()
+            report(translation.statuses.filter(\.isChanged))
         }
     }
 

@@ -78,6 +78,20 @@ package struct GatewayTranslation: Sendable {
     }
 }
 
+/// Why what listens at a port does not do what its rules say.
+package struct PortFault: Sendable, Hashable, ExpressibleByStringLiteral {
+    package var message: String
+    /// Its certificate cannot be used; else the port cannot.
+    package var isCertificate: Bool
+
+    package init(_ message: String, isCertificate: Bool = false) {
+        self.message = message
+        self.isCertificate = isCertificate
+    }
+
+    package init(stringLiteral message: String) { self.init(message) }
+}
+
 /// Makes a ``GatewaySnapshot`` of Gateway API objects, and says in their statuses what became of them. Pure.
 ///
 /// Source: Gateway API v1 (GatewayClass, Gateway, HTTPRoute, GRPCRoute, ReferenceGrant), GEP-713 for TrafficPolicy.
@@ -103,7 +117,7 @@ package struct GatewayTranslator: Sendable {
     ///   - objects: all of them.
     ///   - faults: why listeners could not be opened, by port as bound; from `GatewayServer.apply`.
     /// - Returns: the snapshot, and the statuses of all objects that are this controller's.
-    package func translate(_ objects: GatewayObjects, faults: [Int: String] = [:]) -> GatewayTranslation {
+    package func translate(_ objects: GatewayObjects, faults: [Int: PortFault] = [:]) -> GatewayTranslation {
         var work = TranslationWork(self, objects, faults)
         work.run()
         return work.result
@@ -114,7 +128,7 @@ package struct GatewayTranslator: Sendable {
 struct TranslationWork {
     let settings: GatewayTranslator
     let objects: GatewayObjects
-    let faults: [Int: String]
+    let faults: [Int: PortFault]
     var result = GatewayTranslation()
     /// Of this controller's gateways, oldest first.
     var gateways: [GatewayWork] = []
@@ -122,7 +136,7 @@ struct TranslationWork {
     var slices: [ObjectKey: [KubeObject]] = [:]
     var policies = PolicyTable()
 
-    init(_ settings: GatewayTranslator, _ objects: GatewayObjects, _ faults: [Int: String]) {
+    init(_ settings: GatewayTranslator, _ objects: GatewayObjects, _ faults: [Int: PortFault]) {
         self.settings = settings
         self.objects = objects
         self.faults = faults

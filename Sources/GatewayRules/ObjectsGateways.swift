@@ -298,8 +298,8 @@ extension TranslationWork {
         var conditions = ConditionList(generation: gateway.object.generation)
         if let refused = listener.refused {
             conditions.set("Accepted", false, refused.reason, refused.message)
-        } else if let fault = faults[listener.boundPort] {
-            conditions.set("Accepted", false, "PortUnavailable", fault)
+        } else if let fault = faults[listener.boundPort], !fault.isCertificate {
+            conditions.set("Accepted", false, "PortUnavailable", fault.message)
         } else {
             conditions.set("Accepted", true, "Accepted")
         }
@@ -310,6 +310,8 @@ extension TranslationWork {
         }
         if let unresolved = listener.unresolved {
             conditions.set("ResolvedRefs", false, unresolved.reason, unresolved.message)
+        } else if let fault = faults[listener.boundPort], fault.isCertificate {
+            conditions.set("ResolvedRefs", false, "InvalidCertificateRef", fault.message)
         } else {
             conditions.set("ResolvedRefs", true, "ResolvedRefs")
         }

@@ -61,7 +61,7 @@ import Testing
 
     static let rule: JSONValue = ["backendRefs": [["name": "web", "port": 80]]]
 
-    static func translate(_ objects: [KubeObject], faults: [Int: String] = [:]) -> GatewayTranslation {
+    static func translate(_ objects: [KubeObject], faults: [Int: PortFault] = [:]) -> GatewayTranslation {
         var translator = GatewayTranslator(now: Timestamp(seconds: 1_800_000_000)) { Array($0.reversed()) }
         translator.address = "127.0.0.1"
         return translator.translate(GatewayObjects(objects), faults: faults)
@@ -304,6 +304,11 @@ import Testing
         #expect(
             Self.condition(Self.status(failed, "Gateway")["listeners"][0], "Accepted") == "False PortUnavailable")
         #expect(Self.condition(Self.status(failed, "Gateway"), "Programmed") == "False Invalid")
+        let useless = Self.translate(
+            [Self.gateway([listener]), secret], faults: [443: PortFault("x", isCertificate: true)])
+        #expect(
+            Self.condition(Self.status(useless, "Gateway")["listeners"][0], "ResolvedRefs")
+                == "False InvalidCertificateRef")
     }
 
     @Test func othersGatewaysAndTheirWordsAreLeftAlone() {

@@ -84,6 +84,8 @@ def test_a_step_of_traffic(scaled, told, namespace):
     wait_for(lambda: replicas(scaled, namespace, name) == low, seconds=120, what=f"{low} replicas again")
     decisions = scaled.autoscaler.decisions(name)
     check(decisions)
+    # What was told is what was seen.
+    assert max(d["panic"] for d in decisions) == pytest.approx(step, rel=0.2)
     assert max(d["want"] for d in decisions) == high and decisions[-1]["want"] == low
     events = scaled.get("events", "-n", namespace, "--field-selector", "reason=ScaledByRequests")["items"]
     assert any("requests at a time in 6 s" in e["message"] and "target 1.4" in e["message"] for e in events)
