@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Whether a new revision gets more traffic, keeps what it has, or loses it. Pure.
+///
+/// Failures: a one-sided test of two proportions, whether the new revision's share of failures is more than the running
+/// one's plus the margin (z > 2.33, about 1 %); the variances are of shares with one failure and one success added, so that
+/// a share of 0 or 1 has one too. Latency: the 95th percentiles. A few failures in a row decide at once, where that would
+/// be a rare thing on the running revision: so only a small part of the traffic is lost to a revision that is broken.
+package enum RolloutDecider {
+    /// One-sided, of the standard normal distribution: 0.99.
+    static let threshold = 2.33
+    /// Differences of latency below this are the measurement's, seconds.
+    static let latencyFloor = 0.005
+    /// In percent, before failures are compared; latency and steps wait for the rules' number.
+    private static let earlyShare = 40
+
+    /// - Parameters:
+    ///   - rules: of the rollout.
+    ///   - percent: what the new revision gets now.
+    ///   - isFixed: somebody else says what it gets: it can only lose it.
+    ///   - elapsed: since it got that much.
+    ///   - stable: of the running revision in that time.
+    ///   - canary: of the new one.
+    /// - Returns: what to do now.
+    package static func decide(
+        _ rules: RolloutRules, percent: Int, isFixed: Bool, elapsed: Duration, stable: RevisionSample,
+        canary: RevisionSample
+    ) -> RolloutStep {
+        if let why = failing(rules, stable, canary) ?? slow(rules, stable, canary) { return .rollBack(why: why) }
+        if isFixed { return .hold(why: "\(percent) percent as declared") }
+        guard elapsed >= rules.interval else {
+            return .hold(why: "\(percent) percent for \(seconds(elapsed)) of \(seconds(rules.interval)) s")
+        }
+        guard canary.requests >= rules.minimumRequests else {
+            return .hold(why: "\(canary.requests) of \(rules.minimumRequests) requests at \(percent) percent")
+        }
+        guard let next = rules.steps.first(where: { $0 > percent }), next < 100 else { return .promote }
+        return .traffic(percent: next)
+    }
+
+    private static func failing(_ rules: RolloutRules, _ stable: RevisionSample, _ canary: RevisionSample) -> String? {
+        let before = share(stable)
+        if canary.failuresInARow >= rules.failuresInARow {
+            var chance = 1.0
+            for _ in 0..<rules.failuresInARow { chance *= before }
+            if chance < 0.001 { return "\(canary.failuresInARow) requests failed in a row" }
+        }
+        guard canary.requests * 100 >= rules.minimumRequests * earlyShare, canary.failures > 1 else { return nil }
+        let score = score(rules, stable, canary)
+        guard score > threshold else { return nil }
+        return "\(text(share(canary) * 100)) percent of \(canary.requests) requests failed, of the running revision "
+            + "\(text(before * 100)) percent of \(stable.requests) (z = \(text(score)))"
+    }
+
+    /// How many standard deviations the difference of the shares is above the margin.
+    static func score(_ rules: RolloutRules, _ stable: RevisionSample, _ canary: RevisionSample) -> Double {
+        guard canary.requests > 0 else { return 0 }
+        let difference = share(canary) - share(stable) - rules.failureMargin
+        return difference / (variance(canary) + variance(stable)).squareRoot()
+    }
+
+    private static func share(_ sample: RevisionSample) -> Double {
+        sample.requests > 0 ? Double(sample.failures) / Double(sample.requests) : 0
+    }
+
+    private static func variance(_ sample: RevisionSample) -> Double {
+        // A running revision without requests says nothing against failures of the new one.
+        guard sample.requests > 0 else { return 0 }
+        let count = Double(sample.requests) + 2
+        let share = (Double(sample.failures) + 1) / count
+        return share * (1 - share) / count
+    }
+
+    private static func slow(_ rules: RolloutRules, _ stable: RevisionSample, _ canary: RevisionSample) -> String? {
+        guard canary.requests >= rules.minimumRequests, stable.requests >= rules.minimumRequests,
+            stable.latency > 0, canary.latency > stable.latency * rules.latencyRatio,
+            canary.latency - stable.latency > latencyFloor
+        else { return nil }
+        return "95 percent of \(canary.requests) requests took up to \(text(canary.latency * 1000)) ms, of the running "
+            + "revision up to \(text(stable.latency * 1000)) ms: more than \(text(rules.latencyRatio)) times as long"
+    }
+
+    private static func seconds(_ duration: Duration) -> Int { Int(duration / .seconds(1)) }
+
+    private static func text(_ value: Double) -> String {
+        guard abs(value) < 1e15 else { return "\(value)" }
+        let hundredths = Int((value * 100).rounded())
+        let (whole, rest) = abs(hundredths).quotientAndRemainder(dividingBy: 100)
+        let sign = hundredths < 0 ? "-" : ""
+        return rest == 0 ? "\(sign)\(whole)" : "\(sign)\(whole).\(rest < 10 ? "0" : "")\(rest)"
+    }
+}
+
+/// A percentile of a histogram.
+package enum LatencyQuantile {
+    /// - Parameters:
+    ///   - quantile: 0 to 1.
+    ///   - counts: of each bucket; one more than bounds, the last for what is above them, is allowed.
+    ///   - bounds: upper ones, seconds, ascending.
+    /// - Returns: seconds, by a straight line within the bucket; 0 without any.
+    package static func estimate(_ quantile: Double, counts: [UInt64], bounds: [Double]) -> Double {
+        let total = counts.reduce(0, +)
+        guard total > 0, let last = bounds.last else { return 0 }
+        let rank = quantile * Double(total)
+        var below: UInt64 = 0
+        for (index, count) in counts.enumerated() {
+            if Double(below + count) >= rank, count > 0 {
+                guard index < bounds.count else { return last }
+                let lower = index == 0 ? 0 : bounds[index - 1]
+                return lower + (bounds[index] - lower) * (rank - Double(below)) / Double(count)
+            }
+            below += count
+        }
+        return last
+    }
+}
