@@ -169,7 +169,7 @@ extension PodTemplate {
             ["name": "POD_IP", "valueFrom": ["fieldRef": ["fieldPath": "status.podIP"]]],
         ]
         if let uri = component.model?.uri { added.append(["name": "STORAGE_URI", "value": .string(uri)]) }
-        added += ServerOptions.environment(component, service)
+        added += ServerOptions.environment(component)
         added += surroundings.environment
         let present = main["env"].elements
         let names = Set(present.compactMap { $0["name"].string })
@@ -203,21 +203,19 @@ extension PodTemplate {
 
 /// Options of `apus serve inference` that stand for what KServe's agent does beside a model server.
 enum ServerOptions {
-    static func environment(_ component: ComponentSpec, _ service: ServingSpec) -> [JSONValue] {
+    static func environment(_ component: ComponentSpec) -> [JSONValue] {
         var variables: [(String, String)] = []
         if let batching = component.batching {
-            variables.append(("APUS_BATCH_MAX_SIZE", String(batching.maximum ?? 32)))
+            variables.append(("APUS_BATCH_SIZE", String(batching.maximum ?? 32)))
             let latency = batching.latency ?? .milliseconds(5000)
-            variables.append(("APUS_BATCH_MAX_DELAY", String(Int(latency / .milliseconds(1)))))
+            variables.append(("APUS_BATCH_DELAY", String(Int(latency / .milliseconds(1)))))
+            if let timeout = batching.timeout {
+                variables.append(("APUS_QUEUE_TIMEOUT", String(Int(timeout / .milliseconds(1)))))
+            }
         }
         if let logging = component.logging {
             variables.append(("APUS_PAYLOAD_LOG_URL", logging.url))
             variables.append(("APUS_PAYLOAD_LOG_MODE", logging.mode.rawValue))
-            if !logging.headers.isEmpty {
-                variables.append(("APUS_PAYLOAD_LOG_HEADERS", logging.headers.joined(separator: ",")))
-            }
-            variables.append(("APUS_PAYLOAD_LOG_SERVICE", service.name))
-            variables.append(("APUS_PAYLOAD_LOG_NAMESPACE", service.namespace))
         }
         return variables.map { ["name": .string($0.0), "value": .string($0.1)] }
     }

@@ -132,7 +132,7 @@ package struct RevisionPlan: Sendable, Hashable {
         }
         var percent = 0
         if isLatestReady, let declared {
-            percent = now.canaryPercent ?? declared.percent ?? now.firstStep ?? 100
+            percent = now.canaryPercent ?? now.firstStep.map { declared.percent ?? $0 } ?? 100
         }
         if percent >= 100 {
             traffic = [Share(revision: latest, percent: 100, isLatest: true)]

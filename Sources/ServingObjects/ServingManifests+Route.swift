@@ -92,6 +92,8 @@ extension ServingManifests {
                     ]
                 }),
             "timeouts": ["request": .string("\(timeout)s")],
+            // To ask a model twice does no harm: a pod that ends meanwhile is not noticed.
+            "retry": ["attempts": 2, "backoff": "50ms", "codes": [502, 503]],
         ]
     }
 

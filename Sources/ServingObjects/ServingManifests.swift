@@ -75,7 +75,8 @@ package enum ServingManifests {
         object.labels = labels
         if name == nil {
             object.annotations = [
-                ServingNames.fromZero: workload.scaling.wakes ? "true" : "false",
+                // Also without an autoscaler: a gateway may hear of a route before it hears of the pods.
+                ServingNames.fromZero: "true", ServingNames.holdTimeout: workload.scaling.wakes ? "60s" : "10s",
                 ServingNames.revision: workload.name,
                 ServingNames.concurrency: String(workload.scaling.concurrency),
                 ServingNames.readyPath: workload.template.readyPath,

@@ -44,6 +44,7 @@ package enum ServingNames {
     // Annotations of a revision's Service, for the gateway.
     /// `true`: requests wait while it has no pod.
     package static let fromZero = "serving.apus.dev/scale-from-zero"
+    package static let holdTimeout = "serving.apus.dev/hold-timeout"
     package static let concurrency = "serving.apus.dev/container-concurrency"
     package static let readyPath = "serving.apus.dev/ready-path"
 

@@ -199,11 +199,12 @@ package struct ServiceReconciler: Reconciler {
     /// The Service of the predictor's name: it leads to the revision that has the traffic.
     private func keepEntry(_ work: ServiceWork) async throws {
         let name = work.plan.rolledOut ?? work.plan.latest
+        let present = stores.serviceObjects.get(ObjectKey(namespace: work.object.namespace, name: work.component))
+        // What is declared now has other ports, perhaps.
+        if name != work.plan.latest, present?.spec["selector"][ServingNames.revision].string == name { return }
         let manifest = ServingManifests.service(
             work.workload(name), named: work.component, of: work.spec, owner: work.object)
-        try await children.apply(
-            .services, manifest,
-            present: stores.serviceObjects.get(ObjectKey(namespace: work.object.namespace, name: work.component)))
+        try await children.apply(.services, manifest, present: present)
     }
 
     // MARK: Other components
@@ -298,7 +299,7 @@ package struct ServiceReconciler: Reconciler {
             work.plan.traffic.map { share in
                 ServingManifests.Backend(
                     service: share.revision, weight: canaries.isEmpty ? share.percent : share.percent * left / 100,
-                    hasGRPC: work.template.grpcPort != nil)
+                    hasGRPC: hasGRPC(share.revision, work))
             } + canaries
         func backend(_ kind: ServingComponent) -> ServingManifests.Backend? {
             work.templates[kind].map {
@@ -324,6 +325,13 @@ package struct ServiceReconciler: Reconciler {
                 message: "no gateway has taken the HTTPRoute yet: is \(work.configuration.gateway) there?")
         }
         return seen.isReady ? .isReady : .init(ready: "False", reason: seen.reason, message: seen.message)
+    }
+
+    /// Whether a revision answers gRPC: one that is not declared any more, as its Service says.
+    private func hasGRPC(_ revision: String, _ work: ServiceWork) -> Bool {
+        let service = stores.serviceObjects.get(ObjectKey(namespace: work.object.namespace, name: revision))
+        guard revision != work.plan.latest, let service else { return work.template.grpcPort != nil }
+        return service.spec["ports"].elements.contains { $0["name"].string == "grpc" }
     }
 
     /// Marks revisions without traffic, and removes those whose time is over.

@@ -6,7 +6,8 @@ import Testing
 @Suite struct RolloutDeciderTests {
     private let rules = RolloutRules()
 
-    private func sample(_ requests: Int, _ failures: Int = 0, inARow: Int = 0, latency: Double = 0.01) -> RevisionSample {
+    private func sample(_ requests: Int, _ failures: Int = 0, inARow: Int = 0, latency: Double = 0.01) -> RevisionSample
+    {
         RevisionSample(requests: requests, failures: failures, failuresInARow: inARow, latency: latency)
     }
 

@@ -46,7 +46,8 @@ import Testing
             #expect(container["name"].string == "kserve-container" && container["image"].string == "apus:latest")
             #expect(container["args"][0].string == "--model-name=iris")
             let variables = container["env"].elements
-            #expect(variables.contains { $0["name"].string == "STORAGE_URI" && $0["value"].string == "s3://models/iris" })
+            #expect(
+                variables.contains { $0["name"].string == "STORAGE_URI" && $0["value"].string == "s3://models/iris" })
             #expect(deployment.spec["replicas"].int == 1)
             let made = try await world.service("iris") { !$0.status["conditions"].isEmpty }
             #expect(Conditions.find("Ready", in: made.status)["status"].string == "Unknown")

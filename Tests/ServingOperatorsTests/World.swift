@@ -69,7 +69,8 @@ struct World: Sendable {
             let kinds = try? await client.call("GET", "/apis/serving.kserve.io/v1alpha1")
             let routes = try? await client.call("GET", "/apis/gateway.networking.k8s.io/v1")
             let grants = routes?["resources"].elements.contains { $0["name"].string == "httproutes" } ?? false
-            if kinds?["resources"].elements.contains(where: { $0["name"].string == "inferencegraphs" }) == true, grants {
+            if kinds?["resources"].elements.contains(where: { $0["name"].string == "inferencegraphs" }) == true, grants
+            {
                 break
             }
             await Task.yield()
