@@ -10,12 +10,17 @@ package struct MovieDemo: Sendable {
     private static let namespace = "movies"
     private static let trainingJob = ObjectKey(namespace: namespace, name: "train")
     private static let dataMap = "movielens-data"
+    private static let gatewayMap = "gateway"
+    private static let gateway = ObjectKey(namespace: "kserve", name: "gateway")
+    /// By which the gateway knows serving.
+    private static let servingHost = "serving-movies.localhost"
     /// The Secret with the key of the object server, and that with the token of the tracking server.
     private static let objects = ObjectKey(namespace: namespace, name: "objects")
     private static let tracking = ObjectKey(namespace: namespace, name: "tracking")
 
     private let client: KubeClient
     private let manifests: String
+    private let serving: String
     private let ratings: String
     private let user: Int
     private let program: String
@@ -24,15 +29,18 @@ package struct MovieDemo: Sendable {
     /// - Parameters:
     ///   - client: of the API server.
     ///   - manifests: folder with the kustomization.
+    ///   - serving: folder of deploy/serving.
     ///   - ratings: folder of the MovieLens CSV files, absolute.
     ///   - user: whom to recommend to.
     ///   - program: how `apus` is called, for commands that are printed.
     ///   - console: where progress goes.
     package init(
-        client: KubeClient, manifests: String, ratings: String, user: Int, program: String, console: Console
+        client: KubeClient, manifests: String, serving: String, ratings: String, user: Int, program: String,
+        console: Console
     ) {
         self.client = client
         self.manifests = manifests
+        self.serving = serving
         self.ratings = ratings
         self.user = user
         self.program = program
@@ -44,7 +52,8 @@ package struct MovieDemo: Sendable {
         try await apply()
         try await waitForDeployments(["ingest", "tables", "features"])
         try await train()
-        try await waitForDeployments(["serving", "web"])
+        try await waitForServing()
+        try await waitForDeployments(["web"])
         try await recommend()
         try await printAddresses()
         try await printQuery()
@@ -61,6 +70,11 @@ package struct MovieDemo: Sendable {
         try await chooseSecret(Self.objects, "secret-key", in: &objects)
         try await chooseSecret(Self.tracking, "token", in: &objects)
         try await removeOldTraining()
+        console.say("Applying \(serving)")
+        try await ModelServing.install(client, serving)
+        if let index = objects.firstIndex(where: { $0.kind == "ConfigMap" && $0.name == Self.gatewayMap }) {
+            objects[index]["data"]["url"] = .string("http://\(try await place(Self.gateway))")
+        }
         let discovery = try await ResourceDiscovery(client: client)
         for object in objects {
             _ = try await client.apply(object, discovery: discovery, defaultNamespace: Self.namespace)
@@ -95,6 +109,12 @@ package struct MovieDemo: Sendable {
         {
             if case .deleted = event { return }
         }
+    }
+
+    private func waitForServing() async throws {
+        console.say("Waiting for the InferenceService serving")
+        _ = try await ModelServing(client: client, namespace: Self.namespace, name: "serving")
+            .waitUntilReady(.seconds(180))
     }
 
     private func waitForDeployments(_ names: Set<String>) async throws {
@@ -226,7 +246,11 @@ package struct MovieDemo: Sendable {
 
     /// Host and port of a service.
     private func place(_ service: String) async throws -> String {
-        let object = try await client.get(.services, ObjectKey(namespace: Self.namespace, name: service))
+        try await place(ObjectKey(namespace: Self.namespace, name: service))
+    }
+
+    private func place(_ service: ObjectKey) async throws -> String {
+        let object = try await client.get(.services, service)
         return "\(object.spec["clusterIP"].string ?? ""):\(object.spec["ports"][0]["port"].int ?? 80)"
     }
 

@@ -63,7 +63,8 @@ struct MoviesDemoCommand: AsyncParsableCommand {
             let client = KubeClient(transport: transport, userAgent: "apus-demo")
             let console = Console()
             try await MovieDemo(
-                client: client, manifests: manifests, ratings: folder, user: user,
+                client: client, manifests: manifests, serving: try Self.findServing(manifests), ratings: folder,
+                user: user,
                 program: CommandLine.arguments[0], console: console
             ).run()
             if !exit {
@@ -91,5 +92,18 @@ struct MoviesDemoCommand: AsyncParsableCommand {
         }
         throw PlatformError(
             "the recommender's manifests are not beside the program: give their folder with --manifests")
+    }
+
+    /// deploy/serving of the checkout that the recommender's manifests lie in, else of the one of the program.
+    private static func findServing(_ manifests: String) throws -> String {
+        for start in [manifests, executablePath()] {
+            var folder = start
+            while folder != "/", !folder.isEmpty {
+                let candidate = "\(folder)/deploy/serving"
+                if FileManager.default.fileExists(atPath: "\(candidate)/kustomization.yaml") { return candidate }
+                folder = (folder as NSString).deletingLastPathComponent
+            }
+        }
+        throw PlatformError("deploy/serving is not in a folder above \(manifests), nor above the program")
     }
 }

@@ -9,7 +9,7 @@ import KubeClient
 struct OperateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "operate", abstract: "Run one operator of custom resources alone in the foreground.",
-        subcommands: [OperateEventsCommand.self, OperateObjectsCommand.self])
+        subcommands: [OperateEventsCommand.self, OperateObjectsCommand.self, OperateServingCommand.self])
 }
 
 /// `apus operate events`.

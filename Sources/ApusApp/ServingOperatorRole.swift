@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import GatewayRules
+import KubeAPI
+package import KubeClient
+package import Logging
+import ServiceHTTP
+package import ServingAutoscaler
+package import ServingOperators
+import UnixSignals
+
+/// The operator of KServe's kinds and the autoscaler by requests, together in the foreground.
+package struct ServingOperatorRole: Sendable {
+    private let kubeconfig: Kubeconfig
+    private let settings: ServingOperator.Settings
+    private let autoscaling: ServingAutoscaler.Configuration
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - kubeconfig: where the objects are.
+    ///   - settings: of the operator.
+    ///   - autoscaling: of the autoscaler.
+    ///   - logger: for what happens.
+    package init(
+        kubeconfig: Kubeconfig, settings: ServingOperator.Settings, autoscaling: ServingAutoscaler.Configuration,
+        logger: Logger
+    ) {
+        self.kubeconfig = kubeconfig
+        self.settings = settings
+        self.autoscaling = autoscaling
+        self.logger = logger
+    }
+
+    /// Works until SIGTERM or SIGINT; `onReady` is called once with the API server's address.
+    package func run(onReady: @escaping @Sendable (String) async -> Void) async throws {
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let transport = try HTTPTransport(kubeconfig)
+        let result: Result<Void, any Error>
+        do {
+            let client = KubeClient(transport: transport, userAgent: "apus-serving-operator")
+            _ = try await client.raw("/version")
+            let traffic = TrafficLog(bounds: Histogram.seconds)
+            let worker = ServingOperator(client: client, traffic: traffic, settings: settings, logger: logger)
+            let scaler = ServingAutoscaler(client: client, configuration: autoscaling, logger: logger) { activity in
+                traffic.record(activity)
+            }
+            result = .success(
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { for await _ in signals { return } }
+                    group.addTask { await worker.run() }
+                    group.addTask { await scaler.run() }
+                    await onReady(kubeconfig.server)
+                    try await group.next()
+                    group.cancelAll()
+                })
+        } catch is CancellationError {
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        try await transport.shutdown()
+        try result.get()
+    }
+}
+
+extension TrafficLog {
+    /// What a gateway tells of an upstream: both ports of a revision's Service count.
+    func record(_ activity: UpstreamActivity) {
+        record(
+            ObjectKey(namespace: activity.upstream.namespace, name: activity.upstream.service),
+            Entry(
+                time: Timestamp(nanoseconds: activity.time * 1_000_000), requests: activity.requests,
+                failures: activity.failures, latencies: activity.latencies))
+    }
+}
