@@ -150,6 +150,29 @@ class Movies:
     def ready(self, name, count):
         return self.cluster.get("deployment", name, *N)["status"].get("readyReplicas", 0) == count
 
+    def revisions(self):
+        """The ready pods of each revision of serving, by its Deployment's name."""
+        found = self.cluster.get("deployments", "-l", "serving.kserve.io/inferenceservice=serving", *N)["items"]
+        return {d["metadata"]["name"]: d["status"].get("readyReplicas", 0) for d in found}
+
+    def shares(self):
+        """Percent of the traffic of each revision of serving, those without left out."""
+        status = self.cluster.get("inferenceservice", "serving", *N).get("status", {})
+        traffic = status.get("components", {}).get("predictor", {}).get("traffic", [])
+        return {share["revisionName"]: share["percent"] for share in traffic if share["percent"]}
+
+    def change_serving(self, change):
+        """Changes the predictor of serving; `change` gets it."""
+        service = self.cluster.get("inferenceservice", "serving", *N)
+        change(service["spec"]["predictor"])
+        self.cluster.kubectl("patch", "inferenceservice", "serving", *N, "--type=merge",
+                             "-p", json.dumps({"spec": service["spec"]}))
+
+    def gateway(self):
+        """Base address of the gateway, and the headers by which it knows serving."""
+        spec = self.cluster.get("service", "gateway", "-n", "kserve")["spec"]
+        return f"http://{spec['clusterIP']}:{spec['ports'][0]['port']}", {"Host": "serving-movies.localhost"}
+
 
 @pytest.fixture(scope="module")
 def movies(cluster):
@@ -164,15 +187,17 @@ def movies(cluster):
 
 
 class Load:
-    """Asks for recommendations over and over while the test does something; a failed request is tried once more."""
+    """Asks for recommendations over and over, by the gateway, while the test does something; a failed request is tried
+    once more."""
 
     def __init__(self, movies, workers=3):
-        self.url = movies.url("serving") + "/v1/recommend/1?n=5"
+        base, self.headers = movies.gateway()
+        self.url = base + "/v1/recommend/1?n=5"
         self.workers = workers
         self.answered, self.retried, self.failed = 0, 0, []
 
     def ask(self, session):
-        answer = session.get(self.url, timeout=10)
+        answer = session.get(self.url, headers=self.headers, timeout=10)
         answer.raise_for_status()
 
     def work(self):

@@ -32,10 +32,13 @@ def test_quality_and_output_of_the_demo(movies, cluster):
 def test_services_of_their_own(movies, cluster):
     deployments = {d["metadata"]["name"] for d in cluster.get("deployments", *N)["items"]}
     jobs = {j["metadata"]["name"] for j in cluster.get("jobs", *N)["items"]}
-    assert deployments == {"ingest", "tables", "features", "serving", "web"} and jobs == {"train"}
+    assert deployments == {"ingest", "tables", "features", "serving-predictor-00001", "web"} and jobs == {"train"}
     assert {s["metadata"]["name"] for s in cluster.get("statefulsets", *N)["items"]} == {
         "events", "objects", "tracking"}
     assert len(movies.pods("serving")) == 3
+    table = cluster.kubectl("get", "inferenceservice", *N).splitlines()
+    assert table[1].split()[:4] == ["serving", "http://serving-movies.localhost", "True", "100"]
+    assert [i["metadata"]["name"] for i in cluster.get("inferenceservice", *N)["items"]] == ["serving"]
 
 
 def test_never_recommends_what_is_rated(movies):
@@ -84,7 +87,7 @@ def test_killed_serving_pod_is_replaced_and_nobody_notices(movies):
         os.kill(victim, signal.SIGKILL)
         wait_for(lambda: victim not in movies.pids("serving") and len(movies.pids("serving")) == 3,
                  what="the container to be started again")
-        wait_for(lambda: movies.ready("serving", 3), what="three ready pods")
+        wait_for(lambda: sum(movies.revisions().values()) == 3, what="three ready pods")
     assert load.failed == [] and load.answered > 40
 
 
@@ -112,40 +115,66 @@ def test_killed_training_restarts_and_serving_goes_on(movies, cluster):
         "KILLED", "KILLED"], what="the run of the deleted job to be ended")
 
 
+def version_of(number):
+    return f"serving-predictor-{number:05}"
+
+
 def test_rolling_update_under_load_loses_nothing(movies, cluster):
+    def second(predictor):
+        predictor["containers"][0]["env"].append({"name": "VERSION", "value": "2"})
+
     with Load(movies) as load:
-        cluster.kubectl("set", "env", "deployment/serving", "VERSION=2", *N)
-        cluster.kubectl("rollout", "status", "deployment/serving", "--timeout=120s", *N)
-        wait_for(lambda: len(movies.pids("serving")) == 3, what="the old pods to end")
+        movies.change_serving(second)
+        wait_for(lambda: movies.shares() == {version_of(2): 100}, what="the second version to have the traffic")
+        wait_for(lambda: movies.revisions() == {version_of(2): 3}, what="the first version to be gone")
     assert (load.failed, load.retried) == ([], 0) and load.answered > 40
 
 
-def test_version_that_never_gets_ready_stalls_and_is_undone(movies, cluster):
+def test_version_that_never_gets_ready_gets_no_traffic_and_is_undone(movies, cluster):
     good = {pod["metadata"]["name"] for pod in movies.pods("serving")}
+
+    def bad(predictor):
+        predictor["containers"][0]["readinessProbe"]["httpGet"]["path"] = "/never"
+
+    def undone(predictor):
+        predictor["containers"][0]["readinessProbe"]["httpGet"]["path"] = "/readyz"
+
     with Load(movies) as load:
-        cluster.kubectl("patch", "deployment", "serving", *N, "--type=json", "-p", json.dumps([
-            {"op": "replace", "path": "/spec/template/spec/containers/0/readinessProbe/httpGet/path",
-             "value": "/never"},
-            {"op": "add", "path": "/spec/progressDeadlineSeconds", "value": 5}]))
-        status = cluster.kubectl("rollout", "status", "deployment/serving", "--timeout=60s", *N, check=False)
-        assert status.returncode != 0 and "exceeded its progress deadline" in status.stderr
-        fresh = [p for p in movies.pods("serving") if p["metadata"]["name"] not in good]
-        assert len(fresh) == 1, "maxSurge is one"
-        slices = cluster.get("endpointslices", "-l", "kubernetes.io/service-name=serving", *N)["items"]
-        taking = {e["targetRef"]["name"] for s in slices for e in s["endpoints"] if e["conditions"]["ready"]}
-        assert taking == good
-        cluster.kubectl("rollout", "undo", "deployment/serving", *N)
-        cluster.kubectl("rollout", "status", "deployment/serving", "--timeout=60s", *N)
+        movies.change_serving(bad)
+        wait_for(lambda: len(movies.pods("serving")) > 3, what="the third version's pods")
+        answered = load.answered
+        wait_for(lambda: load.answered > answered + 20, what="the load to go on")
+        assert movies.shares() == {version_of(2): 100} and movies.revisions()[version_of(3)] == 0
+        movies.change_serving(undone)
+        wait_for(lambda: movies.revisions() == {version_of(2): 3}, what="the third version to be gone")
     assert (load.failed, load.retried) == ([], 0)
     wait_for(lambda: {p["metadata"]["name"] for p in movies.pods("serving")} == good, what="the good pods alone")
 
 
+def test_a_canary_has_its_share(movies, cluster):
+    """Ten percent of the traffic for another version, then all of it for the one before."""
+    def canary(predictor):
+        predictor["canaryTrafficPercent"] = 10
+        predictor["containers"][0]["env"].append({"name": "VERSION", "value": "4"})
+
+    def undone(predictor):
+        predictor["canaryTrafficPercent"] = None
+        predictor["containers"][0]["env"].pop()
+
+    with Load(movies) as load:
+        movies.change_serving(canary)
+        shares = wait_for(lambda: len(movies.shares()) == 2 and movies.shares(), what="the canary's share")
+        assert sorted(shares.values()) == [10, 90] and shares[version_of(2)] == 90
+        movies.change_serving(undone)
+        wait_for(lambda: movies.shares() == {version_of(2): 100}, what="the traffic to be back")
+    assert (load.failed, load.retried) == ([], 0)
+
+
 def test_serving_scales_alone(movies, cluster):
-    cluster.kubectl("scale", "deployment/serving", "--replicas=6", *N)
-    wait_for(lambda: movies.ready("serving", 6), what="six ready pods")
+    movies.change_serving(lambda predictor: predictor.update(minReplicas=6))
+    wait_for(lambda: sum(movies.revisions().values()) == 6, what="six ready pods")
     assert len(movies.pods("features")) == 1
-    cluster.kubectl("scale", "deployment/serving", "--replicas=3", *N)
-    wait_for(lambda: len(movies.pids("serving")) == 3, what="three pods")
+    movies.change_serving(lambda predictor: predictor.update(minReplicas=3))
 
 
 def test_ingest_loses_no_acknowledged_rating(movies):

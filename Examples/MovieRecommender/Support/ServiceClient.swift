@@ -40,18 +40,21 @@ struct ServiceClient: Sendable {
     let base: ServiceURL
     /// The time one try may take.
     let timeout: Duration
+    /// Under which name a gateway at `base` knows the service; nil: that of `base`.
+    let host: String?
 
-    init(_ base: ServiceURL, timeout: Duration = .seconds(5)) {
+    init(_ base: ServiceURL, timeout: Duration = .seconds(5), host: String? = nil) {
         self.base = base
         self.timeout = timeout
+        self.host = host
     }
 
     /// GETs `path` and gives the body of a 2xx answer.
     func get(_ path: String, limit: Int = 1 << 20) async throws -> [UInt8] {
         do {
-            return try await send(HTTPClientRequest(url: base.description + path), limit: limit)
+            return try await send(request(path), limit: limit)
         } catch let error as PeerError where error.status == nil || error.status == 503 {
-            return try await send(HTTPClientRequest(url: base.description + path), limit: limit)
+            return try await send(request(path), limit: limit)
         }
     }
 
@@ -62,7 +65,7 @@ struct ServiceClient: Sendable {
 
     /// POSTs JSON. Tried again only when no connection was made: events may not be doubled.
     func post(_ path: String, _ body: JSONValue) async throws -> JSONValue {
-        var request = HTTPClientRequest(url: base.description + path)
+        var request = request(path)
         request.method = .POST
         request.headers.add(name: "Content-Type", value: "application/json")
         request.body = .bytes(ByteBuffer(bytes: body.encoded))
@@ -71,6 +74,12 @@ struct ServiceClient: Sendable {
         } catch let error as PeerError where error.isUnsent {
             return try JSONParser.parse(try await send(request, limit: 1 << 20))
         }
+    }
+
+    private func request(_ path: String) -> HTTPClientRequest {
+        var request = HTTPClientRequest(url: base.description + path)
+        if let host { request.headers.add(name: "Host", value: host) }
+        return request
     }
 
     private func send(_ request: HTTPClientRequest, limit: Int) async throws -> [UInt8] {

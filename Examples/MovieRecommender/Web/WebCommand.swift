@@ -13,8 +13,11 @@ struct WebCommand: AsyncParsableCommand {
     @Option(help: "Base address of ingest.")
     var ingest = ServiceURL(localPort: 7001)
 
-    @Option(help: "Base address of serve.")
+    @Option(help: "Base address of serve, or of a gateway before it.")
     var serving = ServiceURL(localPort: 7003)
+
+    @Option(help: "Host name under which the gateway knows serve. (default: that of --serving)")
+    var servingHost: String?
 
     @Option(help: "Base address of features; without it pages lack what comes from there.")
     var features: ServiceURL?
@@ -27,8 +30,8 @@ struct WebCommand: AsyncParsableCommand {
         let host = ServiceHost(role: "web", address: listen)
         let router = host.router()
         let peers = WebPeers(
-            ingest: ServiceClient(ingest), serving: ServiceClient(serving), features: features.map { ServiceClient($0) }
-        )
+            ingest: ServiceClient(ingest), serving: ServiceClient(serving, host: servingHost),
+            features: features.map { ServiceClient($0) })
         WebRoutes(peers: peers, logger: host.logger).add(to: router)
         try await host.run(router, drain: .milliseconds(drain))
     }
