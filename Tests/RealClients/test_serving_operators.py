@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""InferenceServices by the unmodified `kserve` SDK and kubectl, through the gateway; and what they hold under load: shares of
+canaries, bad revisions that go back by themselves, revisions and pods that come and go (must hold 3 and 4).
+
+APUS_SERVING_SECONDS makes the loads longer: seconds for each (2 in `make test`)."""
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import time
+
+import numpy
+import pytest
+
+from conftest import APUS, wait_for
+from gateway_load import Serving
+
+SECONDS = float(os.environ.get("APUS_SERVING_SECONDS", "2"))
+
+
+@pytest.fixture(scope="module")
+def serving(cluster):
+    return Serving(cluster)
+
+
+@pytest.fixture(scope="module")
+def space(cluster, serving):
+    cluster.kubectl("create", "namespace", "models")
+    return "models"
+
+
+def pids(cluster, name, namespace):
+    """Processes of the ready pods of a service that run the stub."""
+    import pathlib
+    names = {p["metadata"]["name"] for p in cluster.get(
+        "pods", "-l", f"serving.kserve.io/inferenceservice={name}", "-n", namespace)["items"]
+        if "deletionTimestamp" not in p["metadata"]}
+    found = []
+    for process in pathlib.Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                environment = (process / "environ").read_bytes().split(b"\0")
+                command = (process / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            host = next((e[9:].decode() for e in environment if e.startswith(b"HOSTNAME=")), None)
+            if host in names and any(part.endswith(b"serving_stub.py") for part in command[:3]) and b"shim" not in command[:2]:
+                found.append(int(process.name))
+    return found
+
+
+def within_chance(count, total, share):
+    """χ² of one degree of freedom below its 99.99 % quantile."""
+    expected = total * share
+    chi = (count - expected) ** 2 / expected + (count - expected) ** 2 / (total - expected)
+    return chi < 15.14
+
+
+def test_canary_shares(cluster, serving, space):
+    serving.stub("shares", space, "one")
+    wait_for(lambda: serving.ready("shares", space), what="the first revision")
+    serving.stub("shares", space, "two", canaryTrafficPercent=10)
+    wait_for(lambda: serving.shares("shares", space) == {
+        "shares-predictor-00001": 90, "shares-predictor-00002": 10}, what="ten percent")
+    with serving.load("shares", space) as load:
+        for percent in [10, 50, 100]:
+            if percent != 10:
+                serving.stub("shares", space, "two", canaryTrafficPercent=percent)
+                wait_for(lambda: serving.shares("shares", space).get("shares-predictor-00002") == percent,
+                         what=f"{percent} percent")
+                # Requests that were on their way.
+                load.more(20)
+            went = load.more(int(300 * max(1, SECONDS / 2)))
+            total = sum(went.values())
+            if percent == 100:
+                assert went["one"] == 0
+            else:
+                assert within_chance(went["two"], total, percent / 100), went
+        table = cluster.kubectl("get", "isvc", "shares", "-n", space).splitlines()
+        assert table[0].split() == ["NAME", "URL", "READY", "PREV", "LATEST", "PREVROLLEDOUTREVISION",
+                                    "LATESTREADYREVISION", "AGE"]
+        assert table[1].split()[:4] == ["shares", f"http://shares-{space}.localhost", "True", "100"]
+    assert load.failed == []
+
+
+def test_forward_back_and_killed_pods_lose_nothing(cluster, serving, space):
+    serving.stub("rolled", space, "one", minReplicas=2)
+    wait_for(lambda: serving.ready("rolled", space), what="the first revision")
+    with serving.load("rolled", space) as load:
+        for turn in range(max(1, int(SECONDS / 2))):
+            serving.stub("rolled", space, "two", minReplicas=2)
+            wait_for(lambda: list(serving.shares("rolled", space).values()) == [100] and load.more(30)["one"] == 0,
+                     what="all traffic at the second")
+            serving.stub("rolled", space, "one", minReplicas=2)
+            wait_for(lambda: load.more(30)["two"] == 0, what="all traffic at the first again")
+        os.kill(pids(cluster, "rolled", space)[0], signal.SIGKILL)
+        load.more(100)
+        cluster.kubectl("rollout", "restart", "deployment/gateway", "-n", "kserve") if SECONDS > 2 else None
+        # Routes are loaded anew: another service comes and goes.
+        serving.stub("other", space, "x")
+        load.more(50)
+        cluster.kubectl("delete", "isvc", "other", "-n", space, "--wait=false")
+        load.more(50)
+    assert load.failed == [], load.failed[:3]
+
+
+@pytest.mark.parametrize("fault", ["--fail=100", "--delay=0.3"])
+def test_a_bad_revision_goes_back_by_itself(cluster, serving, space, fault):
+    name = "errors" if "fail" in fault else "slow"
+    steps = {"serving.apus.dev/rollout-steps": "5,25,100", "serving.apus.dev/rollout-interval": "5s",
+             "serving.apus.dev/rollout-min-requests": "20"}
+    serving.stub(name, space, "good", annotations=steps)
+    wait_for(lambda: serving.ready(name, space), what="the first revision")
+    with serving.load(name, space, workers=4) as load:
+        load.more(200)
+        begin = time.monotonic()
+        serving.stub(name, space, "bad", fault, annotations=steps)
+        wait_for(lambda: "RolloutStep" in serving.events(name, space), what="the first step")
+        wait_for(lambda: "RolloutRolledBack" in serving.events(name, space), 60, "the rollback")
+        assert time.monotonic() - begin < 60
+        wait_for(lambda: serving.shares(name, space) == {f"{name}-predictor-00001": 100}, what="the traffic to be back")
+        load.more(int(300 * max(1, SECONDS / 2)))
+    assert len(load.failed) < load.total / 100, (len(load.failed), load.total)
+    message = serving.events(name, space)["RolloutRolledBack"]
+    assert "in a row" in message or "percent of" in message
+    latest = next(c for c in serving.status(name, space)["conditions"] if c["type"] == "LatestDeploymentReady")
+    assert latest["status"] == "False" and latest["reason"] == "RolledBack"
+    assert serving.ready(name, space)
+
+
+def test_kserve_sdk(cluster, serving, space, tmp_path_factory):
+    """Create, wait, ask, patch to a canary, delete: what KServe's own examples do."""
+    from kserve import (InferenceRESTClient, InferInput, InferRequest, KServeClient, RESTConfig, V1beta1InferenceService,
+                        V1beta1InferenceServiceSpec, V1beta1ModelFormat, V1beta1ModelSpec, V1beta1PredictorSpec, constants)
+    from kubernetes import client
+    from serving_fixture import iris, scale
+    path, other = iris(), scale()
+
+    def service(uri, **predictor):
+        model = V1beta1ModelSpec(model_format=V1beta1ModelFormat(name="onnx"), storage_uri=uri, protocol_version="v2")
+        return V1beta1InferenceService(
+            api_version=constants.KSERVE_V1BETA1, kind=constants.KSERVE_KIND_INFERENCESERVICE,
+            metadata=client.V1ObjectMeta(name="iris", namespace=space),
+            spec=V1beta1InferenceServiceSpec(predictor=V1beta1PredictorSpec(model=model, **predictor)))
+
+    kserve = KServeClient(config_file=cluster.kubeconfig)
+    kserve.create(service(f"file://{path}"))
+    kserve.wait_isvc_ready("iris", namespace=space, timeout_seconds=60, polling_interval=1)
+    assert kserve.is_isvc_ready("iris", namespace=space)
+    status = kserve.get("iris", namespace=space)["status"]
+    assert status["url"] == f"http://iris-{space}.localhost"
+    assert status["modelStatus"]["states"]["activeModelState"] == "Loaded"
+
+    async def ask():
+        rest = InferenceRESTClient(RESTConfig(protocol="v2", retries=1))
+        data = InferInput("X", [2, 4], "FP32")
+        data.set_data_from_numpy(numpy.ones((2, 4), numpy.float32), binary_data=False)
+        headers = {"Host": serving.host("iris", space)}
+        assert await rest.is_server_ready(serving.url, headers=headers)
+        assert await rest.is_model_ready(serving.url, "iris", headers=headers)
+        return await rest.infer(serving.url, InferRequest("iris", [data]), headers=headers)
+
+    answer = asyncio.run(ask())
+    assert answer.outputs[0].shape[0] == 2
+    kserve.patch("iris", service(f"file://{other}", canary_traffic_percent=20), namespace=space)
+    wait_for(lambda: serving.shares("iris", space) == {"iris-predictor-00001": 80, "iris-predictor-00002": 20},
+             what="the canary's share")
+    kserve.get("iris", namespace=space, watch=True, timeout_seconds=1)
+    kserve.delete("iris", namespace=space)
+    wait_for(lambda: cluster.get("deployments", "-n", space, "-l", "serving.kserve.io/inferenceservice=iris")["items"] == [],
+             what="what it was made of to be gone")
+
+
+def test_one_command_from_a_model_to_an_endpoint(cluster, serving, space):
+    """`apus models serve`, and the curl line that it prints."""
+    from serving_fixture import scale
+    done = subprocess.run([APUS, "models", "serve", str(scale(3.0)), "--name", "times", "-n", space, "--kubeconfig",
+                           cluster.kubeconfig, "--timeout", "60"], text=True, capture_output=True, timeout=90,
+                          env=cluster.env())
+    assert done.returncode == 0, done.stdout + done.stderr
+    curl = done.stdout.splitlines()[-1]
+    assert curl.startswith("curl ")
+    answer = subprocess.run(["bash", "-c", curl.replace("curl ", "curl -sS ", 1)], text=True, capture_output=True,
+                            timeout=30)
+    output = json.loads(answer.stdout)["outputs"][0]
+    assert output["data"] == [3.0] * 4
+    bad = subprocess.run([APUS, "models", "serve", str(scale(3.0)), "--format", "pmml", "-n", space, "--kubeconfig",
+                          cluster.kubeconfig], text=True, capture_output=True, timeout=60, env=cluster.env())
+    assert bad.returncode == 1 and "no runtime serves the format 'pmml'" in bad.stderr
