@@ -88,8 +88,12 @@ extension Exchange {
         let again = RetryDecision.retries(
             failure, failed: failed, rules: rule.rule.retry, isIdempotent: RetryDecision.isIdempotent(head.method),
             isReplayable: isReplayable)
-        guard again, holdsRetry || upstream.takeRetry() else { return false }
-        holdsRetry = true
+        // What was never sent loads no upstream a second time: the budget is for what was.
+        if failure != .neverSent, !holdsRetry {
+            guard again, upstream.takeRetry() else { return false }
+            holdsRetry = true
+        }
+        guard again else { return false }
         upstream.finished(pick, .failure, now: .now)
         failedSerials.append(pick.serial)
         self.pick = nil
