@@ -13,6 +13,8 @@ import time
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body leave together: a process that is killed has answered or has not.
+    wbufsize = -1
 
     def answer(self, status, body):
         text = json.dumps(body).encode()

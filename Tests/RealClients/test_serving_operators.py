@@ -108,7 +108,8 @@ def test_forward_back_and_killed_pods_lose_nothing(cluster, serving, space):
 @pytest.mark.parametrize("fault", ["--fail=100", "--delay=0.3"])
 def test_a_bad_revision_goes_back_by_itself(cluster, serving, space, fault):
     name = "errors" if "fail" in fault else "slow"
-    steps = {"serving.apus.dev/rollout-steps": "5,25,100", "serving.apus.dev/rollout-interval": "5s",
+    first = 2 if "fail" in fault else 25
+    steps = {"serving.apus.dev/rollout-steps": f"{first},50,100", "serving.apus.dev/rollout-interval": "5s",
              "serving.apus.dev/rollout-min-requests": "20"}
     serving.stub(name, space, "good", annotations=steps)
     wait_for(lambda: serving.ready(name, space), what="the first revision")
@@ -120,7 +121,8 @@ def test_a_bad_revision_goes_back_by_itself(cluster, serving, space, fault):
         wait_for(lambda: "RolloutRolledBack" in serving.events(name, space), 60, "the rollback")
         assert time.monotonic() - begin < 60
         wait_for(lambda: serving.shares(name, space) == {f"{name}-predictor-00001": 100}, what="the traffic to be back")
-        load.more(int(300 * max(1, SECONDS / 2)))
+        load.more(int(800 * max(1, SECONDS / 2)))
+    # At 2 percent of the traffic five failures decide; those on their way meanwhile fail, too.
     assert len(load.failed) < load.total / 100, (len(load.failed), load.total)
     message = serving.events(name, space)["RolloutRolledBack"]
     assert "in a row" in message or "percent of" in message
