@@ -330,7 +330,7 @@ let package = Package(
                 "EventBroker", "DataFolders", "EventOperators", "IcebergCatalog", "IcebergProtocol", "KafkaClient",
                 "GatewayController", "GatewayRules", "Gateway", "GraphRouter", "InferenceEngine", "InferenceProtocol",
                 "InferenceServer", "ModelRuntimes", "ModelSources", "PayloadSinks", "ServingAutoscaler",
-                "ServingOperators",
+                "ServingCertificates", "ServingOperators",
                 "Listening", "ObjectOperators",
                 "ObjectServer", "ObjectStore", "S3Client", "SQLDatabases", "ServiceHTTP", "TrackingModel",
                 "TrackingServer",

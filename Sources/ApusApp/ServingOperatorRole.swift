@@ -6,10 +6,12 @@ package import KubeClient
 package import Logging
 import ServiceHTTP
 package import ServingAutoscaler
+import ServingCertificates
 package import ServingOperators
 import UnixSignals
 
-/// The operator of KServe's kinds and the autoscaler by requests, together in the foreground.
+/// The operator of KServe's kinds, the autoscaler by requests, and the certificates of pods and gateways, together in the
+/// foreground.
 package struct ServingOperatorRole: Sendable {
     private let kubeconfig: Kubeconfig
     private let settings: ServingOperator.Settings
@@ -44,11 +46,13 @@ package struct ServingOperatorRole: Sendable {
             let scaler = ServingAutoscaler(client: client, configuration: autoscaling, logger: logger) { activity in
                 traffic.record(activity)
             }
+            let certificates = ServingCertificates(client: client, namespace: settings.namespace, logger: logger)
             result = .success(
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask { for await _ in signals { return } }
                     group.addTask { await worker.run() }
                     group.addTask { await scaler.run() }
+                    group.addTask { await certificates.run() }
                     await onReady(kubeconfig.server)
                     try await group.next()
                     group.cancelAll()

@@ -8,9 +8,12 @@ import TrackingClient
 struct ModelsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "models",
-        abstract: "Look at the registered models, and say which version serves, and serve one: list, history, promote, serve.",
+        abstract:
+            "Look at the registered models, and say which version serves, and serve one: list, history, promote, serve.",
         discussion: "Asks 'apus serve tracking', or MLflow's own server.",
-        subcommands: [ModelsListCommand.self, ModelsHistoryCommand.self, ModelsPromoteCommand.self, ModelsServeCommand.self])
+        subcommands: [
+            ModelsListCommand.self, ModelsHistoryCommand.self, ModelsPromoteCommand.self, ModelsServeCommand.self,
+        ])
 }
 
 /// `apus models ls`.

@@ -20,7 +20,7 @@ class Serving:
 
     def __init__(self, cluster):
         self.cluster = cluster
-        for file in ["crds.yaml", "gateway-api.yaml"]:
+        for file in ["crds.yaml", "gateway-api.yaml", "scaling-crds.yaml"]:
             cluster.kubectl("apply", "-f", str(DEPLOY / file))
         cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         cluster.kubectl("apply", "-k", str(DEPLOY))
