@@ -28,6 +28,7 @@ package struct ScaleTrigger: Sendable, Hashable {
 
     init(_ json: JSONValue, index: Int) throws(ScalingFault) {
         type = json["type"].string ?? ""
+        guard json["authenticationRef"].isNull else { throw ScalingFault("authenticationRef is not supported") }
         let values = SettingReader(values: json["metadata"].stringMembers, prefix: "")
         let amount: Double
         switch type {

@@ -80,6 +80,9 @@ package struct ScaledObjectSpec: Sendable, Hashable {
         guard advanced["scalingModifiers"].isEmpty else {
             throw ScalingFault("spec.advanced.scalingModifiers is not supported: write one trigger for each metric")
         }
+        guard advanced["restoreToOriginalReplicaCount"].bool != true else {
+            throw ScalingFault("spec.advanced.restoreToOriginalReplicaCount is not supported")
+        }
         behavior = advanced["horizontalPodAutoscalerConfig"]["behavior"]
     }
 

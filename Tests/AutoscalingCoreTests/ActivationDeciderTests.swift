@@ -126,6 +126,15 @@ import Testing
             ["minReplicaCount": 3, "maxReplicaCount": 2], ["idleReplicaCount": 2, "minReplicaCount": 2],
             ["pollingInterval": 0], ["advanced": ["scalingModifiers": ["formula": "a + b"]]],
             ["triggers": [["type": "cpu", "metricType": "Utilization", "metadata": ["value": "50"]]]],
+            ["advanced": ["restoreToOriginalReplicaCount": true]],
+            [
+                "triggers": [
+                    [
+                        "type": "prometheus", "authenticationRef": ["name": "x"],
+                        "metadata": ["serverAddress": "http://h", "query": "q", "threshold": "1"],
+                    ]
+                ]
+            ],
             ["triggers": [["type": "kafka", "metadata": ["topic": "t", "consumerGroup": "g"]]]],
             [
                 "triggers": [
