@@ -105,13 +105,16 @@ class ToldLoad:
             def do_GET(self):
                 self.send_response(200)
                 self.end_headers()
+                last = time.time() - 1
                 while True:
+                    now = time.time()
+                    span, last = now - last, now
                     with told.lock:
                         loads = dict(told.loads)
                     for (namespace, service), concurrency in loads.items():
                         line = {"namespace": namespace, "service": service, "port": 80, "revision": "",
-                                "time": int(time.time() * 1000), "span": 1.0, "concurrency": concurrency,
-                                "requests": int(concurrency * 10), "held": 0, "failures": 0, "latencies": []}
+                                "time": int(now * 1000), "span": span, "concurrency": concurrency,
+                                "requests": int(concurrency * 10 * span), "held": 0, "failures": 0, "latencies": []}
                         try:
                             self.wfile.write(json.dumps(line).encode() + b"\n")
                         except OSError:

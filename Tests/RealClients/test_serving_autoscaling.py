@@ -68,32 +68,10 @@ def check(decisions):
             assert made[field] == d[field], (field, made, d)
 
 
-def test_a_step_of_traffic(scaled, told, namespace):
-    """3 → 30 → 3 (or 1 → 6 → 1 where it has to be short), of pods that only sleep."""
-    low, high, step = (3, 30, 42.0) if LONG else (1, 6, 8.0)
-    name = "step-" + namespace
-    scaled.apply(deployment(name, low, {
-        **IS_KPA, PREFIX + "target": "2", PREFIX + "min-scale": str(low), PREFIX + "max-scale": str(high),
-        PREFIX + "window": "6s", "serving.apus.dev/service": "step"}, command=SLEEP, serves=False), "-n", namespace)
-    wait_for(lambda: ready(scaled, namespace, name) == low, what="the first pods")
-    told.set(namespace, "step", 1.0)
-    wait_for(lambda: scaled.autoscaler.decisions(name), what="a decision")
-    told.set(namespace, "step", step)
-    wait_for(lambda: ready(scaled, namespace, name) == high, seconds=120, what=f"{high} replicas")
-    told.set(namespace, "step", 1.0)
-    wait_for(lambda: replicas(scaled, namespace, name) == low, seconds=120, what=f"{low} replicas again")
-    decisions = scaled.autoscaler.decisions(name)
-    check(decisions)
-    # What was told is what was seen.
-    assert max(d["panic"] for d in decisions) == pytest.approx(step, rel=0.2)
-    assert max(d["want"] for d in decisions) == high and decisions[-1]["want"] == low
-    events = scaled.get("events", "-n", namespace, "--field-selector", "reason=ScaledByRequests")["items"]
-    assert any("requests at a time in 6 s" in e["message"] and "target 1.4" in e["message"] for e in events)
-
-
-def test_from_zero_and_back(scaled, namespace):
-    """A request at a Service without pods is held until there is one; then they go again."""
-    port, name = free_port(), "zero-" + namespace
+def test_from_zero(scaled):
+    """Requests at a Service without pods are held until there is one."""
+    port, name, namespace = free_port(), "zero", "from-zero"
+    scaled.kubectl("create", "namespace", namespace)
     scaled.apply(deployment(name, 0, {**IS_KPA, PREFIX + "window": "6s", "serving.apus.dev/service": name}), "-n",
                  namespace)
     scaled.apply(service(name, {"serving.apus.dev/scale-from-zero": "true"}), "-n", namespace)
@@ -123,15 +101,36 @@ def test_from_zero_and_back(scaled, namespace):
     print(f"from zero in {time.monotonic() - begin:.3f} s")
     assert answers == [200] * 20
     assert replicas(scaled, namespace, name) >= 1
-    wait_for(lambda: replicas(scaled, namespace, name) == 0, seconds=120, what="no replicas again")
-    check(scaled.autoscaler.decisions(name))
+
+
+def test_a_step_of_traffic(scaled, told, namespace):
+    """3 → 30 → 3 (or 1 → 6 → 1 where it has to be short), of pods that only sleep."""
+    low, high, step = (3, 30, 42.0) if LONG else (1, 6, 8.0)
+    name = "step-" + namespace
+    scaled.apply(deployment(name, low, {
+        **IS_KPA, PREFIX + "target": "2", PREFIX + "min-scale": str(low), PREFIX + "max-scale": str(high),
+        PREFIX + "window": "6s", "serving.apus.dev/service": "step"}, command=SLEEP, serves=False), "-n", namespace)
+    wait_for(lambda: ready(scaled, namespace, name) == low, what="the first pods")
+    told.set(namespace, "step", 1.0)
+    wait_for(lambda: scaled.autoscaler.decisions(name), what="a decision")
+    told.set(namespace, "step", step)
+    wait_for(lambda: ready(scaled, namespace, name) == high, seconds=120, what=f"{high} replicas")
+    told.set(namespace, "step", 1.0)
+    wait_for(lambda: replicas(scaled, namespace, name) == low, seconds=120, what=f"{low} replicas again")
+    decisions = scaled.autoscaler.decisions(name)
+    check(decisions)
+    # What was told is what was seen.
+    assert max(d["panic"] for d in decisions) == pytest.approx(step, rel=0.2)
+    assert max(d["want"] for d in decisions) == high and decisions[-1]["want"] == low
+    events = scaled.get("events", "-n", namespace, "--field-selector", "reason=ScaledByRequests")["items"]
+    assert any("requests at a time in 6 s" in e["message"] and "target 1.4" in e["message"] for e in events)
 
 
 def test_a_restart_takes_no_pods(scaled, told, namespace):
     name = "kept-" + namespace
     scaled.apply(deployment(name, 2, {
-        **IS_KPA, PREFIX + "target": "1", PREFIX + "window": "6s", "serving.apus.dev/service": "kept"}, command=SLEEP, serves=False),
-        "-n", namespace)
+        **IS_KPA, PREFIX + "target": "1", PREFIX + "window": "6s", "serving.apus.dev/service": "kept"},
+        command=SLEEP, serves=False), "-n", namespace)
     told.set(namespace, "kept", 1.2)
     wait_for(lambda: ready(scaled, namespace, name) == 2, what="two pods")
     scaled.autoscaler.stop()
@@ -258,3 +257,10 @@ def test_times_pauses_and_refusals(scaled, namespace):
     scaled_object(scaled, namespace, "odd", [{"type": "rabbitmq", "metadata": {}}])
     wait_for(lambda: condition(status(scaled, namespace, "odd"), "Ready") == "False ScaledObjectCheckFailed",
              what="the unknown trigger to be said")
+
+
+def test_and_back_to_zero(scaled):
+    """Meanwhile nobody asked what test_from_zero has woken."""
+    namespace, name = "from-zero", "zero"
+    wait_for(lambda: replicas(scaled, namespace, name) == 0, seconds=120, what="no replicas again")
+    check(scaled.autoscaler.decisions(name))
