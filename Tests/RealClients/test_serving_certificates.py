@@ -41,7 +41,7 @@ def secured(cluster):
     cluster.kubectl("create", "namespace", "kserve")
     cluster.apply(json.dumps({"apiVersion": f"{GROUP}/v1", "kind": "GatewayClass", "metadata": {"name": "apus"},
                               "spec": {"controllerName": "serving.apus.dev/gateway"}}))
-    roles = [gateway(cluster).start(), autoscaler(cluster, "--pod-certificates").start()]
+    roles = [gateway(cluster).start(), autoscaler(cluster).start()]
     yield cluster
     for role in reversed(roles):
         role.stop()
