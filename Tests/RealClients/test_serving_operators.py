@@ -105,7 +105,7 @@ def test_forward_back_and_killed_pods_lose_nothing(cluster, serving, space):
     assert load.failed == [], load.failed[:3]
 
 
-@pytest.mark.parametrize("fault", ["--fail=100", "--delay=0.3"])
+@pytest.mark.parametrize("fault", ["--fail=100", "--delay=0.6"])
 def test_a_bad_revision_goes_back_by_itself(cluster, serving, space, fault):
     name = "errors" if "fail" in fault else "slow"
     first = 2 if "fail" in fault else 25
