@@ -137,16 +137,16 @@ class ToldLoad:
         self.server.shutdown()
 
 
-def deployment(name, replicas=0, annotations=None, command=None, delay=0, serves=True):
+def deployment(name, replicas=0, annotations=None, command=None, delay=0, serves=True, image="host", cpu="250m"):
     """A Deployment of servers, or of what else `command` says, as a manifest."""
     command = command or ["python3", "-S", "-E", "-c", BACKEND]
     probe = {"readinessProbe": {"httpGet": {"path": "/v2/health/ready", "port": 8080}, "periodSeconds": 1}}
     field = lambda path: {"valueFrom": {"fieldRef": {"fieldPath": path}}}  # noqa: E731
     container = {
-        "name": "main", "image": "host", "command": command,
+        "name": "main", "image": image, "command": command,
         "env": [{"name": "POD_IP", **field("status.podIP")}, {"name": "POD_NAME", **field("metadata.name")},
                 {"name": "DELAY", "value": str(delay)}],
-        "resources": {"requests": {"cpu": "250m" if serves else "1m", "memory": "1Mi"}}, **(probe if serves else {})}
+        "resources": {"requests": {"cpu": cpu if serves else "1m", "memory": "1Mi"}}, **(probe if serves else {})}
     return json.dumps({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "annotations": annotations or {}},
         "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}},
