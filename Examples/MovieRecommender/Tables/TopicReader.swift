@@ -10,7 +10,7 @@ import ServiceLifecycle
 ///
 /// Where to read on is what the tables say, at each start and after each failure: so the broker, the bucket's server and
 /// this process may end at any time, and no event is lost or doubled. The consumer group is told the offsets
-/// afterwards, for those who look at groups; nothing is read from it.
+/// afterwards, again and again until it hears of them, for those who look at groups; nothing is read from it.
 struct TopicReader: Service {
     /// The group's name.
     static let group = "movie-tables"
@@ -20,6 +20,8 @@ struct TopicReader: Service {
     private static let topicDelay = Duration.milliseconds(100)
     /// How often new partitions are looked for.
     private static let partitionInterval = Duration.seconds(10)
+    /// How long the group is waited for; it is told again later.
+    private static let groupTimeout = Duration.seconds(2)
     private static let vacuumInterval = Duration.seconds(86_400)
     /// Rows of a batch that needed much memory.
     private static let largeBatch = 10_000
@@ -83,6 +85,13 @@ struct TopicReader: Service {
 
         /// Names a partition in the tables; another cluster's is another.
         func application(_ partition: Int32) -> String { "\(cluster)/\(topic.name)-\(partition)" }
+
+        /// How far the tables are, by partition; those that they have nothing of are left out.
+        func offsets(in state: EventTables.State) -> [Int32: Int64] {
+            var offsets: [Int32: Int64] = [:]
+            for place in partitions { offsets[place.partition] = state.ratings[application(place.partition)] }
+            return offsets
+        }
     }
 
     private func read(_ source: Source, onSuccess: () -> Void) async throws {
@@ -97,11 +106,16 @@ struct TopicReader: Service {
             ) { $1 })
         try await report(state)
         let clock = ContinuousClock()
+        var notice = GroupNotice<ContinuousClock.Instant>()
+        // Whoever wrote them may have ended before the group heard of it.
+        notice.add(source.offsets(in: known), at: clock.now)
         var nextLook = clock.now + Self.partitionInterval
         // At the first occasion, and then once a day.
         var nextVacuum = clock.now
         while !Task.isCancelled {
-            let wait = batch.wait(at: clock.now) ?? max(.zero, clock.now.duration(to: nextLook))
+            if notice.wait(at: clock.now) == .zero { await tell(&notice, source) }
+            let idle = max(.zero, clock.now.duration(to: nextLook))
+            let wait = batch.wait(at: clock.now) ?? min(idle, notice.wait(at: clock.now) ?? idle)
             if batch.room > 0, wait > .zero {
                 let room = min(batch.room, Self.pieceSize)
                 for message in try await source.consumer.nextBatch(max: room, timeout: wait) {
@@ -112,6 +126,7 @@ struct TopicReader: Service {
             if batch.wait(at: clock.now) == .zero {
                 try await commit(batch, source, &state)
                 onSuccess()
+                notice.add(batch.next, at: clock.now)
                 batch = batch.successor
             }
             if batch.isEmpty, clock.now >= nextLook {
@@ -138,22 +153,23 @@ struct TopicReader: Service {
             // Of somebody else: they must not stop the events behind them.
             logger.warning("records were no events", metadata: ["count": "\(batch.unreadableCount)"])
         }
-        await tell(batch, source)
         let compacted = try await tables.compact()
         counters.add("compacted_files_total", Double(compacted))
         if batch.rows.count >= Self.largeBatch || compacted > 0 { Lake.giveMemoryBack() }
         try await report(state)
     }
 
-    /// Tells the group how far the tables are; that it does not hear of it changes nothing.
-    private func tell(_ batch: EventTables.Batch, _ source: Source) async {
+    /// Tells the group how far the tables are; that it does not hear of it changes nothing for them.
+    private func tell(_ notice: inout GroupNotice<ContinuousClock.Instant>, _ source: Source) async {
         var offsets: [TopicPartition: Int64] = [:]
-        for (partition, offset) in batch.next { offsets[TopicPartition(topic.name, partition)] = offset }
+        for (partition, offset) in notice.offsets { offsets[TopicPartition(topic.name, partition)] = offset }
         do {
-            try await source.consumer.commit(offsets, timeout: .seconds(5))
+            try await source.consumer.commit(offsets, timeout: Self.groupTimeout)
+            notice.heard(at: .now)
         } catch {
+            notice.missed(at: .now)
             counters.add("group_failures_total")
-            logger.debug("the group does not know the offsets", metadata: ["error": "\(error)"])
+            logger.debug("the group does not know the offsets yet", metadata: ["error": "\(error)"])
         }
     }
 
