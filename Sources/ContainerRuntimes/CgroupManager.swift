@@ -107,10 +107,11 @@ struct CgroupManager: Sendable {
         }
         for parent in Set(parents.values).union(unified.map { [$0] } ?? []).sorted() {
             let directory = path(parent, spec)
-            if mkdir(directory, 0o755) == 0 || errno == EEXIST {
+            let code = make(directory, in: parent)
+            if code == 0 {
                 groups.directories.append(directory)
             } else {
-                refuse("cannot make the cgroup \(directory)", errno)
+                refuse("cannot make the cgroup \(directory)", code)
             }
         }
         for (controller, file, value, isLimit) in settings(for: spec) {
@@ -126,7 +127,37 @@ struct CgroupManager: Sendable {
         return groups
     }
 
-    private func path(_ parent: String, _ spec: ContainerSpec) -> String { "\(parent)/apus-\(scope)-\(spec.id)" }
+    private func path(_ parent: String, _ spec: ContainerSpec) -> String {
+        parent == parents["cpu"] ? "\(shared(parent))/\(spec.id)" : "\(parent)/apus-\(scope)-\(spec.id)"
+    }
+
+    /// The group of all containers.
+    private func shared(_ parent: String) -> String { "\(parent)/apus-\(scope)" }
+
+    /// Makes a container's group; returns the error's number.
+    ///
+    /// Where the CPU is shared out it lies in a group of all containers, which weighs as much as the machine's cores, as
+    /// upstream's `kubepods`: requests are shares among containers. Beside processes of the host, each of which counts
+    /// 1024 under version 1, a container that asks for little would get next to nothing as soon as the host is busy.
+    private func make(_ directory: String, in parent: String) -> Int32 {
+        guard parent == parents["cpu"] else { return mkdir(directory, 0o755) == 0 || errno == EEXIST ? 0 : errno }
+        let shared = shared(parent)
+        // The end of the last other container takes the shared group away at any time.
+        for _ in 0..<100 {
+            guard mkdir(shared, 0o755) == 0 || errno == EEXIST else { return errno }
+            if isVersion2("cpu") {
+                for (controller, place) in parents where place == parent {
+                    _ = SystemFiles.write("+\(controller)", to: "\(shared)/cgroup.subtree_control")
+                }
+            }
+            let cores = Int64(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+            let (file, value) = weight(1024 * min(max(1, cores), 256))
+            _ = SystemFiles.write(value, to: "\(shared)/\(file)")
+            if mkdir(directory, 0o755) == 0 || errno == EEXIST { return 0 }
+            guard errno == ENOENT else { return errno }
+        }
+        return ENOENT
+    }
 
     private func isVersion2(_ controller: String) -> Bool { parents[controller] == unified }
 
@@ -155,12 +186,14 @@ struct CgroupManager: Sendable {
         }
         let shares = min(
             262_144, max(2, (spec.cpuRequestMillis ?? 0).multipliedReportingOverflow(by: 1024).partialValue / 1000))
-        if isVersion2("cpu") {
-            settings.append(("cpu", "cpu.weight", String(1 + (shares - 2) * 9999 / 262_142), false))
-        } else {
-            settings.append(("cpu", "cpu.shares", String(shares), false))
-        }
+        let (file, value) = weight(shares)
+        settings.append(("cpu", file, value, false))
         return settings
+    }
+
+    /// The file and the value that set shares of version 1.
+    private func weight(_ shares: Int64) -> (file: String, value: String) {
+        isVersion2("cpu") ? ("cpu.weight", String(1 + (shares - 2) * 9999 / 262_142)) : ("cpu.shares", String(shares))
     }
 
     /// Kills every process in the groups. Safe to repeat.
@@ -187,6 +220,9 @@ struct CgroupManager: Sendable {
                 kill([directory])
                 usleep(10_000)
             }
+            // The group of all containers, once it is empty.
+            let parts = directory.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+            if parts.last?.hasPrefix("apus-") == true { rmdir(parts.joined(separator: "/")) }
         }
     }
 }

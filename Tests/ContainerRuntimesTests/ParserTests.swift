@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ApusCore
 import Glibc
 import Testing
 
@@ -121,6 +122,37 @@ struct ParserTests {
                 "CPU limit of 500m of container main is not enforced: the host has no cgroup controller \"cpu\"",
             ])
         #expect(manager.create(for: spec) == CgroupManager.Groups())
+    }
+
+    @Test func `CPU requests count among containers, not beside the processes of the host`() throws {
+        let base = "/tmp/apus-cgroups-\(RandomID.suffix(length: 10))"
+        defer { _ = system("rm -rf \(base)") }
+        let (cpu, memory) = ("\(base)/cpu", "\(base)/memory")
+        // Plain folders, with the file that the kernel would make.
+        let shared = "\(cpu)/apus-\(String(StableHash.of("/r") & 0xFFFF_FFFF, radix: 16))"
+        for directory in [memory, shared] { try SystemFiles.makeDirectories(directory) }
+        try SystemFiles.replace("\(shared)/cpu.shares", with: [])
+        var hierarchies = CgroupHierarchies(mounts: "", own: "")
+        hierarchies.version1 = ["cpu": cpu, "memory": memory]
+        let manager = CgroupManager(hierarchies: hierarchies, createsParents: false, root: "/r")
+        var spec = ContainerSpec(id: "a", containerName: "main", argv: ["x"], logPath: "/l")
+        spec.cpuRequestMillis = 20
+
+        let first = manager.create(for: spec)
+        spec.id = "b"
+        let second = manager.create(for: spec)
+        #expect(first.directories == ["\(shared)/a", "\(memory)/\(shared.dropFirst(cpu.count + 1))-a"])
+        #expect(second.directories.first == "\(shared)/b" && second.refused.isEmpty)
+        let cores = Int64(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        #expect(SystemFiles.text("\(shared)/cpu.shares") == String(1024 * min(cores, 256)))
+
+        // The shared group goes with the last container, and comes with the next.
+        #expect(unlink("\(shared)/cpu.shares") == 0)
+        try CgroupManager.remove(first.directories)
+        #expect(access(shared, F_OK) == 0)
+        try CgroupManager.remove(second.directories)
+        #expect(access(shared, F_OK) != 0)
+        #expect(manager.create(for: spec).directories == second.directories && access(shared, F_OK) == 0)
     }
 
     @Test func podAddresses() throws {

@@ -26,7 +26,7 @@ final class RuntimeFixture: Sendable {
     /// Cgroups of containers that the test did not remove are empty by now, or their removal fails and harms nothing.
     deinit {
         _ = system(
-            "cat \(root)/containers/*/spec 2>/dev/null | grep -a '^/sys/fs/cgroup/.*/apus-' | xargs -r rmdir 2>/dev/null"
+            "cat \(root)/containers/*/spec 2>/dev/null | grep -a '^/sys/fs/cgroup/.*/apus-' | xargs -r rmdir -p 2>/dev/null"
         )
         _ = system("rm -rf \(root)")
     }
