@@ -47,7 +47,11 @@ class Events:
                 return None
             condition = next((c for c in found["status"].get("conditions", []) if c["type"] == "Ready"), None)
             return condition if status in (None, (condition or {}).get("status")) else None
-        return wait_for(current, 30, f"a condition of {name}")
+        try:
+            return wait_for(current, 60, f"a condition of {name}")
+        except pytest.fail.Exception as failure:
+            said = self.cluster.kubectl("logs", "deployment/events-operator", *N, "--tail=30", check=False)
+            raise AssertionError(f"{failure}; the operator said: {said.stdout}{said.stderr}") from None
 
     def password(self, name, namespace):
         data = self.cluster.get("secret", name, "-n", namespace)["data"]
