@@ -450,7 +450,7 @@ let package = Package(
         tests("ServingObjects", ["ApusCore", "KubeAPI", "YAMLFormat"]),
         tests("GatewayRules", ["ApusCore", "KubeAPI"]),
         tests("AutoscalingCore", ["ApusCore", "KubeAPI"]),
-        tests("ModelRuntimes", ["ApusCore", "InferenceProtocol", .logging]),
+        tests("ModelRuntimes", ["InferenceProtocol", "ModelKit"]),
         tests("InferenceEngine", ["ApusCore", "InferenceProtocol", "ModelRuntimes", .logging]),
         tests(
             "InferenceServer",
@@ -460,7 +460,7 @@ let package = Package(
             ]),
         tests(
             "ModelSources",
-            ["ApusCore", "InferenceProtocol", "ModelRuntimes", "ScriptedHTTP", .logging, .nioCore]),
+            ["DataFolders", "InferenceProtocol", "ModelRuntimes", "ScriptedHTTP", .logging]),
         tests("PayloadSinks", ["ApusCore", "InferenceProtocol", "ScriptedHTTP", .logging, .nioCore]),
         tests("GraphRouter", ["ApusCore", "ScriptedHTTP", "ServingObjects", .logging, .nioCore]),
         tests(

@@ -25,3 +25,8 @@ typedef int (*XGBoostPredictFunction)(
     XGBoostHandle _Nullable booster, const char *_Nonnull array, const char *_Nonnull configuration,
     XGBoostHandle _Nullable proxy, const uint64_t *_Nullable *_Nonnull shape, uint64_t *_Nonnull rank,
     const float *_Nullable *_Nonnull result);
+typedef int (*XGBoostMatrixFunction)(
+    const char *_Nonnull array, const char *_Nonnull configuration, XGBoostHandle _Nullable *_Nonnull matrix);
+typedef int (*XGBoostPredictMatrixFunction)(
+    XGBoostHandle _Nullable booster, XGBoostHandle _Nullable matrix, const char *_Nonnull configuration,
+    const uint64_t *_Nullable *_Nonnull shape, uint64_t *_Nonnull rank, const float *_Nullable *_Nonnull result);

@@ -32,7 +32,8 @@ struct ModelLoader {
                 ])
             rules.maximumBatch = 0
         }
-        let isQueued = rules.delay > .zero && rules.maximumBatch > 1 || config.parameters["inline"] == "false"
+        let isQueued =
+            rules.delay > .zero && rules.maximumBatch > 1 || config.parameters["inline"] == "false" || loaded.waits
         return ModelCore.Parts(
             name: folder.name, version: folder.version, signature: signature, config: config, loaded: loaded,
             instances: [box], samples: measured.samples,

@@ -43,7 +43,13 @@ package protocol LoadedModel: AnyObject, Sendable {
     var signature: ModelSignature { get }
     /// Bytes that it takes, as well as that is known.
     var memory: Int { get }
+    /// Whether a run waits for another process: it is never one for an event loop, however quick it was.
+    var waits: Bool { get }
     func makeInstance() throws(InferenceFault) -> any ModelInstance
+}
+
+extension LoadedModel {
+    package var waits: Bool { false }
 }
 
 /// Is used by one thread at a time.

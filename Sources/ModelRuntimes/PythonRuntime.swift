@@ -55,6 +55,7 @@ final class PythonModel: LoadedModel {
 
     let signature: ModelSignature
     let memory: Int
+    let waits = true
     let folder: ModelFolder
     let python: String
     let memoryLimit: Int

@@ -6,6 +6,8 @@ internal import InferenceProtocol
 
 /// An interpreter that holds one model, and the socket to it. It is one thread's at a time.
 final class PythonWorkerProcess {
+    /// Address space that an interpreter has for its libraries and threads, little of which becomes memory.
+    private static let ownAddresses = 4 << 30
     private static let headLimit = 16 << 20
     private static let bodyLimit = 4 << 30
 
@@ -23,7 +25,7 @@ final class PythonWorkerProcess {
         }
         defer { close(ends[1]) }
         // Where the server's own errors go; there the model's words go, too.
-        let limit = memoryLimit == .max ? 0 : memoryLimit
+        let limit = memoryLimit > Int.max / 2 ? 0 : memoryLimit + Self.ownAddresses
         let words: [String] = [python, "-u", "-c", PythonWorkerScript.text, String(limit)]
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { word in strdup(word) }
         arguments.append(nil)
@@ -71,13 +73,10 @@ final class PythonWorkerProcess {
         }
         try withBytes(start + text) { bytes throws(InferenceFault) in try send(bytes, deadline) }
         for part in parts { try send(part, deadline) }
-        start.withUnsafeMutableBytes { $0.initializeMemory(as: UInt8.self, repeating: 0) }
-        let headCount: Int
-        let bodyCount: Int
         let answerStart = TensorStorage(byteCount: 12)
         try receive(answerStart.bytes, deadline)
-        headCount = Int(UInt32(littleEndian: answerStart.bytes.loadUnaligned(as: UInt32.self)))
-        bodyCount = Int(
+        let headCount = Int(UInt32(littleEndian: answerStart.bytes.loadUnaligned(as: UInt32.self)))
+        let bodyCount = Int(
             clamping: UInt64(littleEndian: answerStart.bytes.loadUnaligned(fromByteOffset: 4, as: UInt64.self)))
         guard headCount <= Self.headLimit, bodyCount <= Self.bodyLimit else {
             throw InferenceFault(.tooLarge, "the Python worker answers with \(headCount) and \(bodyCount) bytes")

@@ -13,8 +13,10 @@ enum XGBoostFile {
         InferenceFault(.invalid, "it is not a file of XGBoost, or damaged: \(what)")
     }
 
+    /// - Returns: the booster's kind: `gbtree`, `dart` or `gblinear`.
     /// - Throws: `invalid`, with what is wrong.
-    static func check(_ bytes: [UInt8]) throws(InferenceFault) {
+    @discardableResult
+    static func check(_ bytes: [UInt8]) throws(InferenceFault) -> String {
         let learner = try XGBoostNode.parse(bytes)["learner"]
         let parameters = learner["learner_model_param"]
         guard let features = parameters["num_feature"].integer, (1...featureLimit).contains(features),
@@ -39,6 +41,7 @@ enum XGBoostFile {
             guard own == classes else { throw wrong("its objective has another number of classes") }
         }
         try booster(learner["gradient_booster"], features: features, groups: groups)
+        return learner["gradient_booster"]["name"].string ?? ""
     }
 
     private static func booster(_ booster: XGBoostNode, features: Int, groups: Int) throws(InferenceFault) {

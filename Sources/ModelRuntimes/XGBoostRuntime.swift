@@ -38,11 +38,12 @@ package struct XGBoostRuntime: ModelRuntime {
                 .notFound, "model '\(folder.name)': there is no model.ubj, .bst or .json in \(folder.path)")
         }
         let bytes = try ModelFiles.read(path, limit: min(Self.fileLimit, options.memoryLimit))
-        do throws(InferenceFault) { try XGBoostFile.check(bytes) } catch {
+        let kind: String
+        do throws(InferenceFault) { kind = try XGBoostFile.check(bytes) } catch {
             throw InferenceFault(.invalid, "model '\(folder.name)' cannot be loaded: \(error.description)")
         }
         let library = try XGBoostLibrary.open(options)
-        return try XGBoostModel(library, bytes: bytes, folder: folder, threads: options.threads)
+        return try XGBoostModel(library, bytes: bytes, kind: kind, folder: folder, threads: options.threads)
     }
 }
 
@@ -57,6 +58,8 @@ struct XGBoostLibrary: Sendable {
     let makeProxy: XGBoostProxyFunction
     let releaseProxy: XGBoostReleaseFunction
     let predict: XGBoostPredictFunction
+    let makeMatrix: XGBoostMatrixFunction
+    let predictMatrix: XGBoostPredictMatrixFunction
 
     private static let shared = Mutex<XGBoostLibrary?>(nil)
 
@@ -82,6 +85,8 @@ struct XGBoostLibrary: Sendable {
         makeProxy = try library.function("XGProxyDMatrixCreate", XGBoostProxyFunction.self)
         releaseProxy = try library.function("XGDMatrixFree", XGBoostReleaseFunction.self)
         predict = try library.function("XGBoosterPredictFromDense", XGBoostPredictFunction.self)
+        makeMatrix = try library.function("XGDMatrixCreateFromDense", XGBoostMatrixFunction.self)
+        predictMatrix = try library.function("XGBoosterPredictFromDMatrix", XGBoostPredictMatrixFunction.self)
         // It speaks by errors only.
         _ = try library.function("XGBRegisterLogCallback", XGBoostLogFunction.self)({ _ in })
         _ = try library.function("XGBSetGlobalConfig", XGBoostConfigFunction.self)(#"{"verbosity": 0}"#)
@@ -103,11 +108,14 @@ final class XGBoostModel: LoadedModel, @unchecked Sendable {
     let name: String
     let library: XGBoostLibrary
     let booster: XGBoostHandle?
+    /// Whether rows are predicted where they lie; only trees can be, and those that were dropped out come to other sums.
+    let isInPlace: Bool
 
     init(
-        _ library: XGBoostLibrary, bytes: [UInt8], folder: ModelFolder, threads: Int
+        _ library: XGBoostLibrary, bytes: [UInt8], kind: String, folder: ModelFolder, threads: Int
     ) throws(InferenceFault) {
         let name = folder.name
+        let isInPlace = kind == "gbtree"
         var booster: XGBoostHandle? = nil
         try library.check(library.create(nil, 0, &booster), "making a booster")
         var features: UInt64 = 0
@@ -124,13 +132,14 @@ final class XGBoostModel: LoadedModel, @unchecked Sendable {
             let zeros = Tensor(
                 name: "input-0", type: .fp32, shape: [1, Int(features)], content: .memory(row, 0..<row.byteCount))
             row.bytes.initializeMemory(as: UInt8.self, repeating: 0)
-            shape = try XGBoostInstance(library, booster, name: name).predict(zeros).shape
+            shape = try XGBoostInstance(library, booster, name: name, isInPlace: isInPlace).predict(zeros).shape
         } catch {
             _ = library.release(booster)
             throw error
         }
         self.library = library
         self.booster = booster
+        self.isInPlace = isInPlace
         self.name = name
         memory = bytes.count
         var input = TensorSpec(name: "input-0", type: .fp32, shape: [-1, Int(features)])
@@ -157,22 +166,27 @@ final class XGBoostInstance: ModelInstance {
         "cache_id": 0, "missing": NaN}
         """
 
+    private static let matrixConfiguration = #"{"missing": NaN, "nthread": 1}"#
+
     private let model: XGBoostModel?
     private let library: XGBoostLibrary
     private let booster: XGBoostHandle?
     private let name: String
+    private let isInPlace: Bool
     private let proxy: XGBoostHandle?
 
     convenience init(_ model: XGBoostModel) throws(InferenceFault) {
-        try self.init(model.library, model.booster, name: model.name, model)
+        try self.init(model.library, model.booster, name: model.name, isInPlace: model.isInPlace, model)
     }
 
     init(
-        _ library: XGBoostLibrary, _ booster: XGBoostHandle?, name: String, _ model: XGBoostModel? = nil
+        _ library: XGBoostLibrary, _ booster: XGBoostHandle?, name: String, isInPlace: Bool,
+        _ model: XGBoostModel? = nil
     ) throws(InferenceFault) {
         self.library = library
         self.booster = booster
         self.name = name
+        self.isInPlace = isInPlace
         self.model = model
         var made: XGBoostHandle? = nil
         try library.check(library.makeProxy(&made), "making a matrix")
@@ -208,9 +222,20 @@ final class XGBoostInstance: ModelInstance {
             "version": 3}
             """
         var (shape, rank, result): (UnsafePointer<UInt64>?, UInt64, UnsafePointer<Float>?) = (nil, 0, nil)
-        let status = library.predict(booster, array, Self.configuration, proxy, &shape, &rank, &result)
-        withExtendedLifetime(storage) {}
-        try library.check(status, "model '\(name)'")
+        // A matrix of its own may have the result's memory: it goes last.
+        var matrix: XGBoostHandle? = nil
+        defer { if matrix != nil { _ = library.releaseProxy(matrix) } }
+        if isInPlace {
+            let status = library.predict(booster, array, Self.configuration, proxy, &shape, &rank, &result)
+            withExtendedLifetime(storage) {}
+            try library.check(status, "model '\(name)'")
+        } else {
+            let status = library.makeMatrix(array, Self.matrixConfiguration, &matrix)
+            withExtendedLifetime(storage) {}
+            try library.check(status, "model '\(name)'")
+            try library.check(
+                library.predictMatrix(booster, matrix, Self.configuration, &shape, &rank, &result), "model '\(name)'")
+        }
         guard let shape, let result, rank <= 8 else {
             throw InferenceFault(.runtime, "model '\(name)': XGBoost gave nothing back")
         }
