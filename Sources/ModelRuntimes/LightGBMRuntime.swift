@@ -146,7 +146,7 @@ final class LightGBMModel: LoadedModel, @unchecked Sendable {
             maximumBatch: RuntimeLimits.rows)
     }
 
-    deinit { _ = library.release(booster) }
+    deinit { LibraryLifetime.release { _ = library.release(booster) } }
 
     func makeInstance() throws(InferenceFault) -> any ModelInstance { LightGBMInstance(self) }
 }
@@ -160,7 +160,7 @@ final class LightGBMInstance: ModelInstance {
 
     init(_ model: LightGBMModel) { self.model = model }
 
-    deinit { for single in singles.values { _ = model.library.releaseSingle(single) } }
+    deinit { LibraryLifetime.release { for single in singles.values { _ = model.library.releaseSingle(single) } } }
 
     func run(
         _ inputs: [Tensor], outputs: [String], deadline: ContinuousClock.Instant?

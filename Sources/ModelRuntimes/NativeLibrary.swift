@@ -27,6 +27,7 @@ final class NativeLibrary: @unchecked Sendable {
             var reasons: [String] = []
             for candidate in path.map({ [$0] }) ?? library.systemNames {
                 if let handle = dlopen(candidate, RTLD_NOW | RTLD_LOCAL) {
+                    LibraryLifetime.begin()
                     let found = NativeLibrary(path: candidate, handle: handle)
                     opened[library.rawValue] = found
                     return .success(found)
@@ -52,4 +53,28 @@ final class NativeLibrary: @unchecked Sendable {
         }
         return unsafeBitCast(symbol, to: type)
     }
+}
+
+/// Ends what libraries are asked to release once the process ends: their own destructors run then, on the thread that
+/// ends it, and whatever a model's last user releases on another would be released twice.
+enum LibraryLifetime {
+    private static let isOver = Mutex(false)
+    /// The same, to be looked at without a lock.
+    private static let hasEnded = Atomic<Bool>(false)
+
+    /// Called when a library was opened: what is registered for the end now comes before what the library registered.
+    static func begin() {
+        atexit {
+            LibraryLifetime.isOver.withLock { isOver in
+                isOver = true
+                LibraryLifetime.hasEnded.store(true, ordering: .releasing)
+            }
+        }
+    }
+
+    /// Releases, unless the end has begun; the end waits for it.
+    static func release(_ body: () -> Void) { isOver.withLock { isOver in if !isOver { body() } } }
+
+    /// For what is released by the thousand.
+    static var isRunning: Bool { !hasEnded.load(ordering: .acquiring) }
 }

@@ -135,7 +135,7 @@ final class ONNXRunOptions {
         options = made
     }
 
-    deinit { OrtReleaseRunOptions(library.api, options) }
+    deinit { LibraryLifetime.release { OrtReleaseRunOptions(library.api, options) } }
 
     /// Runs `call`, which is told to end at the deadline.
     func watched(

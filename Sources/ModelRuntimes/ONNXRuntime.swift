@@ -74,7 +74,7 @@ final class ONNXSession: @unchecked Sendable {
         pointer = session
     }
 
-    deinit { OrtReleaseSession(library.api, pointer) }
+    deinit { LibraryLifetime.release { OrtReleaseSession(library.api, pointer) } }
 }
 
 /// What an output is, in ONNX.

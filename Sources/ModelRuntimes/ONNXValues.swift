@@ -14,7 +14,7 @@ final class ONNXValue: @unchecked Sendable {
         self.pointer = pointer
     }
 
-    deinit { OrtReleaseValue(session.library.api, pointer) }
+    deinit { if LibraryLifetime.isRunning { OrtReleaseValue(session.library.api, pointer) } }
 }
 
 /// Tensors to values and back.

@@ -150,7 +150,7 @@ final class XGBoostModel: LoadedModel, @unchecked Sendable {
             maximumBatch: RuntimeLimits.rows)
     }
 
-    deinit { _ = library.release(booster) }
+    deinit { LibraryLifetime.release { _ = library.release(booster) } }
 
     func makeInstance() throws(InferenceFault) -> any ModelInstance { try XGBoostInstance(self) }
 }
@@ -193,7 +193,7 @@ final class XGBoostInstance: ModelInstance {
         proxy = made
     }
 
-    deinit { _ = library.releaseProxy(proxy) }
+    deinit { LibraryLifetime.release { _ = library.releaseProxy(proxy) } }
 
     func run(
         _ inputs: [Tensor], outputs: [String], deadline: ContinuousClock.Instant?

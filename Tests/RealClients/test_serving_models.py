@@ -210,7 +210,6 @@ def test_hostile_and_damaged_files(request, tmp_path):
     """Each is loaded into a server that goes on: what cannot be loaded is told, what can be is asked."""
     from tritonclient.utils import InferenceServerException
     folder, cases = serving_models.collection()
-    good = serving_models.Case
     shutil.copytree(folder / "sk-logistic", tmp_path / "good")
     good = next(case for case in cases if case.model == "sk-logistic")
     # 8 GiB: a model that asks for more memory than there is must fail, not the server.
@@ -237,7 +236,7 @@ def test_hostile_and_damaged_files(request, tmp_path):
                 shape = [3 if size < 0 else size for size in facts["inputs"][0]["shape"]]
                 if numpy.prod(shape) < 1 << 20:
                     try:
-                        client.infer(name, [http_input(facts["inputs"][0]["name"], numpy.ones(shape, numpy.float32))])
+                        client.infer(name, [http_input(facts["inputs"][0]["name"], numpy.ones(shape, numpy.float32))], timeout=3_000_000)
                     except InferenceServerException:
                         pass
                 client.unload_model(name)
