@@ -109,7 +109,7 @@ def test_what_mlflow_logged(request, tmp_path):
         models = {"linear": ("models:/linear@champion", "mlflow"), "trees": ("models:/trees@champion", "mlflow"),
                   "leaves": ("models:/leaves/1", "mlflow"), "graph": ("models:/graph@champion", "mlflow"),
                   "sum": ("models:/sum/1", "mlflow"), "plain": (f"runs:/{run.info.run_id}/plain", "onnx")}
-        with served(request, tmp_path, models, {"MLFLOW_TRACKING_URI": tracking.url}, "--follow", "0.2") as server:
+        with served(request, tmp_path, models, {"MLFLOW_TRACKING_URI": tracking.url}) as server:
             http = server.http(network_timeout=120, connection_timeout=120)
             columns = {name: table[name].to_numpy() for name in table}
             assert list(answered(http, "linear", columns).values())[0].tolist() == \
@@ -123,7 +123,12 @@ def test_what_mlflow_logged(request, tmp_path):
             assert numpy.allclose(list(answered(http, "sum", {"input-0": wide}).values())[0],
                                   mlflow.pyfunc.load_model("models:/sum/1").predict(wide))
             assert answered(http, "plain", {"X": rows})["label"].shape == (150,)
-            # Another version: the alias moves, and the server with it.
+            http.close()
+        # Another version: the alias moves, and the server with it.
+        environment = {**os.environ, "MLFLOW_TRACKING_URI": tracking.url}
+        with running(request, Inference("--model-name", "trees", "--model-uri", "models:/trees@champion", "--model-cache",
+                                        tmp_path / "cache", "--follow", "0.2", environment=environment)) as server:
+            http = server.http()
             more = xgboost.train({"objective": "multi:softprob", "num_class": 3, "nthread": 1, "max_depth": 3},
                                  xgboost.DMatrix(rows, classes), 9)
             with mlflow.start_run():
