@@ -146,7 +146,12 @@ final class LightGBMModel: LoadedModel, @unchecked Sendable {
             maximumBatch: RuntimeLimits.rows)
     }
 
-    deinit { LibraryLifetime.release { _ = library.release(booster) } }
+    deinit {
+        // Nobody uses it any more.
+        nonisolated(unsafe) let booster = booster
+        let library = library
+        LibraryLifetime.release { _ = library.release(booster) }
+    }
 
     func makeInstance() throws(InferenceFault) -> any ModelInstance { LightGBMInstance(self) }
 }
@@ -160,7 +165,12 @@ final class LightGBMInstance: ModelInstance {
 
     init(_ model: LightGBMModel) { self.model = model }
 
-    deinit { LibraryLifetime.release { for single in singles.values { _ = model.library.releaseSingle(single) } } }
+    deinit {
+        // Nobody uses them any more; the model is released behind them.
+        nonisolated(unsafe) let handles = Array(singles.values)
+        let library = model.library
+        LibraryLifetime.release { for handle in handles { _ = library.releaseSingle(handle) } }
+    }
 
     func run(
         _ inputs: [Tensor], outputs: [String], deadline: ContinuousClock.Instant?

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Dispatch
 internal import Glibc
 internal import InferenceProtocol
 internal import Synchronization
@@ -55,9 +56,13 @@ final class NativeLibrary: @unchecked Sendable {
     }
 }
 
-/// Ends what libraries are asked to release once the process ends: their own destructors run then, on the thread that
-/// ends it, and whatever a model's last user releases on another would be released twice.
+/// Where libraries release what they made: on threads of a queue, and never once the process ends.
+///
+/// A model's last user may be a thread that is ending: its thread-local values are gone then, and XGBoost, which keeps
+/// results in them, would release them twice. And when the process ends, the libraries' own destructors run on the thread
+/// that ends it, while others still release.
 enum LibraryLifetime {
+    private static let queue = DispatchQueue(label: "apus.model-runtimes.release")
     private static let isOver = Mutex(false)
     /// The same, to be looked at without a lock.
     private static let hasEnded = Atomic<Bool>(false)
@@ -72,9 +77,11 @@ enum LibraryLifetime {
         }
     }
 
-    /// Releases, unless the end has begun; the end waits for it.
-    static func release(_ body: () -> Void) { isOver.withLock { isOver in if !isOver { body() } } }
+    /// Releases soon, in the order of the calls, unless the process ends; its end waits for the one that is going on.
+    static func release(_ body: @escaping @Sendable () -> Void) {
+        queue.async { isOver.withLock { isOver in if !isOver { body() } } }
+    }
 
-    /// For what is released by the thousand.
+    /// For what is released by the thousand, and has nothing that is a thread's.
     static var isRunning: Bool { !hasEnded.load(ordering: .acquiring) }
 }

@@ -135,7 +135,12 @@ final class ONNXRunOptions {
         options = made
     }
 
-    deinit { LibraryLifetime.release { OrtReleaseRunOptions(library.api, options) } }
+    deinit {
+        // Nobody uses them any more.
+        nonisolated(unsafe) let options = options
+        let library = library
+        LibraryLifetime.release { OrtReleaseRunOptions(library.api, options) }
+    }
 
     /// Runs `call`, which is told to end at the deadline.
     func watched(

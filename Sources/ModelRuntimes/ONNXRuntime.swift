@@ -74,7 +74,12 @@ final class ONNXSession: @unchecked Sendable {
         pointer = session
     }
 
-    deinit { LibraryLifetime.release { OrtReleaseSession(library.api, pointer) } }
+    deinit {
+        // Nobody uses it any more.
+        nonisolated(unsafe) let pointer = pointer
+        let library = library
+        LibraryLifetime.release { OrtReleaseSession(library.api, pointer) }
+    }
 }
 
 /// What an output is, in ONNX.

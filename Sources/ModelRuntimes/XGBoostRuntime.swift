@@ -150,7 +150,12 @@ final class XGBoostModel: LoadedModel, @unchecked Sendable {
             maximumBatch: RuntimeLimits.rows)
     }
 
-    deinit { LibraryLifetime.release { _ = library.release(booster) } }
+    deinit {
+        // Nobody uses it any more.
+        nonisolated(unsafe) let booster = booster
+        let library = library
+        LibraryLifetime.release { _ = library.release(booster) }
+    }
 
     func makeInstance() throws(InferenceFault) -> any ModelInstance { try XGBoostInstance(self) }
 }
@@ -193,7 +198,12 @@ final class XGBoostInstance: ModelInstance {
         proxy = made
     }
 
-    deinit { LibraryLifetime.release { _ = library.releaseProxy(proxy) } }
+    deinit {
+        // Nobody uses it any more.
+        nonisolated(unsafe) let proxy = proxy
+        let library = library
+        LibraryLifetime.release { _ = library.releaseProxy(proxy) }
+    }
 
     func run(
         _ inputs: [Tensor], outputs: [String], deadline: ContinuousClock.Instant?
