@@ -144,7 +144,7 @@ let package = Package(
             [
                 "ApusCore", "CLightGBM", "CONNXRuntime", "CProcessShim", "CXGBoost", "DataFolders", "InferenceProtocol",
                 "ModelKit",
-                "YAMLFormat", .logging,
+                "YAMLFormat",
             ]),
         module("InferenceEngine", ["ApusCore", "InferenceProtocol", "ModelRuntimes", .logging]),
         module("KubeStore", ["ApusCore", "DataFolders", .crypto, .grdb, .logging]),
