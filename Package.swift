@@ -456,7 +456,7 @@ let package = Package(
             "InferenceServer",
             [
                 "ApusCore", "CZlib", "InferenceEngine", "InferenceProtocol", "ServiceHTTP", .logging, .nioCore,
-                .nioEmbedded, .nioHTTP1, .nioPosix,
+                .nioEmbedded, .nioHPACK, .nioHTTP1, .nioHTTP2, .nioPosix,
             ]),
         tests(
             "ModelSources",

@@ -105,15 +105,6 @@ extension GRPCStreamHandler {
         }
     }
 
-    /// Reads no further requests while too many are not answered, or the client does not read what is.
-    func pauseOrGoOn(_ context: ChannelHandlerContext) {
-        guard head?.method?.isClientStreaming == true, state == .open else { return }
-        let shouldRead = pending.count < GRPCLimits.pending && context.channel.isWritable
-        guard shouldRead != isReading else { return }
-        isReading = shouldRead
-        context.channel.setOption(.autoRead, value: shouldRead).whenFailure { _ in }
-    }
-
     // MARK: Frames
 
     private static let headers: HPACKHeaders = [

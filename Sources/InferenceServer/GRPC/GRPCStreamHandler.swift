@@ -6,8 +6,9 @@ import NIOHPACK
 import NIOHTTP2
 
 /// One call: reads its messages, has them answered, writes the answers and the status. Lives on one HTTP/2 stream.
-final class GRPCStreamHandler: ChannelInboundHandler {
+final class GRPCStreamHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTP2Frame.FramePayload
+    typealias OutboundIn = HTTP2Frame.FramePayload
     typealias OutboundOut = HTTP2Frame.FramePayload
 
     enum State {
@@ -27,6 +28,8 @@ final class GRPCStreamHandler: ChannelInboundHandler {
     private(set) var isInputClosed = false
     var hasSentHeaders = false
     var isReading = true
+    /// A read that is put off until more can be taken.
+    private var hasHeldRead = false
     private var budgeted = 0
     /// Answers that are on their way, by number, and what gives them up.
     var pending: [Int: Ticket?] = [:]
@@ -56,6 +59,19 @@ final class GRPCStreamHandler: ChannelInboundHandler {
             if data.endStream { inputClosed(context) }
         default: break
         }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if isReading { context.read() } else { hasHeldRead = true }
+    }
+
+    /// Reads no further requests while too many are not answered, or the client does not read what is.
+    func pauseOrGoOn(_ context: ChannelHandlerContext) {
+        guard head?.method?.isClientStreaming == true, state == .open else { return }
+        isReading = pending.count < GRPCLimits.pending && context.channel.isWritable
+        guard isReading, hasHeldRead else { return }
+        hasHeldRead = false
+        context.read()
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {

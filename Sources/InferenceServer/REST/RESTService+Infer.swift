@@ -132,7 +132,7 @@ extension RESTService {
     /// Tells the sink of a request.
     private func offer(_ call: RESTCall, _ id: String, _ form: InferenceForm) {
         guard let sink else { return }
-        let id = id.isEmpty ? call.header("x-request-id") ?? RandomID.uuid() : id
+        let id = call.header("ce-id") ?? (id.isEmpty ? call.header("x-request-id") ?? RandomID.uuid() : id)
         call.payloadID = id
         sink.offer(
             PayloadEvent(
