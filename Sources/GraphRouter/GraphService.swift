@@ -38,7 +38,10 @@ package struct GraphService: Sendable {
     /// Serves until SIGTERM or SIGINT.
     /// - Throws: `ListenError`, or an expression that is none.
     package func run(onBound: @escaping @Sendable (Int) async -> Void) async throws {
-        let client = HTTPClient(eventLoopGroupProvider: .singleton)
+        var settings = HTTPClient.Configuration()
+        // Who is not there is told at once.
+        settings.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
         let result: Result<Void, any Error>
         do {
             let caller = GraphClient(client, timeout: spec.timeouts.call ?? spec.timeout ?? Self.callTimeout)

@@ -72,7 +72,10 @@ package final class PayloadLogger: PayloadSink, Sendable {
     package func run() async throws {
         switch configuration.target {
         case .web(let url):
-            let client = HTTPClient(eventLoopGroupProvider: .singleton)
+            var settings = HTTPClient.Configuration()
+            // Who is not there is tried again here, not within a try.
+            settings.connectionPool.retryConnectionEstablishment = false
+            let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
             await send { event in try await Self.post(event, to: url, by: client) }
             try? await client.shutdown()
         case .topic(let topic, let brokers):
