@@ -152,7 +152,7 @@ private final class WaitingModel: AnsweringModel, ModelCatalog, ModelReports {
         let call = try Call(model)
         try call.begin("ModelInfer")
         try call.send(request("7"), isEnd: true)
-        call.channel.pipeline.fireErrorCaught(ChannelError.eof)
+        call.channel.pipeline.fireErrorCaught(NIOHTTP2Errors.streamClosed(streamID: 1, errorCode: .cancel))
         #expect(model.cancelled.load(ordering: .relaxed) == 1)
     }
 
