@@ -71,7 +71,8 @@ final class ScaleTarget: Sendable {
             guard !amounts.isEmpty, !amounts.contains(nil) else { continue }
             samples[item.name] = PodSample(
                 value: amounts.compactMap { $0?.millis }.reduce(0, &+),
-                timestamp: item["timestamp"].string.flatMap(Timestamp.init(rfc3339:)) ?? .now())
+                timestamp: item["timestamp"].string.flatMap(Timestamp.init(rfc3339:)) ?? .now(),
+                window: item["window"].string.flatMap(GoDuration.parse) ?? .seconds(60))
         }
         return samples
     }

@@ -4,6 +4,7 @@
 Decisions are recomputed by kpa_reference.py, an implementation of Knative's formulas of its own."""
 import http.server
 import json
+import os
 import threading
 import time
 import uuid
@@ -12,7 +13,7 @@ import pytest
 import requests
 from kubernetes import client, config
 
-from conftest import wait_for
+from conftest import running_cluster, wait_for
 from kpa_reference import KPA
 from events_fixture import Broker, new_topic
 from scaling_fixture import (IS_KPA, KPA as PREFIX, LONG, ToldLoad, apply_kinds, autoscaler, deployment, free_port,
@@ -20,6 +21,16 @@ from scaling_fixture import (IS_KPA, KPA as PREFIX, LONG, ToldLoad, apply_kinds,
 
 GROUP = "gateway.networking.k8s.io"
 SLEEP = ["sleep", "3600"]
+
+
+@pytest.fixture(scope="module")
+def cluster(request):
+    """A platform that looks at what pods use every second."""
+    os.environ["APUS_METRIC_RESOLUTION"] = "1"
+    try:
+        yield from running_cluster(request)
+    finally:
+        del os.environ["APUS_METRIC_RESOLUTION"]
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +251,16 @@ def test_lag_scales(scaled, namespace):
     finally:
         broker.stop()
         broker.clean(keep=False)
+
+
+def test_what_pods_use_scales(scaled, namespace):
+    scaled.apply(deployment("burns", 1, command=["sh", "-c", "while :; do :; done"], serves=False), "-n", namespace)
+    scaled_object(scaled, namespace, "burns", [{"type": "cpu", "metricType": "AverageValue",
+                                                "metadata": {"value": "5m"}}], minReplicaCount=1, maxReplicaCount=2)
+    wait_for(lambda: replicas(scaled, namespace, "burns") == 2, seconds=120, what="more pods, as each uses more")
+    found = status(scaled, namespace, "burns")
+    assert found["resourceMetricNames"] == ["cpu"] and found["externalMetricNames"] == []
+    scaled.kubectl("delete", "deployment", "burns", "-n", namespace)
 
 
 def test_times_pauses_and_refusals(scaled, namespace):
