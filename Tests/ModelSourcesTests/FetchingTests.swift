@@ -128,13 +128,13 @@ struct FetchingTests {
         try await withFolder { folder in
             let cache = ModelCache(folder + "/cache", limit: 1 << 20)
             let calls = Mutex(0)
-            let fill: @Sendable (String) async throws(InferenceFault) -> Void = { path in
+            let fill: @Sendable (String) async throws(InferenceFault) -> Void = { path throws(InferenceFault) in
                 let number = calls.withLock { calls in
                     calls += 1
                     return calls
                 }
                 if number == 1 { throw InferenceFault(.runtime, "first") }
-                do { try NewFile(path + "/f", replaces: false).write([1]) } catch {
+                do throws(FileError) { try NewFile(path + "/f", replaces: false).write([1]) } catch {
                     throw InferenceFault(.runtime, "\(error)")
                 }
             }
