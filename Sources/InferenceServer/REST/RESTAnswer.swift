@@ -10,6 +10,8 @@ struct RESTAnswer: Sendable {
 
     var status = 200
     var contentType: StaticString = "application/json"
+    /// A type that is not known before.
+    var contentText: String?
     /// Its first `headRoom` bytes are free; the reader's index is behind them.
     var body: ByteBuffer
     /// `Inference-Header-Content-Length`.
@@ -63,13 +65,18 @@ struct RESTAnswer: Sendable {
     /// - Parameters:
     ///   - isHead: whether the body is left away.
     ///   - connection: what the header `Connection` says; empty: nothing.
+    /// - Returns: what is written.
     consuming func bytes(isHead: Bool, connection: StaticString) -> ByteBuffer {
         var head = HeadText()
         head.append("HTTP/1.1 ")
         head.append(Self.statusLine(status))
         if status != 204 {
-            head.append("\r\nContent-Type: ")
-            head.append(contentType)
+            if let contentText {
+                head.append("Content-Type", contentText)
+            } else {
+                head.append("\r\nContent-Type: ")
+                head.append(contentType)
+            }
         }
         head.append("\r\nContent-Length: ")
         head.append(number: body.readableBytes)

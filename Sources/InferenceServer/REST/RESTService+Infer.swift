@@ -15,7 +15,7 @@ extension RESTService {
             if let fault = form.fault { throw fault }
             model = try catalog.find(form.model, form.version)
         } catch {
-            return connection.send(RESTAnswer(error), for: call)
+            return connection.send(form.answer(error), for: call)
         }
         let body = call.body ?? ByteBuffer()
         let bound = NIOLoopBound((connection: connection, call: call), eventLoop: context.eventLoop)
@@ -57,7 +57,7 @@ extension RESTService {
         do throws(InferenceFault) {
             request = try result.get()
         } catch {
-            return connection.send(RESTAnswer(error), for: call)
+            return connection.send(form.answer(error), for: call)
         }
         // The answer's form stays when the inputs are gone.
         var wish = request
@@ -86,7 +86,7 @@ extension RESTService {
         do throws(InferenceFault) {
             response = try result.get()
         } catch {
-            return connection.send(RESTAnswer(error), for: call)
+            return connection.send(form.answer(error), for: call)
         }
         let coding = call.header("accept-encoding").flatMap { BodyCoding.accepted($0) }
         let size = response.outputs.reduce(0) { $0 + $1.byteCount }
@@ -112,7 +112,7 @@ extension RESTService {
         do throws(InferenceFault) {
             return try form.answer(response, for: wish, signature, ByteBufferAllocator())
         } catch {
-            return RESTAnswer(error)
+            return form.answer(error)
         }
     }
 
@@ -121,7 +121,7 @@ extension RESTService {
     ) {
         if let sink {
             var event = PayloadEvent(
-                id: call.payloadID ?? id, isRequest: false, contentType: "\(answer.contentType)", body: answer.body,
+                id: call.payloadID ?? id, isRequest: false, contentType: answer.contentText ?? "\(answer.contentType)", body: answer.body,
                 model: form.model, time: Timestamp.now())
             event.metadata = [("status", "\(answer.status)")]
             sink.offer(event)

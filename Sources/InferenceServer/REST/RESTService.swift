@@ -120,7 +120,7 @@ final class RESTService: Sendable {
     /// Answers a request, now or later, by the connection's `send`.
     func answer(_ call: RESTCall, _ connection: RESTConnection, _ context: ChannelHandlerContext) {
         guard let route = call.route else { return connection.send(RESTRefusal(404, "no route").answer, for: call) }
-        if let form = InferenceForm(route, call) { return infer(form, call, connection, context) }
+        if let form = InferenceForm(route, call, catalog) { return infer(form, call, connection, context) }
         switch route {
         case .load(let name):
             control(call, connection, context) { body throws(InferenceFault) in try await self.load(name, body) }
