@@ -55,7 +55,8 @@ package enum CSVRows {
     package static func write(_ response: InferenceResponse, into buffer: inout ByteBuffer) throws(InferenceFault) {
         let rows = response.outputs.first?.shape.first ?? 0
         guard response.outputs.allSatisfy({ $0.shape.first == rows }) else {
-            throw InferenceFault(.invalid, "the outputs do not have as many rows as each other: accept application/json")
+            throw InferenceFault(
+                .invalid, "the outputs do not have as many rows as each other: accept application/json")
         }
         var text = JSONText(buffer)
         buffer = ByteBuffer()

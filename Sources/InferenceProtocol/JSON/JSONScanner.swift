@@ -317,7 +317,9 @@ struct JSONScanner {
     @inline(__always)
     mutating func floating<Number: DecimalConvertible>(_ type: Number.Type) throws(InferenceFault) -> Number {
         let value = try number().value(as: type, of: base)
-        guard value.isFinite else { throw fault("a number is out of the range of \(type == Float.self ? "FP32" : "FP64")") }
+        guard value.isFinite else {
+            throw fault("a number is out of the range of \(type == Float.self ? "FP32" : "FP64")")
+        }
         return value
     }
 

@@ -121,7 +121,8 @@ extension RESTService {
     ) {
         if let sink {
             var event = PayloadEvent(
-                id: call.payloadID ?? id, isRequest: false, contentType: answer.contentText ?? "\(answer.contentType)", body: answer.body,
+                id: call.payloadID ?? id, isRequest: false, contentType: answer.contentText ?? "\(answer.contentType)",
+                body: answer.body,
                 model: form.model, time: Timestamp.now())
             event.metadata = [("status", "\(answer.status)")]
             sink.offer(event)
