@@ -91,18 +91,23 @@ package struct InferenceServer: Sendable {
                     open.remove(channel)
                     service.metrics.connections.subtract(1, ordering: .relaxed)
                 }
-                return channel.eventLoop.makeCompletedFuture {
-                    let pipeline = channel.pipeline.syncOperations
-                    let gate = InboundGate()
-                    try pipeline.addHandler(gate)
-                    if let tls = configuration.tls { try pipeline.addHandler(NIOSSLServerHandler(context: try tls())) }
-                    let decoder = HTTPRequestDecoder(
-                        leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop,
-                        limitConfiguration: configuration.decoderLimits)
-                    try pipeline.addHandler(ByteToMessageHandler(decoder))
-                    try pipeline.addHandler(RESTConnection(service, gate: gate))
-                }
+                return channel.eventLoop.makeCompletedFuture { try service.setUp(channel, tls: configuration.tls) }
             }
+    }
+}
+
+extension RESTService {
+    /// Makes the pipeline of a connection.
+    func setUp(_ channel: any Channel, tls: (@Sendable () throws -> NIOSSLContext)? = nil) throws {
+        let pipeline = channel.pipeline.syncOperations
+        let gate = InboundGate()
+        try pipeline.addHandler(gate)
+        if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: try tls())) }
+        let decoder = HTTPRequestDecoder(
+            leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop,
+            limitConfiguration: configuration.decoderLimits)
+        try pipeline.addHandler(ByteToMessageHandler(decoder))
+        try pipeline.addHandler(RESTConnection(self, gate: gate, loop: channel.eventLoop))
     }
 }
 

@@ -36,15 +36,17 @@ final class RESTConnection: ChannelDuplexHandler {
     private var bodyDeadline = NIODeadline.distantFuture
     private var watch: Scheduled<Void>?
     private var context: ChannelHandlerContext?
+    private let loop: any EventLoop
 
-    init(_ service: RESTService, gate: InboundGate) {
+    init(_ service: RESTService, gate: InboundGate, loop: any EventLoop) {
+        self.loop = loop
         self.service = service
         self.gate = gate
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        deadline = .now() + service.patience.idle
+        deadline = loop.now + service.patience.idle
         look(context.channel)
     }
 
@@ -80,7 +82,7 @@ final class RESTConnection: ChannelDuplexHandler {
     }
 
     private func check(_ channel: any Channel) {
-        let now = NIODeadline.now()
+        let now = loop.now
         switch state {
         case .idle where gate.hasBytes:
             // A head has begun; when exactly is not known, but not before the last look.
@@ -94,8 +96,6 @@ final class RESTConnection: ChannelDuplexHandler {
         case .body(let call):
             service.release(call)
             last(RESTRefusal(408, "the body did not come in time").answer)
-        case .idle where !parts.isEmpty || deadline < .distantFuture:
-            channel.close(promise: nil)
         default: channel.close(promise: nil)
         }
         look(channel)
@@ -126,7 +126,7 @@ final class RESTConnection: ChannelDuplexHandler {
         switch (part, state) {
         case (.head(let head), .idle): begin(head, context)
         case (.body(let bytes), .body(let call)):
-            deadline = .now() + service.patience.body
+            deadline = loop.now + service.patience.body
             do throws(RESTRefusal) {
                 try service.take(bytes, call)
             } catch {
@@ -152,7 +152,7 @@ final class RESTConnection: ChannelDuplexHandler {
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         gate.hasBytes = false
-        let now = NIODeadline.now()
+        let now = loop.now
         let call = RESTCall(head, now)
         deadline = now + service.patience.body
         do throws(RESTRefusal) {
@@ -204,7 +204,7 @@ final class RESTConnection: ChannelDuplexHandler {
         guard context.channel.isActive else { return }
         if !context.channel.isWritable {
             state = .sending(isLast: isLast)
-            deadline = .now() + service.patience.answer + .seconds(Int64(size / service.configuration.slowestBody))
+            deadline = loop.now + service.patience.answer + .seconds(Int64(size / service.configuration.slowestBody))
             return
         }
         next(isLast: isLast, context)
@@ -221,7 +221,9 @@ final class RESTConnection: ChannelDuplexHandler {
     private func next(isLast: Bool, _ context: ChannelHandlerContext) {
         guard !isLast else { return closeGently(context) }
         state = .idle
-        deadline = .now() + service.patience.idle
+        // What came until now was this request's.
+        gate.hasBytes = false
+        deadline = loop.now + service.patience.idle
         while let part = parts.popFirst() {
             take(part, context)
             switch state {
@@ -261,7 +263,7 @@ final class RESTConnection: ChannelDuplexHandler {
         parts.removeAll()
         gate.isDropping = true
         bodyDeadline = .distantFuture
-        deadline = .now() + .seconds(2)
+        deadline = loop.now + .seconds(2)
         context.close(mode: .output, promise: nil)
         context.read()
     }

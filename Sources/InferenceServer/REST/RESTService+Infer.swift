@@ -64,7 +64,7 @@ extension RESTService {
         wish.inputs = []
         offer(call, request.id, form)
         let deadline = request.timeout.map { ContinuousClock.now + $0 }
-        call.asked = .now()
+        call.asked = loop.now
         call.ticket = model.submit(request, deadline: deadline) { [wish] result in
             if loop.inEventLoop {
                 self.finish(result, wish, model.signature, form, bound, loop)
@@ -80,7 +80,7 @@ extension RESTService {
         _ loop: any EventLoop
     ) {
         let (connection, call) = bound.value
-        call.answered = .now()
+        call.answered = loop.now
         call.ticket = nil
         let response: InferenceResponse
         do throws(InferenceFault) {
