@@ -20,9 +20,13 @@ import Testing
 
         var testDescription: String { label }
 
+        init(_ label: String, _ method: String, _ path: String, _ status: Int, _ part: String = "") {
+            self.init(label, method, path, "", status, part)
+        }
+
         init(
-            _ label: String, _ method: String = "POST", _ path: String = "/v2/models/add/infer", _ body: String = "",
-            bytes: [UInt8]? = nil, headers: [(String, String)] = [], _ status: Int, _ part: String = ""
+            _ label: String, _ method: String, _ path: String, _ body: String = "", bytes: [UInt8]? = nil,
+            headers: [(String, String)] = [], _ status: Int, _ part: String = ""
         ) {
             self.label = label
             self.method = method

@@ -88,9 +88,8 @@ struct TestModels: ModelCatalog, RepositoryControl {
         let values = input.withBytes { Array($0.bindMemory(to: Float.self)) }
         if values.first == -13 { throw InferenceFault(.runtime, "the model failed") }
         if values.first == -14 { throw InferenceFault(.tooMany, "the queue is full", retryAfter: .milliseconds(1500)) }
-        let sums = stride(from: 0, to: values.count, by: 4).map {
-            values[$0] + values[$0 + 1] + values[$0 + 2] + values[$0 + 3]
-        }
+        var sums: [Float] = []
+        for row in 0..<input.shape[0] { sums.append(values[row * 4..<row * 4 + 4].reduce(0, +)) }
         return [
             tensor("Y", input.shape, values.map { $0 + 1 }), tensor("S", [input.shape[0], 1], sums),
         ]
