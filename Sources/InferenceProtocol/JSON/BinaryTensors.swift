@@ -69,11 +69,11 @@ struct BinaryTensors {
         ends.reserveCapacity(count)
         var offset = 0
         var end = 0
-        while offset < bytes.count {
+        while offset < bytes.count, ends.count < count {
             guard bytes.count - offset >= 4 else { break }
             let length = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
             offset += 4
-            guard length <= bytes.count - offset, ends.count < count, length <= storage.byteCount - end else { break }
+            guard length <= bytes.count - offset, length <= storage.byteCount - end else { break }
             UnsafeMutableRawBufferPointer(rebasing: storage.bytes[end..<end + length]).copyMemory(
                 from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length]))
             offset += length

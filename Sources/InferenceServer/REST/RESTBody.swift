@@ -15,7 +15,7 @@ struct BodyFraming {
             throw RESTRefusal(400, "the body's length has to be said once: by Content-Length or by chunks")
         }
         if head.version.major == 1, head.version.minor >= 1, head.headers["host"].count != 1 {
-            throw RESTRefusal(400, "a request of HTTP/1.1 has to have one header Host")
+            throw RESTRefusal(400, "the header Host has to be there, once")
         }
         if let coding = codings.first {
             guard coding.lowercased() == "chunked", head.version.minor >= 1 else {
