@@ -30,15 +30,18 @@ extension RESTService {
         }.whenSuccess { self.ask(model, $0, form, bound, loop) }
     }
 
+    /// A request, and the body that it was read from, without its compression.
+    private typealias Asked = (request: InferenceRequest, body: ByteBuffer)
+
     private static func read(
         _ form: InferenceForm, _ body: ByteBuffer, _ coding: BodyCoding?, _ signature: ModelSignature,
         _ limits: RequestLimits
-    ) -> Result<InferenceRequest, InferenceFault> {
+    ) -> Result<Asked, InferenceFault> {
         do throws(InferenceFault) {
             let plain = try coding?.inflate(body, limit: limits.decompressedBytes) ?? body
             return plain.withUnsafeReadableBytes { bytes in
                 do throws(InferenceFault) {
-                    return .success(try form.request(bytes, signature, limits))
+                    return .success((try form.request(bytes, signature, limits), plain))
                 } catch {
                     return .failure(error)
                 }
@@ -49,20 +52,21 @@ extension RESTService {
     }
 
     private func ask(
-        _ model: any AnsweringModel, _ result: Result<InferenceRequest, InferenceFault>, _ form: InferenceForm,
+        _ model: any AnsweringModel, _ result: Result<Asked, InferenceFault>, _ form: InferenceForm,
         _ bound: NIOLoopBound<(connection: RESTConnection, call: RESTCall)>, _ loop: any EventLoop
     ) {
         let (connection, call) = bound.value
         let request: InferenceRequest
+        let body: ByteBuffer
         do throws(InferenceFault) {
-            request = try result.get()
+            (request, body) = try result.get()
         } catch {
             return connection.send(form.answer(error), for: call)
         }
         // The answer's form stays when the inputs are gone.
         var wish = request
         wish.inputs = []
-        offer(call, request.id, form)
+        offer(call, body, request.id, form)
         let deadline = request.timeout.map { ContinuousClock.now + $0 }
         call.asked = loop.now
         call.ticket = model.submit(request, deadline: deadline) { [wish] result in
@@ -131,13 +135,13 @@ extension RESTService {
     }
 
     /// Tells the sink of a request.
-    private func offer(_ call: RESTCall, _ id: String, _ form: InferenceForm) {
+    private func offer(_ call: RESTCall, _ body: ByteBuffer, _ id: String, _ form: InferenceForm) {
         guard let sink else { return }
         let id = call.header("ce-id") ?? (id.isEmpty ? call.header("x-request-id") ?? RandomID.uuid() : id)
         call.payloadID = id
         sink.offer(
             PayloadEvent(
                 id: id, isRequest: true, contentType: call.header("content-type") ?? "application/json",
-                body: call.body ?? ByteBuffer(), model: form.model, time: Timestamp.now()))
+                body: body, model: form.model, time: Timestamp.now()))
     }
 }
