@@ -113,7 +113,7 @@ import Testing
         ("GET /v2 HTTP/1.1\nHost: x\n\n", 400), ("GET /v2 HTTP/1.1\r\n\r\n", 400),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}", 400), ("GET /v2 HTTP/1.1 x\r\nHost: x\r\n\r\n", 400),
-        ("GET  /v2 HTTP/1.1\r\nHost: x\r\n\r\n", 400), ("get /v2 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("get /v2 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         ("GET /\(String(repeating: "a", count: 40_000)) HTTP/1.1\r\nHost: x\r\n\r\n", 431),
         ("GET /v2 HTTP/1.1\r\nHost: x\r\nX: \(String(repeating: "a", count: 40_000))\r\n\r\n", 431),
         ("GET /v2 HTTP/1.1\r\nHost: x\r\n\(String(repeating: "X: a\r\n", count: 300))\r\n", 431),

@@ -212,7 +212,7 @@ import Testing
         #expect(answer.status == row.status)
         #expect(answer.headers["content-length"] == "\(answer.body.count)")
         let text = String(decoding: answer.body, as: UTF8.self)
-        #expect(text.contains(row.part), "\(text)")
+        #expect(row.part.isEmpty || text.contains(row.part), "\(text)")
         if answer.status >= 400, !row.path.hasSuffix("ready"), !row.path.hasPrefix("/v1/models/loading") {
             let json = try JSONParser.parse(answer.body)
             #expect((json["error"].string ?? json["Message"].string ?? "").utf8.count > 5)
