@@ -18,8 +18,11 @@ final class CompiledRule: Sendable {
     let verifier: TokenVerifier?
     let keys: KeyChecker?
 
-    init(_ rule: RouteRule, upstreams: [UpstreamID: Upstream], before: CompiledRule?) {
+    let counts: RuleCounts
+
+    init(_ rule: RouteRule, upstreams: [UpstreamID: Upstream], before: CompiledRule?, metrics: GatewayMetrics) {
         self.rule = rule
+        counts = metrics.rule(rule.id)
         backends = rule.backends.map { backend in
             Backend(upstream: backend.upstream.flatMap { upstreams[$0] }, filters: backend.filters)
         }
@@ -61,11 +64,11 @@ final class CompiledListener: Sendable {
 
     init(
         _ listener: ListenerRules, upstreams: [UpstreamID: Upstream], before: CompiledListener?,
-        certificates: [String: NIOSSLContext]?
+        certificates: [String: NIOSSLContext]?, metrics: GatewayMetrics
     ) {
         let old = Dictionary((before?.rules ?? []).map { ($0.rule.id, $0) }) { first, _ in first }
         table = RouteTable(listener.rules)
-        rules = listener.rules.map { CompiledRule($0, upstreams: upstreams, before: old[$0.id]) }
+        rules = listener.rules.map { CompiledRule($0, upstreams: upstreams, before: old[$0.id], metrics: metrics) }
         self.certificates = certificates
     }
 

@@ -6,21 +6,30 @@ import Synchronization
 /// What the gateway counts, beside its upstreams.
 final class GatewayMetrics: Sendable {
     private struct Counts {
-        /// By rule and class of status.
-        var requests: [String: [UInt64]] = [:]
+        var rules: [String: RuleCounts] = [:]
         var refusedMessages: UInt64 = 0
         var reloads: UInt64 = 0
     }
 
     private let counts = Mutex(Counts())
+    private let unrouted = RuleCounts()
     private let present = Atomic<Int>(0)
 
     func began() { present.wrappingAdd(1, ordering: .relaxed) }
 
-    func ended(status: Int, rule: String?) {
+    func ended(status: Int, rule: RuleCounts?) {
         present.wrappingSubtract(1, ordering: .relaxed)
-        let kind = min(max(status / 100, 0), 5)
-        counts.withLock { $0.requests[rule ?? "", default: [0, 0, 0, 0, 0, 0]][kind] += 1 }
+        (rule ?? unrouted).add(status)
+    }
+
+    /// Counts of a rule; those of one that was there before go on.
+    func rule(_ id: String) -> RuleCounts {
+        counts.withLock { counts in
+            if let found = counts.rules[id] { return found }
+            let new = RuleCounts()
+            counts.rules[id] = new
+            return new
+        }
     }
 
     func refused() { counts.withLock { $0.refusedMessages += 1 } }
@@ -28,17 +37,16 @@ final class GatewayMetrics: Sendable {
 
     /// Forgets rules that are gone.
     func keep(_ rules: Set<String>) {
-        counts.withLock { counts in
-            counts.requests = counts.requests.filter { rules.contains($0.key) || $0.key.isEmpty }
-        }
+        counts.withLock { counts in counts.rules = counts.rules.filter { rules.contains($0.key) } }
     }
 
     func text(upstreams: [Upstream], connections: Int) -> String {
-        let (requests, refused, reloads) = counts.withLock { ($0.requests, $0.refusedMessages, $0.reloads) }
+        let (rules, refused, reloads) = counts.withLock { ($0.rules, $0.refusedMessages, $0.reloads) }
         var text = MetricsText()
         text.family("apus_gateway_requests_total", .counter, "Requests by rule and class of answer.")
-        for (rule, counts) in requests.sorted(by: { $0.key < $1.key }) {
-            for (kind, count) in counts.enumerated() where count > 0 {
+        let all = rules.sorted { $0.key < $1.key } + [(key: "", value: unrouted)]
+        for (rule, counts) in all {
+            for (kind, count) in counts.values.enumerated() where count > 0 {
                 text.sample(
                     "apus_gateway_requests_total",
                     [("rule", rule), ("status", kind == 0 ? "none" : "\(kind)xx")], count)
@@ -99,5 +107,35 @@ final class GatewayMetrics: Sendable {
         }
         text.family("apus_gateway_upstream_seconds", .histogram, "Time of requests, waiting included.")
         for one in all { text.histogram("apus_gateway_upstream_seconds", one.labels, one.latencies) }
+    }
+}
+
+/// Answers of a rule by class of status; without a lock, for all event loops count.
+final class RuleCounts: Sendable {
+    private let none = Atomic<UInt64>(0)
+    private let informational = Atomic<UInt64>(0)
+    private let success = Atomic<UInt64>(0)
+    private let redirection = Atomic<UInt64>(0)
+    private let clientError = Atomic<UInt64>(0)
+    private let serverError = Atomic<UInt64>(0)
+
+    func add(_ status: Int) {
+        switch status / 100 {
+        case 2: success.wrappingAdd(1, ordering: .relaxed)
+        case 1: informational.wrappingAdd(1, ordering: .relaxed)
+        case 3: redirection.wrappingAdd(1, ordering: .relaxed)
+        case 4: clientError.wrappingAdd(1, ordering: .relaxed)
+        case 0: none.wrappingAdd(1, ordering: .relaxed)
+        default: serverError.wrappingAdd(1, ordering: .relaxed)
+        }
+    }
+
+    /// None, 1xx to 5xx.
+    var values: [UInt64] {
+        [
+            none.load(ordering: .relaxed), informational.load(ordering: .relaxed), success.load(ordering: .relaxed),
+            redirection.load(ordering: .relaxed), clientError.load(ordering: .relaxed),
+            serverError.load(ordering: .relaxed),
+        ]
     }
 }

@@ -116,7 +116,7 @@ package final class GatewayServer: Sendable {
                 }
                 let compiled = CompiledListener(
                     listener, upstreams: upstreams, before: before?.current,
-                    certificates: listener.certificates.isEmpty ? nil : certificates)
+                    certificates: listener.certificates.isEmpty ? nil : certificates, metrics: core.metrics)
                 faults += compiled.table.invalid.map { text in
                     ListenerFault(
                         address: listener.address, port: listener.port, code: .expression, description: text)

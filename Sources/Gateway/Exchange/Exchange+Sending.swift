@@ -9,7 +9,7 @@ extension Exchange {
         guard let upstream else { return }
         guard
             let (pick, rules) = upstream.pick(
-                now: failed == 0 ? start : .now, random: worker.randomBits(), key: stickyKey, excluding: failedSerials)
+                now: .now, random: worker.randomBits(), key: stickyKey, excluding: failedSerials)
         else { return refuse(503, "no endpoint of \(upstream.id.service) is ready", grpc: 14) }
         self.pick = pick
         phase = .connecting

@@ -158,11 +158,12 @@ final class Exchange: RequestReceiver {
         requestTimer?.cancel()
         attemptTimer?.cancel()
         let now = Instant.now
-        if let pick { upstream?.finished(pick, outcome, now: now) }
+        upstream?.ended(
+            Upstream.End(
+                pick: pick, outcome: outcome, isAdmitted: isAdmitted, holdsRetry: holdsRetry,
+                latency: now - start, isFailure: isFailure), now: now)
         pick = nil
-        if holdsRetry { upstream?.giveBackRetry() }
-        upstream?.ended(passed: isAdmitted, status: status, after: now - start, isFailure: isFailure, now: now)
-        worker.core.metrics.ended(status: status, rule: rule?.rule.id)
+        worker.core.metrics.ended(status: status, rule: rule?.counts)
         worker.core.log(self, took: now - start)
         kept = []
         mirror?.drop()

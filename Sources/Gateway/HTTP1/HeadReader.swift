@@ -185,7 +185,11 @@ enum HeadReader {
     static func fields(_ bytes: UnsafeRawBufferPointer, from start: Int) throws(MessageFault) -> HeaderFields {
         // The bytes from here on only: positions are relative to it.
         let lines = UnsafeRawBufferPointer(rebasing: bytes[start...])
-        var fields = HeaderFields(storage: Array(lines))
+        // With room for what the gateway adds.
+        var storage: [UInt8] = []
+        storage.reserveCapacity(lines.count + 192)
+        storage.append(contentsOf: lines)
+        var fields = HeaderFields(storage: storage)
         fields.reserve(fields: 12)
         var position = 0
         while position < lines.count {

@@ -25,8 +25,6 @@ final class Upstream: Sendable {
         var rules = UpstreamRules()
         var balance = UpstreamState()
         var queue = ActivatorQueue(maximumHeld: 0)
-        /// Whether requests are counted by the queue.
-        var isQueued = false
         var breaker: TrafficPolicy.Breaker?
         var budget = RetryBudget()
         var meter: UpstreamMeter
@@ -34,8 +32,6 @@ final class Upstream: Sendable {
         var nextID: UInt64 = 0
         var removed: [Int] = []
         var isWatched = false
-        /// Answers by class of status, 1xx to 5xx.
-        var statuses = [UInt64](repeating: 0, count: 6)
         var retries: UInt64 = 0
         var refused: UInt64 = 0
     }
@@ -61,7 +57,6 @@ final class Upstream: Sendable {
             state.breaker = policy.breaker
             state.budget.percent = policy.retryBudget
             state.removed += state.balance.update(rules.endpoints)
-            state.isQueued = rules.activation != nil || rules.concurrency > 0 || policy.breaker != nil
             state.queue.maximumHeld = rules.activation?.maximumHeld ?? policy.breaker?.pending ?? 1024
             return Self.adjust(&state)
         }
@@ -70,8 +65,9 @@ final class Upstream: Sendable {
 
     /// How many requests may run, by what is known now.
     private static func adjust(_ state: inout State) -> [Waiter] {
-        var slots = state.isQueued ? state.balance.capacity : nil
-        if slots == 0, state.rules.activation == nil, state.balance.concurrency == 0 { slots = nil }
+        var slots = state.balance.capacity
+        // Nobody waits for endpoints that nobody wakes: there is an answer at once.
+        if slots == 0, state.rules.activation == nil { slots = nil }
         if let breaker = state.breaker {
             let most = state.rules.isHTTP2 ? breaker.requests : min(breaker.requests, breaker.connections)
             slots = min(slots ?? .max, most)
@@ -89,7 +85,6 @@ final class Upstream: Sendable {
     func admit(now: Instant, patience: Duration?, _ waiter: @autoclosure () -> Waiter) -> (Admission, isFirst: Bool) {
         state.withLock { state in
             state.meter.began(now: now)
-            guard state.isQueued else { return (.pass, false) }
             let id = state.nextID
             state.nextID += 1
             let longest = state.rules.activation?.patience ?? .seconds(10)
@@ -118,15 +113,23 @@ final class Upstream: Sendable {
         }
     }
 
-    /// A request is over.
-    /// - Parameters:
-    ///   - passed: it was admitted.
-    ///   - isFailure: nil where nothing can be said.
-    func ended(passed: Bool, status: Int, after latency: Duration, isFailure: Bool?, now: Instant) {
+    /// How a request ended, and what it has to give back.
+    struct End {
+        let pick: UpstreamState.Pick?
+        let outcome: UpstreamOutcome
+        let isAdmitted: Bool
+        let holdsRetry: Bool
+        let latency: Duration
+        /// Nil where nothing can be said.
+        let isFailure: Bool?
+    }
+
+    func ended(_ end: End, now: Instant) {
         let resumed = state.withLock { state -> [Waiter] in
-            state.meter.ended(after: latency, isFailure: isFailure, now: now)
-            state.statuses[min(max(status / 100, 0), 5)] += 1
-            guard passed, state.isQueued || state.queue.running > 0 else { return [] }
+            if let pick = end.pick { state.balance.finished(pick, end.outcome, now: now) }
+            if end.holdsRetry { state.budget.giveBack() }
+            state.meter.ended(after: end.latency, isFailure: end.isFailure, now: now)
+            guard end.isAdmitted else { return [] }
             return state.queue.finished().compactMap { state.waiters.removeValue(forKey: $0) }
         }
         resume(resumed)
@@ -149,8 +152,6 @@ final class Upstream: Sendable {
             return true
         }
     }
-
-    func giveBackRetry() { state.withLock { $0.budget.giveBack() } }
 
     /// A probe has found it.
     func markReady(_ endpoint: UpstreamEndpoint) {
