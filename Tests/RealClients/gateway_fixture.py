@@ -28,7 +28,7 @@ def free_port():
 class Origin:
     """A server of HTTP/1.1 that says in JSON what it was asked; some paths do otherwise."""
 
-    def __init__(self, name="origin", port=0, status=200):
+    def __init__(self, name="origin", port=0, status=200, tls=None):
         self.name, self.status, self.delay = name, status, 0
         self.requests, self.lock = [], threading.Lock()
         origin = self
@@ -101,6 +101,8 @@ class Origin:
                 pass
 
         self.server = Server(("127.0.0.1", port), Handler)
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_port
         self.address = f"127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -152,7 +154,7 @@ class Gateway:
         self.port, self.tls_port = free_port(), None
         self.process = None
         self.listeners = [{"name": "http", "port": self.port, "protocol": "HTTP"}]
-        self.arguments = []
+        self.arguments, self.spec = [], {}
 
     @property
     def url(self):
@@ -161,7 +163,7 @@ class Gateway:
     def write(self, *objects):
         gateway = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "gateway"},
                    "spec": {"gatewayClassName": "apus", "listeners": self.listeners,
-                            "addresses": [{"type": "IPAddress", "value": "127.0.0.1"}]}}
+                            "addresses": [{"type": "IPAddress", "value": "127.0.0.1"}], **self.spec}}
         text = yaml.safe_dump_all([gateway, *objects])
         temporary = self.folder / "next.yaml"
         temporary.write_text(text)

@@ -448,6 +448,52 @@ def test_tls_by_name_and_certificates_of_clients(tmp_path, origins):
         gateway.stop()
 
 
+def test_tls_to_endpoints_and_certificates_of_clients(tmp_path):
+    """Both sides show who they are, before the gateway and behind it."""
+    folder = make_certificates(tmp_path)
+    inside = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(folder / "ca.pem"))
+    inside.load_cert_chain(folder / "two.pem", folder / "two.key")
+    inside.verify_mode = ssl.CERT_REQUIRED
+    origin = Origin("secret", tls=inside)
+    gateway = Gateway()
+    gateway.tls_port = free_port()
+    gateway.listeners.append({
+        "name": "https", "port": gateway.tls_port, "protocol": "HTTPS",
+        "tls": {"mode": "Terminate", "certificateRefs": [{"name": "one"}]}})
+    authority = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "authority"},
+                 "data": {"ca.crt": (folder / "ca.pem").read_text()}}
+    references = [{"group": "", "kind": "ConfigMap", "name": "authority"}]
+    gateway.spec["tls"] = {
+        "backend": {"clientCertificateRef": {"name": "client"}},
+        "frontend": {"default": {"validation": {"caCertificateRefs": references}}}}
+
+    def objects(hostname):
+        backend_policy = {
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "BackendTLSPolicy", "metadata": {"name": "secret"},
+            "spec": {"targetRefs": [{"group": "", "kind": "Service", "name": "secret"}],
+                     "validation": {"hostname": hostname, "caCertificateRefs": references}}}
+        secrets = [tls_secret(name, folder / f"{name}.pem", folder / f"{name}.key") for name in ("one", "client")]
+        return [authority, *secrets, backend_policy, upstream("secret", origin.address),
+                route("r", rule(backend("secret")))]
+
+    try:
+        gateway.start(*objects("a.two.test"))
+        assert requests.get(gateway.url, timeout=60).json()["name"] == "secret"
+        url = f"https://localhost:{gateway.tls_port}/"
+        mine = ("--cert", folder / "client.pem", "--key", folder / "client.key")
+        for version in ("--http1.1", "--http2"):
+            assert json.loads(curl(version, "--cacert", folder / "ca.pem", *mine, url))["name"] == "secret"
+        assert subprocess.run(["curl", "-sS", "--cacert", folder / "ca.pem", url], capture_output=True).returncode != 0
+        # An endpoint with another's certificate gets nothing.
+        gateway.reload(*objects("other.test"))
+        before = origin.count()
+        assert requests.post(gateway.url, data=b"x", timeout=60).status_code in (502, 503)
+        assert origin.count() == before
+    finally:
+        gateway.stop()
+        origin.stop()
+
+
 def test_nothing_fails_while_routes_and_endpoints_change(gateway, origins):
     """Three clients ask while the file is read again and again and endpoints come and go."""
     gateway.reload(*services(origins), route("r", rule(backend("one"))))
