@@ -98,8 +98,8 @@ final class GatewayCore: Sendable {
     var upstreams: [Upstream] { state.withLock { Array($0.upstreams.values) } }
 
     /// Takes over upstreams.
-    /// - Parameter policies: by the rules that refer to them.
-    /// - Returns: all that are there now.
+    /// `policies`: by the rules that refer to them.
+    /// Returns all that are there now.
     func apply(_ rules: [UpstreamID: UpstreamRules], _ policies: [UpstreamID: TrafficPolicy]) -> [UpstreamID: Upstream]
     {
         let now = Instant.now

@@ -4,7 +4,7 @@ import NIOSSL
 
 /// TLS of both sides: 1.2 and later.
 enum TLSContexts {
-    /// - Parameter authority: PEM; clients then must have a certificate of it.
+    /// `authority`: PEM; clients then must have a certificate of it.
     static func server(_ certificate: ListenerRules.Certificate, authority: String?) throws -> NIOSSLContext {
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: try NIOSSLCertificate.fromPEMBytes(Array(certificate.chain.utf8)).map {

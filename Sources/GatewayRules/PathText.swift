@@ -2,7 +2,7 @@
 
 /// Prefixes of whole path elements: `/a` covers `/a` and `/a/b`, not `/ab`.
 package enum PathPrefix {
-    /// - Parameter prefix: without a slash at its end; empty covers all.
+    /// `prefix`: without a slash at its end; empty covers all.
     package static func covers(_ prefix: String, _ path: String) -> Bool {
         let (prefix, path) = (prefix.utf8, path.utf8)
         guard path.count >= prefix.count, path.starts(with: prefix) else { return false }
@@ -20,7 +20,7 @@ package enum PathPrefix {
 }
 
 extension PathChange {
-    /// - Parameter prefix: what the rule matched; nil for all.
+    /// `prefix`: what the rule matched; nil for all.
     package func apply(to path: String, matched prefix: String?) -> String {
         switch self {
         case .full(let path): path

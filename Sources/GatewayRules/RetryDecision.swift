@@ -16,10 +16,9 @@ package enum RetryDecision {
     /// Attempts beside the first without rules of the route.
     package static let plainAttempts = 2
 
-    /// - Parameters:
-    ///   - failed: attempts that have failed, this one included.
-    ///   - isIdempotent: by its method (RFC 9110, 9.2.2).
-    ///   - isReplayable: its body is kept whole.
+    /// `failed`: attempts that have failed, this one included.
+    /// `isIdempotent`: by its method (RFC 9110, 9.2.2).
+    /// `isReplayable`: its body is kept whole.
     package static func retries(
         _ failure: Failure, failed: Int, rules: RetryRules?, isIdempotent: Bool, isReplayable: Bool
     ) -> Bool {
@@ -34,9 +33,8 @@ package enum RetryDecision {
         }
     }
 
-    /// - Parameters:
-    ///   - failed: attempts that have failed.
-    ///   - random: of which the wait's second half is made, so that retries do not come all at once.
+    /// `failed`: attempts that have failed.
+    /// `random`: of which the wait's second half is made, so that retries do not come all at once.
     package static func wait(_ rules: RetryRules?, failed: Int, random: UInt64) -> Duration {
         guard let rules else { return .zero }
         let longest = rules.backoff * (1 << min(failed - 1, 6))
@@ -63,7 +61,7 @@ package struct RetryBudget: Sendable {
 
     package init(percent: Int = 20) { self.percent = percent }
 
-    /// - Parameter running: requests of the upstream.
+    /// `running`: requests of the upstream.
     package mutating func take(running: Int) -> Bool {
         guard active < max(Self.least, running * percent / 100) else { return false }
         active += 1

@@ -12,7 +12,7 @@ package protocol RequestFacts {
     var method: String { get }
     /// Whether its content type is one of gRPC.
     var isGRPC: Bool { get }
-    /// - Parameter name: in lower case.
+    /// `name`: in lower case.
     func header(_ name: String) -> String?
 }
 

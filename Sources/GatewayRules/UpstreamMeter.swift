@@ -16,7 +16,7 @@ package struct UpstreamMeter: Sendable {
     private var failures = 0
     private var latencies: [UInt64]
 
-    /// - Parameter bounds: of the histogram, seconds, ascending.
+    /// `bounds`: of the histogram, seconds, ascending.
     package init(bounds: [Double], now: Instant) {
         self.bounds = bounds
         latencies = [UInt64](repeating: 0, count: bounds.count + 1)
@@ -30,7 +30,7 @@ package struct UpstreamMeter: Sendable {
         present += 1
     }
 
-    /// - Parameter isFailure: nil where the client went away.
+    /// `isFailure`: nil where the client went away.
     package mutating func ended(after latency: Duration, isFailure: Bool?, now: Instant) {
         advance(now)
         present -= 1

@@ -103,11 +103,10 @@ package struct UpstreamState: Sendable {
     }
 
     /// Chooses the less busy of two random endpoints, or, with a key, always the same as long as it is there.
-    /// - Parameters:
-    ///   - random: 64 random bits.
-    ///   - key: hash of what sticks to an endpoint.
-    ///   - excluded: serials that this request has failed at; taken only when there is no other.
-    /// - Returns: nil where no endpoint is ready.
+    /// `random`: 64 random bits.
+    /// `key`: hash of what sticks to an endpoint.
+    /// `excluded`: serials that this request has failed at; taken only when there is no other.
+    /// Returns nil where no endpoint is ready.
     package mutating func pick(now: Instant, random: UInt64, key: UInt64? = nil, excluding excluded: [Int] = [])
         -> Pick?
     {

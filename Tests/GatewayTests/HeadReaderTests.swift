@@ -110,6 +110,8 @@ struct HeadReaderTests {
         let upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n"
         #expect(try request(upgrade).upgrade == "websocket")
         #expect(try request("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n").upgrade == nil)
+        // It would take the requests after it past the routes.
+        #expect(try request("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n").upgrade == nil)
     }
 
     @Test func hopByHopFieldsGoNoFurther() throws {

@@ -194,6 +194,17 @@ struct ServerConnectionTests {
         #expect(services.receivers.count == 1)
     }
 
+    @Test func whoReadsNothingIsNotWaitedFor() throws {
+        services.answersAtOnce = false
+        try send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        channel.isWritable = false
+        channel.pipeline.fireChannelWritabilityChanged()
+        channel.embeddedEventLoop.advanceTime(by: .seconds(70))
+        #expect(channel.isActive)
+        channel.embeddedEventLoop.advanceTime(by: .seconds(6))
+        #expect(!channel.isActive)
+    }
+
     @Test func oldClientsGetNoChunks() throws {
         services.answersAtOnce = false
         try send("GET / HTTP/1.0\r\n\r\n")

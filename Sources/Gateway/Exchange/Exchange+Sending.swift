@@ -146,6 +146,8 @@ final class Attempt: UpstreamReceiver {
     func failed(_ failure: UpstreamFailure) { if isCurrent { exchange.failed(failure) } }
 
     func upstreamWritable(_ isWritable: Bool) {
-        if isCurrent, !exchange.requestIsWhole { exchange.client.setReading(isWritable) }
+        guard isCurrent else { return }
+        if case .tunnel = exchange.phase { return exchange.client.setReading(isWritable) }
+        if !exchange.requestIsWhole { exchange.client.setReading(isWritable) }
     }
 }

@@ -84,6 +84,7 @@ final class Exchange: RequestReceiver {
         case .tunnel(let side):
             side.send(body)
             side.flush()
+            if !side.isWritable { client.setReading(false) }
             return
         case .sending(let side):
             keep(body)

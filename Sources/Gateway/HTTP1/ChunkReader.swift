@@ -26,7 +26,7 @@ struct ChunkReader: Sendable {
     private var state = State.size
     private var search = HeadSearch()
 
-    /// - Parameter bytes: those that were not skipped yet.
+    /// `bytes`: those that were not skipped yet.
     mutating func next(_ bytes: UnsafeRawBufferPointer) throws(MessageFault) -> Step {
         var position = 0
         while true {

@@ -355,6 +355,15 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, ClientSide {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         receiver?.clientWritable(context.channel.isWritable)
+        // Who reads nothing of an answer is not waited for without end.
+        if !context.channel.isWritable {
+            timer.set(services.limits.bodyPatience)
+        } else {
+            switch reading {
+            case .whole, .tunnel: timer.set(nil)
+            case .head, .length, .chunks, .refused: break
+            }
+        }
         context.fireChannelWritabilityChanged()
     }
 

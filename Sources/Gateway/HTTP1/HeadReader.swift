@@ -35,7 +35,7 @@ struct HeadSearch: Sendable {
 
 /// Reads heads of HTTP/1.1 (RFC 9112), strictly: what two programs could read in two ways is refused.
 enum HeadReader {
-    /// - Parameter bytes: all of the head, its empty line included.
+    /// `bytes`: all of the head, its empty line included.
     static func request(_ bytes: UnsafeRawBufferPointer) throws(MessageFault) -> RequestHead {
         var head = RequestHead()
         var position = 0
@@ -116,13 +116,14 @@ enum HeadReader {
             head.fields.remove(.expect)
         }
         if !head.isOld, head.fields.contains(.upgrade), head.fields.lists("upgrade", in: .connection) {
-            head.upgrade = head.fields.first(.upgrade)
+            // A change to HTTP/2 would take the requests after it past the routes.
+            let wanted = head.fields.first(.upgrade)
+            head.upgrade = wanted.flatMap { $0.lowercased().contains("h2") ? nil : $0 }
         }
     }
 
-    /// - Parameters:
-    ///   - bytes: all of the head, its empty line included.
-    ///   - method: of the request that it answers.
+    /// `bytes`: all of the head, its empty line included.
+    /// `method`: of the request that it answers.
     static func response(_ bytes: UnsafeRawBufferPointer, to method: String) throws(MessageFault) -> ResponseHead {
         var head = ResponseHead()
         guard bytes.count >= 14, bytes.prefix(7).elementsEqual("HTTP/1.".utf8), isDigit(bytes[7]), bytes[8] == 0x20,

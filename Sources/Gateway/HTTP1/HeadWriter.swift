@@ -4,9 +4,8 @@ import NIOHTTP1
 
 /// Writes heads of HTTP/1.1.
 enum HeadWriter {
-    /// - Parameters:
-    ///   - upgrade: what the connection is to become.
-    ///   - extra: further fields, whole lines.
+    /// `upgrade`: what the connection is to become.
+    /// `extra`: further fields, whole lines.
     static func request(_ head: RequestHead, upgrade: String?, into buffer: inout ByteBuffer) {
         buffer.writeString(head.method)
         buffer.writeStaticString(" ")
@@ -22,7 +21,7 @@ enum HeadWriter {
         buffer.writeStaticString("\r\n")
     }
 
-    /// - Parameter connection: what the field of this name says; nil: nothing.
+    /// `connection`: what the field of this name says; nil: nothing.
     static func response(
         _ head: ResponseHead, connection: StaticString?, upgrade: String? = nil, into buffer: inout ByteBuffer
     ) {

@@ -119,7 +119,7 @@ struct HeaderFields: Sendable {
     func first(_ name: FieldName) -> String? { fields.first { $0.name == name }.map(value) }
 
     /// The values, joined by commas.
-    /// - Parameter name: in lower case.
+    /// `name`: in lower case.
     func first(_ name: String) -> String? {
         let lower = Array(name.utf8)
         var found: String?

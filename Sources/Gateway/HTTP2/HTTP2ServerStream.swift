@@ -159,6 +159,12 @@ final class HTTP2ServerStream: ChannelDuplexHandler, ClientSide {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         receiver?.clientWritable(context.channel.isWritable)
+        // Who reads nothing of an answer is not waited for without end.
+        if !context.channel.isWritable {
+            timer.set(services.limits.bodyPatience)
+        } else if requestIsWhole {
+            timer.set(nil)
+        }
         context.fireChannelWritabilityChanged()
     }
 

@@ -80,8 +80,8 @@ final class Upstream: Sendable {
     }
 
     /// A request has come.
-    /// - Parameter waiter: called later where the answer is `hold`.
-    /// - Returns: what becomes of it, and whether it is the first that waits.
+    /// `waiter`: called later where the answer is `hold`.
+    /// Returns what becomes of it, and whether it is the first that waits.
     func admit(now: Instant, patience: Duration?, _ waiter: @autoclosure () -> Waiter) -> (Admission, isFirst: Bool) {
         state.withLock { state in
             state.meter.began(now: now)
