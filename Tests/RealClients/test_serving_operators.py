@@ -161,7 +161,7 @@ def test_kserve_sdk(cluster, serving, space, tmp_path_factory):
         headers = {"Host": serving.host("iris", space)}
         assert await rest.is_server_ready(serving.url, headers=headers)
         assert await rest.is_model_ready(serving.url, "iris", headers=headers)
-        return await rest.infer(serving.url, InferRequest("iris", [data]), headers=headers)
+        return await rest.infer(serving.url, InferRequest("iris", [data]), model_name="iris", headers=headers)
 
     answer = asyncio.run(ask())
     assert answer.outputs[0].shape[0] == 2
