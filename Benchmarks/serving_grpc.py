@@ -193,7 +193,7 @@ def load(server, folder, model, connections, seconds):
     log = folder / "h2load.log"
     log.unlink(missing_ok=True)
     before = server.cpu()
-    command = ["h2load", "-D", str(seconds), "--warm-up-time", "0.5", "-c", str(connections), "-m", "1", "-t", "1",
+    command = ["h2load", "-D", str(seconds), "--warm-up-time", "1", "-c", str(connections), "-m", "1", "-t", "1",
                "-d", str(folder / f"{model}.grpc"), "-H", "content-type: application/grpc", "-H", "te: trailers",
                f"--log-file={log}", f"http://127.0.0.1:{server.port}/inference.GRPCInferenceService/ModelInfer"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
@@ -210,7 +210,7 @@ def load(server, folder, model, connections, seconds):
     times.sort()
     # The CPU of the warm-up is in it, its requests are not in the log: the share of time corrects it.
     return {"rate": len(times) / seconds, "p50": times[len(times) // 2], "p99": times[int(len(times) * 0.99)],
-            "cpu": used / (len(times) * (seconds + 0.5) / seconds) * 1e6}
+            "cpu": used / (len(times) * (seconds + 1) / seconds) * 1e6}
 
 
 def triton_python():
