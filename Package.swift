@@ -344,7 +344,7 @@ let package = Package(
                 "ObjectServer", "S3Client", "SQLServer", "ServiceHTTP", "TrackingClient",
                 "TrackingServer",
                 "Gateway", "GatewayController", "InferenceEngine", "InferenceProtocol", "InferenceServer",
-                "ModelRuntimes", "ModelSources", "YAMLFormat",
+                "ModelRuntimes", "ModelSources", "PayloadSinks", "YAMLFormat",
                 "CProcessShim",
                 .argumentParser, .logging,
             ],

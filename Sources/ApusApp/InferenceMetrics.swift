@@ -2,12 +2,15 @@
 import InferenceEngine
 import InferenceProtocol
 import InferenceServer
+import PayloadSinks
 import ServiceHTTP
 
 /// A model server's metrics in Prometheus' text format: Triton's names where it has one, so that its dashboards and
 /// scalers work.
 enum InferenceMetrics {
-    static func text(_ repository: ModelRepository, rest: RESTMetrics) -> String {
+    static func text(
+        _ repository: ModelRepository, rest: RESTMetrics, payloads: PayloadLogger.Counts?
+    ) -> String {
         let models = repository.answering.map {
             (labels: [("model", $0.name), ("version", $0.version)], $0.statistics)
         }
@@ -62,6 +65,15 @@ enum InferenceMetrics {
             text.sample("nv_cache_num_entries", [], cache.count)
             text.family("apus_inference_cache_bytes", .gauge, "Bytes of answers that are kept.")
             text.sample("apus_inference_cache_bytes", [], cache.bytes)
+        }
+        if let payloads {
+            text.family(
+                "apus_inference_payloads_total", .counter, "Requests and answers that were to be sent as CloudEvents.")
+            for (result, count) in [
+                ("sent", payloads.sent), ("failed", payloads.failed), ("dropped", payloads.dropped),
+            ] {
+                text.sample("apus_inference_payloads_total", [("result", result)], count)
+            }
         }
         rest.write(to: &text)
         return text.text

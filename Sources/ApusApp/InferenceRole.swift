@@ -7,8 +7,7 @@ import Listening
 package import Logging
 import ModelRuntimes
 import ModelSources
-import NIOSSL
-import PayloadSinks
+package import PayloadSinks
 import ServiceHTTP
 import ServiceLifecycle
 import UnixSignals
@@ -44,10 +43,8 @@ package struct InferenceRole: Sendable {
         package var clientAuthority: String?
         /// Bytes of a request.
         package var maximumBody = 64 << 20
-        /// Where payloads go.
-        package var payloadLog: String?
-        /// `all`, `request` or `response`.
-        package var payloadMode = "all"
+        /// Where requests and answers go as CloudEvents; nil: nowhere.
+        package var payloads: PayloadLogConfiguration?
         package var metrics: (host: String, port: Int)?
         /// Between the signal to end and the end of new connections.
         package var shutdownDelay: Duration = .zero
@@ -57,8 +54,8 @@ package struct InferenceRole: Sendable {
         package init() {}
     }
 
-    private let configuration: Configuration
-    private let logger: Logger
+    let configuration: Configuration
+    let logger: Logger
 
     package init(_ configuration: Configuration, logger: Logger) {
         self.configuration = configuration
@@ -100,30 +97,15 @@ package struct InferenceRole: Sendable {
         let starter = InferenceStarter(
             configuration: configuration, sources: sources, models: models, folders: folders, repository: repository,
             rest: Bound(), grpc: configuration.grpcPort == nil ? nil : Bound(), logger: logger, onReady: onReady)
-        var services: [any Service] = [MemoryTrimmer.whileResting(repository), trimmer, starter]
-        let settings = ServerSettings()
-        let counts = RESTMetrics()
-        services.append(try rest(repository, access, settings, counts, starter.rest))
-        if let bound = starter.grpc { services.append(try grpc(repository, access, settings, bound)) }
-        if let place = configuration.metrics { services.append(shown(at: place, repository, counts)) }
+        let payloads = configuration.payloads.map { PayloadLogger($0, logger: logger) }
+        let parts = Parts(repository: repository, access: access, payloads: payloads)
+        // The last is told to end first, and the next when it has.
+        var services: [any Service] = payloads.map { [Self.service($0)] } ?? []
+        services += [MemoryTrimmer.whileResting(repository), trimmer, starter]
+        if let place = configuration.metrics { services.append(shown(at: place, parts)) }
+        services.append(try rest(parts, starter.rest))
+        if let bound = starter.grpc { services.append(try grpc(parts, bound)) }
         try await run(services, repository)
-    }
-
-    private func shown(
-        at place: (host: String, port: Int), _ repository: ModelRepository, _ counts: RESTMetrics
-    ) -> any Service {
-        let endpoint = MetricsEndpoint(host: place.host, port: place.port, logger: logger) {
-            InferenceMetrics.text(repository, rest: counts)
-        }
-        return AnyService { [logger] in
-            do {
-                try await cancelWhenGracefulShutdown {
-                    try await endpoint.run { port in
-                        logger.notice("metrics", metadata: ["at": "http://\(place.host):\(port)/metrics"])
-                    }
-                }
-            } catch is CancellationError {}
-        }
     }
 
     private func access() throws -> AccessTokens {
@@ -138,58 +120,13 @@ package struct InferenceRole: Sendable {
         return try AccessTokens(openOn: "127.0.0.1")
     }
 
-    private func rest(
-        _ repository: ModelRepository, _ access: AccessTokens, _ shared: ServerSettings, _ counts: RESTMetrics,
-        _ bound: Bound
-    ) throws -> any Service {
-        var settings = InferenceServerConfiguration()
-        settings.host = configuration.host
-        settings.port = configuration.httpPort
-        settings.tls = try tls(["http/1.1"])
-        settings.limits.bodyBytes = configuration.maximumBody
-        settings.limits.decompressedBytes = configuration.maximumBody
-        settings.drainPatience = configuration.drain
-        var parts = InferenceServer.Parts(catalog: repository)
-        parts.control = repository
-        parts.tokens = access.isOpen ? nil : access
-        parts.settings = shared
-        parts.metrics = counts
-        parts.metricsText = { InferenceMetrics.text(repository, rest: counts) }
-        let server = InferenceServer(parts, configuration: settings, logger: logger)
-        return AnyService { try await server.run { bound.set($0) } }
-    }
-
-    private func tls(_ protocols: [String]) throws -> (@Sendable () throws -> NIOSSLContext)? {
-        guard let certificate = configuration.certificate else { return nil }
-        let followed = try FollowedCertificate(
-            certificate, clients: configuration.clientAuthority, protocols: protocols, logger: logger)
-        return { followed.context() }
-    }
-
-    private func grpc(
-        _ repository: ModelRepository, _ access: AccessTokens, _ shared: ServerSettings, _ bound: Bound
-    ) throws -> any Service {
-        var settings = GRPCConfiguration(host: configuration.host, port: configuration.grpcPort ?? 0)
-        settings.tls = try tls(["h2"])
-        settings.access = access
-        settings.drain = configuration.drain
-        var limits = RequestLimits()
-        limits.bodyBytes = configuration.maximumBody
-        limits.decompressedBytes = configuration.maximumBody
-        let calls = GRPCCalls(
-            catalog: repository, reports: repository, control: repository, settings: shared, limits: limits,
-            description: InferenceServerConfiguration().description)
-        let listener = GRPCListener(calls, configuration: settings, logger: logger)
-        return AnyService { try await listener.run { bound.set($0) } }
-    }
-
     /// Runs until a signal: then the server is not ready any more, and after a while takes no more connections.
     private func run(_ services: [any Service], _ repository: ModelRepository) async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         var quiet = logger
         if quiet.logLevel == .info { quiet.logLevel = .notice }
         var settings = ServiceGroupConfiguration(services: services, logger: quiet)
-        settings.maximumGracefulShutdownDuration = configuration.drain + .seconds(5)
+        settings.maximumGracefulShutdownDuration = configuration.drain * 2 + .seconds(5)
         let group = ServiceGroup(configuration: settings)
         let delay = configuration.shutdownDelay
         try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -203,27 +140,5 @@ package struct InferenceRole: Sendable {
             try await group.run()
             tasks.cancelAll()
         }
-    }
-}
-
-/// A service that is a function.
-struct AnyService: Service {
-    let body: @Sendable () async throws -> Void
-
-    init(_ body: @escaping @Sendable () async throws -> Void) { self.body = body }
-
-    func run() async throws { try await body() }
-}
-
-/// A port that will be known.
-final class Bound: Sendable {
-    private let made = AsyncStream.makeStream(of: Int.self)
-
-    func set(_ port: Int) { made.continuation.yield(port) }
-
-    /// The port, once it is listened on; nil where the task was cancelled. To be asked for once.
-    func port() async -> Int? {
-        for await port in made.stream { return port }
-        return nil
     }
 }

@@ -7,6 +7,7 @@ import InferenceEngine
 import InferenceProtocol
 import KubeAPI
 import ModelRuntimes
+import PayloadSinks
 
 /// `apus serve inference`.
 struct ServeInferenceCommand: AsyncParsableCommand {
@@ -272,6 +273,8 @@ struct InferenceServerOptions: ParsableArguments {
     var payloadLogUrl: String?
     @Option(help: "Which are: all, request, response. (default: all)")
     var payloadLogMode: String?
+    @Option(help: "What events say of the service, NAMESPACE/NAME. (default: nothing)")
+    var payloadLogService: String?
     @Option(
         help:
             "Address at which metrics are shown without a token, HOST:PORT; REST has them at /metrics, too. (default: none)"
@@ -313,18 +316,38 @@ struct InferenceServerOptions: ParsableArguments {
             throw ValidationError("--tls-client-authority needs --tls-certificate and --tls-key")
         }
         configuration.maximumBody = try InferenceEngineOptions.bytes(settings, "max-body", maxBody) ?? 64 << 20
-        configuration.payloadLog = settings.value("payload-log-url", payloadLogUrl)
-        let mode = settings.value("payload-log-mode", payloadLogMode) ?? "all"
-        guard ["all", "request", "response"].contains(mode) else {
-            throw ValidationError("--payload-log-mode must be all, request or response, not '\(mode)'")
-        }
-        configuration.payloadMode = mode
+        configuration.payloads = try payloads(settings)
         configuration.metrics = try settings.value("metrics-listen", metricsListen).map {
             try hostAndPort("metrics-listen", $0, example: "127.0.0.1:8002", least: 0)
         }
         configuration.shutdownDelay =
             try InferenceModelOptions.seconds(settings, "shutdown-delay", shutdownDelay) ?? .zero
         configuration.drain = try InferenceModelOptions.seconds(settings, "drain", drain) ?? .seconds(20)
+    }
+
+    private func payloads(_ settings: Settings) throws -> PayloadLogConfiguration? {
+        guard let url = settings.value("payload-log-url", payloadLogUrl) else { return nil }
+        let target: PayloadTarget
+        do {
+            target = try PayloadTarget(url)
+        } catch {
+            throw ValidationError("--payload-log-url: \(error)")
+        }
+        var log = PayloadLogConfiguration(target)
+        let mode = settings.value("payload-log-mode", payloadLogMode) ?? "all"
+        guard let known = PayloadLogConfiguration.Mode(rawValue: mode) else {
+            throw ValidationError("--payload-log-mode must be all, request or response, not '\(mode)'")
+        }
+        log.mode = known
+        if let service = settings.value("payload-log-service", payloadLogService) {
+            let words = service.split(separator: "/", omittingEmptySubsequences: false)
+            guard words.count == 2, words.allSatisfy({ !$0.isEmpty }) else {
+                throw ValidationError("--payload-log-service must be NAMESPACE/NAME, not '\(service)'")
+            }
+            log.origin.namespace = String(words[0])
+            log.origin.service = String(words[1])
+        }
+        return log
     }
 
     private static func port(_ option: String, _ text: String) throws -> Int {
