@@ -401,3 +401,128 @@ def test_the_end_fails_no_request(request):
     finally:
         left.set()
         server.clean(keep=request.session.testsfailed)
+
+
+def certificate(folder, name, authority=None):
+    """A certificate for 127.0.0.1, of an authority or of itself: the paths of it and of its key."""
+    import subprocess
+    chain, key = folder / f"{name}.crt", folder / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out",
+         str(chain), *(["-CA", str(authority[0]), "-CAkey", str(authority[1])] if authority else [])],
+        check=True, capture_output=True)
+    return chain, key
+
+
+def test_certificates_of_both_sides_and_new_ones(request, tmp_path):
+    """REST and gRPC over TLS, to clients with a certificate only; a new certificate is taken without a restart."""
+    import ssl
+    import urllib.error
+    import urllib.request
+
+    import grpc
+    import tritonclient.grpc
+
+    authority = certificate(tmp_path, "authority")
+    chain, key = certificate(tmp_path, "server", authority)
+    client_chain, client_key = certificate(tmp_path, "client", authority)
+    server = Inference(
+        "--model-name", "double", "--model-uri", f"file://{fixture.scale(2.0)}", "--tls-certificate", chain, "--tls-key",
+        key, "--tls-client-authority", authority[0])
+
+    def fetch(with_certificate=True):
+        context = ssl.create_default_context(cafile=str(authority[0]))
+        if with_certificate:
+            context.load_cert_chain(str(client_chain), str(client_key))
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+        with opener.open(f"https://{server.address}/v2/health/ready", timeout=30) as answer:
+            return answer.status
+
+    def serial():
+        import socket
+        context = ssl.create_default_context(cafile=str(authority[0]))
+        context.load_cert_chain(str(client_chain), str(client_key))
+        with context.wrap_socket(
+                socket.create_connection((server.host, server.port)), server_hostname="127.0.0.1") as connection:
+            return connection.getpeercert()["serialNumber"]
+
+    try:
+        server.start()
+        assert fetch() == 200
+        with pytest.raises((urllib.error.URLError, OSError)):
+            fetch(with_certificate=False)
+        credentials = grpc.ssl_channel_credentials(
+            authority[0].read_bytes(), client_key.read_bytes(), client_chain.read_bytes())
+        client = tritonclient.grpc.InferenceServerClient(server.grpc_address, ssl=True, creds=credentials)
+        assert numpy.array_equal(client.infer("double", [grpc_input("X", ROWS)]).as_numpy("Y"), ROWS * 2)
+        before = serial()
+        new_chain, new_key = certificate(tmp_path, "new", authority)
+        new_key.rename(key)
+        new_chain.rename(chain)
+        wait_for(lambda: serial() != before, what="the new certificate")
+        # A connection from before goes on.
+        assert numpy.array_equal(client.infer("double", [grpc_input("X", ROWS)]).as_numpy("Y"), ROWS * 2)
+        client.close()
+        server.stop()
+    finally:
+        server.clean(keep=request.session.testsfailed)
+
+
+def test_who_may_ask(request, tmp_path):
+    import subprocess
+
+    from conftest import APUS
+    tokens = tmp_path / "tokens"
+    tokens.write_text("a-token-of-tests-1 tester\n")
+    refused = subprocess.run(
+        [APUS, "serve", "inference", "--model-name", "a", "--model-uri", str(fixture.scale(2.0)), "--host", "0.0.0.0",
+         "--http-port", "0", "--grpc-port", "0"], capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 1 and "--token-file" in refused.stderr
+    for server in with_inference(
+            request, "--model-name", "double", "--model-uri", fixture.scale(2.0), "--token-file", tokens):
+        # tritonclient writes into what it is given.
+        headers = {"authorization": "Bearer a-token-of-tests-1"}
+        with server.http() as client:
+            assert client.is_server_live()
+            with pytest.raises(InferenceServerException):
+                client.infer("double", [http_input("X", ROWS)])
+            answer = client.infer("double", [http_input("X", ROWS)], headers=dict(headers))
+            assert numpy.array_equal(answer.as_numpy("Y"), ROWS * 2)
+        with server.grpc() as client:
+            with pytest.raises(InferenceServerException, match="UNAUTHENTICATED"):
+                client.infer("double", [grpc_input("X", ROWS)])
+            answer = client.infer("double", [grpc_input("X", ROWS)], headers=headers)
+            assert numpy.array_equal(answer.as_numpy("Y"), ROWS * 2)
+
+
+def test_an_alias_is_followed(request, tmp_path):
+    """The registry's alias is set to another version while the model is asked: it takes the old one's place."""
+    from tracking_fixture import with_tracking
+
+    for tracking in with_tracking(request):
+        client = tracking.client()
+        client.create_registered_model("numbers")
+        for factor in (2.0, 3.0):
+            run = client.create_run("0").info.run_id
+            folder = tmp_path / str(factor)
+            folder.mkdir()
+            shutil.copy(fixture.scale(factor), folder / "model.onnx")
+            client.log_artifacts(run, str(folder), "model")
+            client.create_model_version("numbers", f"runs:/{run}/model", run)
+        client.set_registered_model_alias("numbers", "champion", "1")
+        for server in with_inference(
+                request, "--model-name", "numbers", "--model-uri", "models:/numbers@champion", "--follow", "0.2",
+                "--model-cache", tmp_path / "cache", environment={"MLFLOW_TRACKING_URI": tracking.url}):
+            with server.http() as http:
+                def answers(version, factor):
+                    answer = http.infer("numbers", [http_input("X", ROWS)])
+                    return answer.get_response()["model_version"] == version and numpy.array_equal(
+                        answer.as_numpy("Y"), ROWS * factor)
+
+                assert answers("1", 2)
+                client.set_registered_model_alias("numbers", "champion", "2")
+                wait_for(lambda: answers("2", 3), what="the new version")
+                client.set_registered_model_alias("numbers", "champion", "1")
+                wait_for(lambda: answers("1", 2), what="the old version")
