@@ -176,7 +176,8 @@ extension ModelRepository {
                         return config
                     }, memoryLimit: configuration.memoryLimit, load: load, cache: cache, timekeeper: timekeeper)
             }
-            try correct(folder.name, load, bytes: max(size, parts.loaded.memory))
+            try correct(
+                folder.name, load, bytes: max(size, parts.loaded.memory), isPinned: package.isPinned)
             let core = ModelCore(
                 parts, ended: { [weak self] in self?.ended(folder.name, folder.version, load) },
                 released: { [released, files = package.files] in
@@ -241,17 +242,12 @@ extension ModelRepository {
         return evicted
     }
 
-    private func correct(_ name: String, _ load: UInt64, bytes: Int) throws(InferenceFault) {
-        let (fits, used, limit) = state.withLock { state in
-            (state.budget.correct(Self.holder(name, load), bytes: bytes), state.budget.used, state.budget.limit)
-        }
-        guard !fits else { return }
-        throw InferenceFault(
-            .tooLarge,
-            """
-            model '\(name)' takes \(bytes) bytes, and with it all models would take \(used) of \(limit): unload another \
-            one, or raise --memory-limit
-            """)
+    /// What a load turned out to need; others may have to go for it now.
+    private func correct(
+        _ name: String, _ load: UInt64, bytes: Int, isPinned: Bool
+    ) throws(InferenceFault) {
+        guard !state.withLock({ $0.budget.correct(Self.holder(name, load), bytes: bytes) }) else { return }
+        try admit(name, load, bytes: bytes, isPinned: isPinned)
     }
 
     /// A version that was let go has finished.

@@ -149,8 +149,7 @@ import Testing
         try await engine.load("b")
         #expect(await Self.code { try await engine.load("c") } == .tooLarge)
         #expect(engine.repository.memory.used == 2000)
-        let held = engine.behaviour.loaded.load(ordering: .relaxed)
-        #expect(held == 2)
+        await until { engine.behaviour.loaded.load(ordering: .relaxed) == 2 }
         try await engine.repository.unload("a", dependents: false)
         await until { engine.repository.memory.used == 1000 }
         try await engine.load("c")
@@ -162,12 +161,23 @@ import Testing
             $0.memoryLimit = 2500
             $0.evicts = true
         }
+        try await engine.repository.load(
+            ModelPackage(
+                name: "pinned", versions: [ModelFolder(name: "pinned", version: "1", path: "/nowhere")], isPinned: true)
+        )
         try await engine.load("a")
+        // What it takes is known only when it is there.
         try await engine.load("b")
-        _ = try await engine.model("a").infer(.of([1]))
-        // It is not known what c takes before it is there: then it is too much.
+        #expect(engine.repository.index(readyOnly: true).map(\.name) == ["b", "pinned"])
+        let gone = try #require(engine.repository.index(readyOnly: false).first { $0.name == "a" })
+        #expect(gone.state == .unavailable)
+        #expect(gone.reason.contains("memory"))
+        #expect(await Self.code { _ = try engine.model("a") } == .notReady)
+        await until { engine.behaviour.loaded.load(ordering: .relaxed) == 2 }
+        engine.behaviour.memory.store(1600, ordering: .relaxed)
         #expect(await Self.code { try await engine.load("c") } == .tooLarge)
-        #expect(try await engine.model("a").infer(.of([1])).rows == [2])
+        #expect(engine.repository.index(readyOnly: true).map(\.name) == ["b", "pinned"])
+        #expect(engine.repository.memory.used == 2000)
     }
 
     // MARK: Control
