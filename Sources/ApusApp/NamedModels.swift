@@ -61,6 +61,7 @@ final class NamedModels: ModelProvider {
         var package = try RepositoryFolder.package(of: folder)
         if !model.config.isNull { package.config = model.config }
         package.isPinned = true
+        package.memoryLimit = model.memory
         return package
     }
 }

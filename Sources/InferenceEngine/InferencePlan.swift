@@ -16,11 +16,17 @@ package struct InferencePlan: Sendable {
     /// Rows along the first axis; for a model without such an axis 1.
     package let rows: Int
 
+    /// - Parameters:
+    ///   - request: as it came.
+    ///   - signature: of the model.
+    ///   - all: names of all outputs, for a request that names none.
     /// - Throws: `invalid` where the request does not fit the signature.
-    package init(_ request: borrowing InferenceRequest, _ signature: ModelSignature) throws(InferenceFault) {
+    package init(
+        _ request: borrowing InferenceRequest, _ signature: ModelSignature, all: [String]
+    ) throws(InferenceFault) {
         rows = try signature.check(request)
         inputs = Self.ordered(request.inputs, signature)
-        outputs = request.outputs.isEmpty ? signature.outputs.map(\.name) : request.outputs.map(\.name)
+        outputs = request.outputs.isEmpty ? all : request.outputs.map(\.name)
     }
 
     private static func ordered(_ inputs: [Tensor], _ signature: ModelSignature) -> [Tensor] {

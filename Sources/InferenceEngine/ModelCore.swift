@@ -55,6 +55,7 @@ final class ModelCore: Sendable {
     let signature: ModelSignature
     let config: ModelConfig
     let memory: Int
+    private let outputs: [String]
     let isInline: Bool
     let pending = Atomic(0)
     let statistics = Mutex(ModelStatistics())
@@ -82,6 +83,7 @@ final class ModelCore: Sendable {
         signature = parts.signature
         config = parts.config
         memory = parts.loaded.memory
+        outputs = parts.signature.outputs.map(\.name)
         loaded = parts.loaded
         pool = Mutex(parts.instances)
         instances = parts.threads
@@ -139,7 +141,7 @@ final class ModelCore: Sendable {
         let begun = Nanoseconds.now()
         let plan: InferencePlan
         do throws(InferenceFault) {
-            plan = try InferencePlan(request, signature)
+            plan = try InferencePlan(request, signature, all: outputs)
         } catch {
             done(.failure(error))
             return .spent

@@ -15,6 +15,8 @@ package struct ModelPackage: Sendable {
     package var isPinned: Bool
     /// Changes when any of it does; nil: not known.
     package var fingerprint: String?
+    /// Bytes that the model may take; nil: no limit of its own.
+    package var memoryLimit: Int?
     /// Where the files lie for as long as a version of them is loaded; nil: they stay.
     package var files: TemporaryFolder?
 

@@ -174,7 +174,8 @@ extension ModelRepository {
                         var config = declared
                         if package.config["max_batch_size"].isNull { config.maximumBatch = signature.maximumBatch }
                         return config
-                    }, memoryLimit: configuration.memoryLimit, load: load, cache: cache, timekeeper: timekeeper)
+                    }, memoryLimit: min(configuration.memoryLimit, package.memoryLimit ?? Int.max), load: load,
+                    cache: cache, timekeeper: timekeeper)
             }
             try correct(
                 folder.name, load, bytes: max(size, parts.loaded.memory), isPinned: package.isPinned)

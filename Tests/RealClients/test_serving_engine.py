@@ -363,6 +363,11 @@ def test_a_models_file_is_followed(request, tmp_path):
             write(a=fixture.scale(3.0), b=fixture.scale(5.0))
             wait_for(lambda: client.is_model_ready("b"), what="the new model")
             wait_for(lambda: (server.infer("a", {"X": ROWS})["Y"] == ROWS * 3).all(), what="the changed model")
+            file.write_text(json.dumps([
+                {"modelName": name, "modelSpec": {"storageUri": f"file://{path}", "framework": "onnx", "memory": memory}}
+                for name, path, memory in [("a", fixture.scale(3.0), "1Mi"), ("b", fixture.scale(5.0), "1Mi"),
+                                           ("large", fixture.slow(20), "1Ki")]]))
+            wait_for(lambda: states(client).get(("large", "1")) == "UNAVAILABLE", what="a model to be too large")
             file.write_text("[{")
             write(b=fixture.scale(5.0))
             wait_for(lambda: not client.is_model_ready("a"), what="the model to go")
