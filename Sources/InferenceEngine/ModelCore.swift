@@ -50,6 +50,9 @@ final class ModelCore: Sendable {
         var isEnded = false
     }
 
+    /// How long a run may take that is done on the thread that asks.
+    private static let inlinePatience: Duration = .seconds(10)
+
     let name: String
     let version: String
     let signature: ModelSignature
@@ -179,7 +182,9 @@ final class ModelCore: Sendable {
         guard let box = pool.withLock({ $0.popLast() }) ?? newInstance() else { return false }
         pending.wrappingAdd(1, ordering: .relaxed)
         let started = Nanoseconds.now()
-        let result = run(box, job)
+        // A run that a thread of connections waits for has an end, even where its model turns out to have none.
+        let last = ContinuousClock.now.advanced(by: Self.inlinePatience)
+        let result = run(box, job, deadline: job.deadline.map { min($0, last) } ?? last)
         pool.withLock { $0.append(box) }
         let ended = Nanoseconds.now()
         inline.ran(elements: job.plan.elements, nanoseconds: ended - started)
@@ -307,7 +312,7 @@ final class ModelCore: Sendable {
         guard jobs.count > 1 else {
             for job in jobs {
                 let started = Nanoseconds.now()
-                let result = run(box, job)
+                let result = run(box, job, deadline: job.deadline)
                 finish(job, result, started: started, ended: Nanoseconds.now(), runRows: job.plan.rows)
             }
             return
@@ -351,9 +356,11 @@ final class ModelCore: Sendable {
         return latest
     }
 
-    private func run(_ box: InstanceBox, _ job: Job) -> Result<[Tensor], InferenceFault> {
+    private func run(
+        _ box: InstanceBox, _ job: Job, deadline: ContinuousClock.Instant?
+    ) -> Result<[Tensor], InferenceFault> {
         do throws(InferenceFault) {
-            return .success(try box.instance.run(job.plan.inputs, outputs: job.plan.outputs, deadline: job.deadline))
+            return .success(try box.instance.run(job.plan.inputs, outputs: job.plan.outputs, deadline: deadline))
         } catch {
             return .failure(error)
         }
