@@ -45,7 +45,6 @@ struct InferenceStarter: Service {
             guard let port = await grpc.port() else { return }
             second = ListenAddress.text(host: configuration.host, port: port)
         }
-        ProgramMemory.giveBackCode()
         await onReady(address, second)
         try await follow(followers)
     }

@@ -37,7 +37,7 @@ struct MemoryTrimmer: Service {
                     // A server that works would only have to fetch it again.
                     guard asked == last else { continue }
                     ProgramMemory.giveBackFree()
-                    ProgramMemory.giveBackCode()
+                    ProgramMemory.giveBackCode(andLibraries: true)
                 }
             }
         }

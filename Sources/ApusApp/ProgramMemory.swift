@@ -26,22 +26,26 @@ enum ProgramMemory {
     /// it is called, and what only starting needed does not.
     ///
     /// Code is never written, so that nothing is lost by it (a debugger's breakpoints are).
-    static func giveBackCode() {
+    /// - Parameter andLibraries: whether the code of libraries goes, too, as that of a model's runtime.
+    static func giveBackCode(andLibraries: Bool = false) {
         guard let handle = FileHandle(forReadingAtPath: "/proc/self/maps"), let data = try? handle.readToEnd(),
             let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         else { return }
-        for range in codeRanges(maps: String(decoding: data, as: UTF8.self), program: program) {
+        for range in codeRanges(
+            maps: String(decoding: data, as: UTF8.self), program: andLibraries ? nil : program)
+        {
             madvise(UnsafeMutableRawPointer(bitPattern: range.lowerBound), range.count, MADV_DONTNEED)
         }
     }
 
-    /// Where a program's code is: mappings of its file that can be run and not written (proc_pid_maps(5)).
-    static func codeRanges(maps: String, program: String) -> [Range<UInt>] {
+    /// Where a program's code is: mappings of its file, or without one of all files, that can be run and not written
+    /// (proc_pid_maps(5)).
+    static func codeRanges(maps: String, program: String?) -> [Range<UInt>] {
         maps.split(separator: "\n").compactMap { line in
             let fields = line.split(separator: " ", maxSplits: 5)
-            guard fields.count == 6, fields[1] == "r-xp", fields[5].drop(while: { $0 == " " }) == program else {
-                return nil
-            }
+            guard fields.count == 6, fields[1] == "r-xp" else { return nil }
+            let file = fields[5].drop { $0 == " " }
+            guard program.map({ file == $0 }) ?? file.hasPrefix("/") else { return nil }
             let ends = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
             return ends.count == 2 && ends[0] < ends[1] ? ends[0]..<ends[1] : nil
         }
