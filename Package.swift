@@ -130,7 +130,7 @@ let package = Package(
         .systemLibrary(name: "CLightGBM"),
         // The Open Inference Protocol: tensors, JSON with binary data, messages.
         module(
-            "InferenceProtocol", ["ApusCore", "ByteCodes", "ProtobufFormat", .nioCore], settings: optimised),
+            "InferenceProtocol", ["ApusCore", "ByteCodes", .nioCore], settings: optimised),
         // KServe's objects, and what is made of them.
         module("ServingObjects", ["ApusCore", "KubeAPI"]),
         // Routes, weights, retries, limits: what a gateway decides.
@@ -234,7 +234,7 @@ let package = Package(
         module(
             "InferenceServer",
             [
-                "ApusCore", "ByteCodes", "CZlib", "InferenceEngine", "InferenceProtocol", "Listening", "S3Protocol",
+                "ApusCore", "ByteCodes", "CZlib", "InferenceEngine", "InferenceProtocol", "Listening",
                 "ServiceHTTP", .logging, .nioCore, .nioHPACK, .nioHTTP1, .nioHTTP2, .nioPosix, .nioSSL,
                 .serviceLifecycle,
             ]),
