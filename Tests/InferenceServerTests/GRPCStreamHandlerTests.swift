@@ -164,6 +164,25 @@ private final class WaitingModel: AnsweringModel, ModelCatalog, ModelReports {
         #expect(try call.answers().status == "4")
     }
 
+    @Test func aClientThatDoesNotReadIsGivenUp() throws {
+        let model = WaitingModel(isQuick: false)
+        let call = try Call(model)
+        try call.begin("ModelStreamInfer")
+        try call.send(request("7"), isEnd: false)
+        call.channel.isWritable = false
+        call.channel.pipeline.fireChannelWritabilityChanged()
+        call.loop.advanceTime(by: GRPCLimits.stall - .seconds(1))
+        call.channel.isWritable = true
+        call.channel.pipeline.fireChannelWritabilityChanged()
+        call.loop.advanceTime(by: GRPCLimits.stall)
+        #expect(call.channel.isActive)
+        call.channel.isWritable = false
+        call.channel.pipeline.fireChannelWritabilityChanged()
+        call.loop.advanceTime(by: GRPCLimits.stall)
+        #expect(!call.channel.isActive)
+        #expect(model.cancelled.load(ordering: .relaxed) == 1)
+    }
+
     @Test func streamsAnswerInTheOrderOfTheirAnswers() throws {
         let model = WaitingModel(isQuick: false)
         let call = try Call(model)

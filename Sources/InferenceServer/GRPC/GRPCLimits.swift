@@ -6,11 +6,11 @@ import Synchronization
 /// What a client of a connection may ask for.
 enum GRPCLimits {
     /// Calls of one connection at a time.
-    static let concurrentStreams = 1024
+    static let concurrentStreams = 256
     /// Bytes of the headers of a call.
     static let headerList = 32 << 10
-    /// Bytes of a call's body that may be on their way: a tensor of 256 × 1024 numbers without a wait.
-    static let window = 1 << 20
+    /// Bytes of a call's body that may be on their way, and that wait while the call is not read.
+    static let window = 256 << 10
     /// Bytes of a frame: large messages in fewer steps than with the 16 KiB of RFC 9113's start.
     static let frame = 256 << 10
     /// Answers that one stream of inferences may wait for; what comes then is not read until some are there.
@@ -18,6 +18,8 @@ enum GRPCLimits {
     /// How long a connection may take to its first call, and a call from its head to the end of its message.
     static let handshake = TimeAmount.seconds(30)
     static let upload = TimeAmount.seconds(120)
+    /// How long a client may not read its answers.
+    static let stall = TimeAmount.seconds(60)
 
     static var connection: NIOHTTP2Handler.ConnectionConfiguration {
         var connection = NIOHTTP2Handler.ConnectionConfiguration()
@@ -27,7 +29,7 @@ enum GRPCLimits {
             HTTP2Setting(parameter: .initialWindowSize, value: window),
             HTTP2Setting(parameter: .maxFrameSize, value: frame),
         ]
-        connection.targetWindowSize = 8 * window
+        connection.targetWindowSize = 16 * window
         connection.maximumBufferedControlFrames = 1000
         // gRPC's C core measures the bandwidth by a PING every few reads, and resets calls that were given up.
         connection.controlFrameRateLimit.maximumCount = 20_000
@@ -37,8 +39,8 @@ enum GRPCLimits {
     static var stream: NIOHTTP2Handler.StreamConfiguration {
         var stream = NIOHTTP2Handler.StreamConfiguration()
         stream.targetWindowSize = window
-        stream.outboundBufferSizeHighWatermark = 256 << 10
-        stream.outboundBufferSizeLowWatermark = 64 << 10
+        stream.outboundBufferSizeHighWatermark = 64 << 10
+        stream.outboundBufferSizeLowWatermark = 16 << 10
         stream.streamResetFrameRateLimit.maximumCount = 20_000
         return stream
     }

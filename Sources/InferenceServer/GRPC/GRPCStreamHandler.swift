@@ -37,6 +37,7 @@ final class GRPCStreamHandler: ChannelDuplexHandler {
     private(set) var deadline: ContinuousClock.Instant?
     private var timer: Scheduled<Void>?
     private var upload: Scheduled<Void>?
+    private var stall: Scheduled<Void>?
     /// Of a watch of ``GRPCHealth``.
     var watch: Scheduled<Void>?
     private var discarded = 0
@@ -191,11 +192,23 @@ final class GRPCStreamHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         release()
+        stall?.cancel()
         context.fireChannelInactive()
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         pauseOrGoOn(context)
+        // Also of a call whose status is written already, but not sent.
+        stall?.cancel()
+        stall = nil
+        if !context.channel.isWritable {
+            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            stall = context.eventLoop.scheduleTask(in: GRPCLimits.stall) {
+                let (handler, context) = bound.value
+                handler.release()
+                context.close(promise: nil)
+            }
+        }
         context.fireChannelWritabilityChanged()
     }
 
