@@ -157,7 +157,7 @@ final class LightGBMModel: LoadedModel, @unchecked Sendable {
 }
 
 final class LightGBMInstance: ModelInstance {
-    private static let elements: [TensorType: Int32] = [.fp32: 0, .fp64: 1, .int32: 2, .int64: 3]
+    private static let elements: [TensorType: Int32] = [.fp32: 0, .fp64: 1]
 
     private let model: LightGBMModel
     /// What predictions of single rows need, by the type of their numbers.
@@ -176,7 +176,8 @@ final class LightGBMInstance: ModelInstance {
         _ inputs: [Tensor], outputs: [String], deadline: ContinuousClock.Instant?
     ) throws(InferenceFault) -> [Tensor] {
         let (library, name, width) = (model.library, model.name, model.width)
-        guard let input = inputs.first, input.shape.count == 2, input.shape[1] == Int(model.features),
+        guard let input = inputs.first.map(Self.widened), input.shape.count == 2,
+            input.shape[1] == Int(model.features),
             let element = Self.elements[input.type], case .memory(let storage, let range) = input.content,
             let base = storage.bytes.baseAddress
         else { throw InferenceFault(.invalid, "model '\(name)' takes rows of \(model.features) numbers") }
@@ -199,6 +200,30 @@ final class LightGBMInstance: ModelInstance {
                 name: "predict", type: .fp64, shape: width == 1 ? [rows] : [rows, width],
                 content: .memory(output, 0..<rows * width * 8))
         ]
+    }
+
+    /// Integers as doubles, for the library has no other way with rows of them.
+    private static func widened(_ input: Tensor) -> Tensor {
+        guard case .memory(let storage, let range) = input.content else { return input }
+        let bytes = UnsafeRawBufferPointer(rebasing: storage.bytes[range])
+        switch input.type {
+        case .int32: return widened(input, bytes, Int32.self) { Double($0) }
+        case .int64: return widened(input, bytes, Int64.self) { Double($0) }
+        default: return input
+        }
+    }
+
+    private static func widened<Number: BitwiseCopyable>(
+        _ input: Tensor, _ bytes: UnsafeRawBufferPointer, _: Number.Type, _ double: (Number) -> Double
+    ) -> Tensor {
+        let width = MemoryLayout<Number>.size
+        let count = bytes.count / width
+        let storage = TensorStorage(byteCount: count * 8)
+        for index in 0..<count {
+            let number = double(bytes.loadUnaligned(fromByteOffset: index * width, as: Number.self))
+            storage.bytes.storeBytes(of: number, toByteOffset: index * 8, as: Double.self)
+        }
+        return Tensor(name: input.name, type: .fp64, shape: input.shape, content: .memory(storage, 0..<count * 8))
     }
 
     private func single(_ element: Int32) throws(InferenceFault) -> LightGBMHandle {

@@ -106,12 +106,14 @@ final class ONNXModel: LoadedModel {
         let specs = (inputs.map(\.spec), outputs.map(\.spec))
         signature = ModelSignature(
             platform: "onnxruntime_onnx", inputs: specs.0, outputs: specs.1,
-            maximumBatch: Self.hasRows(specs.0, specs.1) ? RuntimeLimits.rows : 0)
+            maximumBatch: Self.hasRows(specs.0, specs.1, inputs.map(\.rows)) ? RuntimeLimits.rows : 0)
     }
 
-    /// Whether the first axis of everything is one of rows: free in all inputs and outputs.
-    private static func hasRows(_ inputs: [TensorSpec], _ outputs: [TensorSpec]) -> Bool {
+    /// Whether the first axis of everything is one of rows: free in all inputs and outputs, and of one name in all inputs
+    /// where it has names.
+    private static func hasRows(_ inputs: [TensorSpec], _ outputs: [TensorSpec], _ names: [String]) -> Bool {
         !inputs.isEmpty && (inputs + outputs).allSatisfy { $0.shape.first == -1 }
+            && Set(names.filter { !$0.isEmpty }).count <= 1
     }
 
     func makeInstance() throws(InferenceFault) -> any ModelInstance { try ONNXInstance(self) }
@@ -119,9 +121,26 @@ final class ONNXModel: LoadedModel {
 
 /// Reads what a session takes and gives.
 enum ONNXSpecs {
+    struct Found {
+        let spec: TensorSpec
+        let kind: ONNXKind
+        /// The name of the first axis; empty: it has none.
+        let rows: String
+    }
+
+    private static func firstAxis(
+        _ library: ONNXLibrary, _ info: OrtPointer?, _ rank: Int
+    ) throws(InferenceFault) -> String {
+        guard rank > 0 else { return "" }
+        // The texts are the type's.
+        var names = [UnsafePointer<CChar>?](repeating: nil, count: rank)
+        try library.check(OrtGetSymbolicDimensions(library.api, info, &names, rank), "reading a shape")
+        return names[0].map { String(cString: $0) } ?? ""
+    }
+
     static func read(
         _ session: ONNXSession, isInput: Bool, model: String
-    ) throws(InferenceFault) -> [(spec: TensorSpec, kind: ONNXKind)] {
+    ) throws(InferenceFault) -> [Found] {
         let library = session.library
         let api = library.api
         var count = 0
@@ -129,7 +148,7 @@ enum ONNXSpecs {
             isInput
                 ? OrtSessionGetInputCount(api, session.pointer, &count)
                 : OrtSessionGetOutputCount(api, session.pointer, &count), "counting")
-        var specs: [(spec: TensorSpec, kind: ONNXKind)] = []
+        var specs: [Found] = []
         for index in 0..<count {
             var text: UnsafeMutablePointer<CChar>? = nil
             try library.check(
@@ -152,7 +171,7 @@ enum ONNXSpecs {
 
     private static func spec(
         _ library: ONNXLibrary, _ type: OrtPointer?, name: String, isInput: Bool, what: String
-    ) throws(InferenceFault) -> (spec: TensorSpec, kind: ONNXKind) {
+    ) throws(InferenceFault) -> Found {
         let api = library.api
         var kind: Int32 = 0
         try library.check(OrtGetOnnxTypeFromTypeInfo(api, type, &kind), "reading a type")
@@ -165,7 +184,9 @@ enum ONNXSpecs {
                 throw InferenceFault(
                     .unsupported, "\(what) has elements of ONNX's type \(element), which the protocol does not have")
             }
-            return (TensorSpec(name: name, type: type, shape: shape), .tensor)
+            return Found(
+                spec: TensorSpec(name: name, type: type, shape: shape), kind: .tensor,
+                rows: try firstAxis(library, info, shape.count))
         case 2 where !isInput:
             var sequence: OrtPointer? = nil
             var element: OrtPointer? = nil
@@ -185,7 +206,7 @@ enum ONNXSpecs {
             guard info != nil else { break }
             let (number, _) = try ONNXValues.shape(library, info)
             guard let type = ONNXValues.type(number), type.byteCount != nil else { break }
-            return (TensorSpec(name: name, type: type, shape: [-1, -1]), .zipMap)
+            return Found(spec: TensorSpec(name: name, type: type, shape: [-1, -1]), kind: .zipMap, rows: "")
         default: break
         }
         throw InferenceFault(

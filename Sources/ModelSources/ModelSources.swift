@@ -158,6 +158,8 @@ package final class ModelSources: Sendable {
             var settings = HTTPClient.Configuration()
             settings.redirectConfiguration = .follow(max: 5, allowCycles: false)
             settings.timeout = .init(connect: .seconds(10), read: .seconds(60))
+            // Without its own: it would hide for seconds that nobody listens.
+            settings.connectionPool.retryConnectionEstablishment = false
             settings.connectionPool.idleTimeout = .seconds(3)
             let made = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
             clients.web = made

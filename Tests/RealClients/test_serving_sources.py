@@ -96,12 +96,12 @@ def test_what_mlflow_logged(request, tmp_path):
         graph = onnx.load(str(folder / "sk-logistic" / "1" / "model.onnx"))
         with mlflow.start_run() as run:
             mlflow.sklearn.log_model(linear, name="linear", registered_model_name="linear",
-                                     signature=infer_signature(table, linear.predict(table)))
-            mlflow.xgboost.log_model(trees, name="trees", registered_model_name="trees", model_format="ubj")
-            mlflow.lightgbm.log_model(leaves, name="leaves", registered_model_name="leaves")
-            mlflow.onnx.log_model(graph, name="graph", registered_model_name="graph")
+                                     signature=infer_signature(table, linear.predict(table)), pip_requirements=[])
+            mlflow.xgboost.log_model(trees, name="trees", registered_model_name="trees", model_format="ubj", pip_requirements=[])
+            mlflow.lightgbm.log_model(leaves, name="leaves", registered_model_name="leaves", pip_requirements=[])
+            mlflow.onnx.log_model(graph, name="graph", registered_model_name="graph", pip_requirements=[])
             mlflow.pyfunc.log_model(name="sum", python_model=Sum(), registered_model_name="sum",
-                                    signature=infer_signature(wide, wide.sum(axis=1)))
+                                    signature=infer_signature(wide, wide.sum(axis=1)), pip_requirements=[])
             mlflow.log_artifacts(str(folder / "sk-forest" / "1"), "plain")
         client = mlflow.MlflowClient()
         for name in ("linear", "trees", "graph"):
@@ -132,7 +132,7 @@ def test_what_mlflow_logged(request, tmp_path):
             more = xgboost.train({"objective": "multi:softprob", "num_class": 3, "nthread": 1, "max_depth": 3},
                                  xgboost.DMatrix(rows, classes), 9)
             with mlflow.start_run():
-                mlflow.xgboost.log_model(more, name="trees", registered_model_name="trees", model_format="ubj")
+                mlflow.xgboost.log_model(more, name="trees", registered_model_name="trees", model_format="ubj", pip_requirements=[])
             client.set_registered_model_alias("trees", "champion", "2")
 
             def moved():
