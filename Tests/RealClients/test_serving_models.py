@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 
 import numpy
 import pytest
@@ -263,6 +264,34 @@ def test_memory_over_reloads(served):
         growth = server.memory() - before
         assert growth < 16 << 20, f"{model}: {growth >> 20} MiB more"
     client.close()
+
+
+def test_reloads_while_asked(served):
+    """A model's last user may be a thread that ends: libraries with thread-local results must not mind."""
+    server, cases = served
+    done, wrong = threading.Event(), []
+
+    def ask(case):
+        client = server.http()
+        while not done.is_set() and not wrong:
+            wrong.extend(differences(client.infer(case.model, [http_input(*item) for item in case.inputs.items()]), case))
+        client.close()
+
+    chosen = [case for case in cases if case.model in ("xgb-classes", "xgb-dart", "lgb-classes", "sk-forest")]
+    threads = [threading.Thread(target=ask, args=(case,)) for case in chosen]
+    for thread in threads:
+        thread.start()
+    client = server.http()
+    try:
+        for _ in range(int(os.environ.get("APUS_RELOADS", "25"))):
+            for case in chosen:
+                client.load_model(case.model)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+        client.close()
+    assert not wrong and server.process.poll() is None
 
 
 # Python's own.
