@@ -51,6 +51,13 @@ import Testing
     ])
     func wrongRows(_ text: String) { #expect(throws: InferenceFault.self) { try read(text) } }
 
+    @Test func rowsHaveBounds() {
+        let deep = String(repeating: "[", count: 30) + "1" + String(repeating: "]", count: 30)
+        #expect(throws: InferenceFault.self) { try read(#"{"instances":\#(deep)}"#) }
+        let many = String(repeating: #"{"X":[1,2]},"#, count: 100_000)
+        #expect(throws: InferenceFault.self) { try read(#"{"instances":[\#(many){"X":[1,2]}]}"#) }
+    }
+
     @Test func severalInputsNeedNames() {
         #expect(throws: InferenceFault.self) { try read(#"{"instances":[[1,2]]}"#, Self.two) }
     }

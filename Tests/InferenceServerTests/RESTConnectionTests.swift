@@ -55,6 +55,21 @@ import Testing
         #expect(connection.service.metrics.bodyBytes.load(ordering: .relaxed) == 0)
     }
 
+    /// Each is answered at once when its turn comes: not within the answer of the one before it.
+    @Test func manyRequestsMayWait() throws {
+        let connection = try TestConnection()
+        let many = 20_000
+        connection.send(
+            Self.waiting() + String(repeating: "GET /v2/health/live HTTP/1.1\r\nHost: test\r\n\r\n", count: many))
+        connection.models.waiting.answer()
+        connection.channel.embeddedEventLoop.run()
+        var count = 0
+        while let answer = try connection.channel.readOutbound(as: ByteBuffer.self) {
+            count += String(buffer: answer).hasSuffix(#"{"live":true}"#) ? 1 : 0
+        }
+        #expect(count == many)
+    }
+
     @Test func whoGoesAwayCancels() throws {
         let connection = try TestConnection()
         connection.send(Self.waiting())

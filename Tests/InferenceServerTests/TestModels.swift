@@ -45,7 +45,7 @@ final class FunctionModel: AnsweringModel {
 }
 
 /// A model that answers when the test says so.
-final class WaitingModel: AnsweringModel {
+final class AwaitedModel: AnsweringModel {
     struct State {
         var request: InferenceRequest?
         var done: (@Sendable (Result<InferenceResponse, InferenceFault>) -> Void)?
@@ -111,7 +111,7 @@ struct TestModels: ModelCatalog, RepositoryControl {
             name: name, type: .fp32, shape: shape, storage: values.withUnsafeBytes { TensorStorage(copying: $0) })
     }
 
-    let waiting = WaitingModel()
+    let waiting = AwaitedModel()
     let isReady = true
 
     func find(_ name: some StringProtocol, _ version: String?) throws(InferenceFault) -> any AnsweringModel {

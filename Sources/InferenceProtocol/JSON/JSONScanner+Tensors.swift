@@ -202,14 +202,19 @@ extension JSONScanner {
     }
 
     /// The shape of nested arrays by the first of each level, without passing them.
-    mutating func shapeAhead() throws(InferenceFault) -> [Int] {
+    /// - Parameter deepest: axes that there may be.
+    /// - Returns: elements of each level.
+    /// - Throws: `invalid` for arrays that are nested deeper.
+    mutating func shapeAhead(deepest: Int) throws(InferenceFault) -> [Int] {
         let start = index
         defer { index = start }
         var shape: [Int] = []
         var starts: [Int] = []
         while peek() == UInt8(ascii: "["), index < end {
             starts.append(index)
-            guard starts.count <= limits.depth else { throw fault("nested deeper than \(limits.depth) levels") }
+            guard starts.count <= deepest else {
+                throw fault("nested deeper than the \(deepest) axes of the model's input")
+            }
             index += 1
         }
         // From the inside out: the bytes are passed at most as often as the arrays are deep.

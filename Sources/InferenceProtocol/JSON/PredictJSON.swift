@@ -68,13 +68,18 @@ package enum PredictJSON {
 
     /// A tensor whose shape is that of its arrays.
     private static func tensor(_ scanner: inout JSONScanner, _ spec: TensorSpec) throws(InferenceFault) -> Tensor {
-        let shape = try scanner.shapeAhead()
+        let shape = try scanner.shapeAhead(deepest: deepest(spec, scanner))
         guard let count = Tensor.elementCount(of: shape, limit: scanner.limits.elements) else {
             throw InferenceFault(.tooLarge, "input '\(spec.name)' has more than \(scanner.limits.elements) elements")
         }
         var tensor = try scanner.tensor(spec.name, spec.type, shape, count: count, nesting: .shape(shape))
         tensor.shape = fitted(shape, to: spec)
         return tensor
+    }
+
+    private static func deepest(_ spec: TensorSpec, _ scanner: JSONScanner) -> Int {
+        // A model may not know its axes.
+        spec.shape.isEmpty ? min(8, scanner.limits.depth) : min(spec.shape.count, scanner.limits.depth)
     }
 
     /// Rows of one element may be given without their arrays.
@@ -109,6 +114,9 @@ package enum PredictJSON {
         return spec
     }
 
+    /// Each row that is an object takes memory of its own, many times its text.
+    private static let mostObjects = 100_000
+
     /// Rows as objects: each input's values become one tensor.
     private static func objects(
         _ scanner: inout JSONScanner, _ signature: ModelSignature
@@ -117,6 +125,12 @@ package enum PredictJSON {
         var rows = 0
         try scanner.elements("instances") { scanner throws(InferenceFault) in
             rows += 1
+            guard rows <= mostObjects else {
+                throw InferenceFault(
+                    .tooLarge,
+                    "\(mostObjects) instances may be objects: send more as columns, {\"inputs\": {\"NAME\": [value, …]}}"
+                )
+            }
             try scanner.members("an instance") { scanner, key throws(InferenceFault) in
                 let spec = try spec(try scanner.string(key), signature)
                 guard parts[spec.name, default: []].count == rows - 1 else {
@@ -146,7 +160,7 @@ package enum PredictJSON {
     /// One row of an input, as a tensor whose first axis is 1.
     private static func element(_ scanner: inout JSONScanner, _ spec: TensorSpec) throws(InferenceFault) -> Tensor {
         if scanner.peek() == UInt8(ascii: "[") {
-            let shape = try scanner.shapeAhead()
+            let shape = try scanner.shapeAhead(deepest: deepest(spec, scanner))
             guard let count = Tensor.elementCount(of: shape, limit: scanner.limits.elements) else {
                 throw InferenceFault(
                     .tooLarge, "input '\(spec.name)' has more than \(scanner.limits.elements) elements")

@@ -32,6 +32,8 @@ final class RESTConnection: ChannelDuplexHandler {
     private var parts = CircularBuffer<HTTPServerRequestPart>()
     private var isReadWanted = false
     private var isLeaving = false
+    /// Whether `parts` is being gone through: answers that come at once do not begin again.
+    private var isTaking = false
     private var deadline = NIODeadline.distantFuture
     private var bodyDeadline = NIODeadline.distantFuture
     private var watch: Scheduled<Void>?
@@ -224,6 +226,9 @@ final class RESTConnection: ChannelDuplexHandler {
         // What came until now was this request's.
         gate.hasBytes = false
         deadline = loop.now + service.patience.idle
+        guard !isTaking else { return }
+        isTaking = true
+        defer { isTaking = false }
         while let part = parts.popFirst() {
             take(part, context)
             switch state {
