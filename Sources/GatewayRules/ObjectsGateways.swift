@@ -70,7 +70,15 @@ extension TranslationWork {
                 work.refused = ("UnsupportedAddress", "spec.addresses: only type IPAddress with a value is supported")
             }
         }
-        let validation = gateway.spec["tls"]["frontend"]["default"]["validation"]
+        let frontend = gateway.spec["tls"]["frontend"]
+        // What is not understood must not open the way.
+        if !frontend["perPort"].isEmpty {
+            work.refused = ("Invalid", "spec.tls.frontend.perPort is not supported: use spec.tls.frontend.default")
+        }
+        let validation = frontend["default"]["validation"]
+        if (validation["mode"].string ?? "AllowValidOnly") != "AllowValidOnly" {
+            work.refused = ("Invalid", "spec.tls.frontend.default.validation.mode must be AllowValidOnly")
+        }
         if !validation.isNull {
             do throws(ReferenceFault) {
                 work.clientAuthority = try authorities(validation["caCertificateRefs"], of: gateway)

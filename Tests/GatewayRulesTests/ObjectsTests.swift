@@ -311,6 +311,19 @@ import Testing
                 == "False InvalidCertificateRef")
     }
 
+    @Test func clientsCertificatesThatAreNotUnderstoodCloseTheGateway() {
+        for frontend: JSONValue in [
+            ["perPort": [["port": 443]]], ["default": ["validation": ["mode": "AllowInsecureFallback"]]],
+            ["default": ["validation": ["caCertificateRefs": [["kind": "ConfigMap", "name": "none"]]]]],
+        ] {
+            let made = Self.translate([
+                Self.gateway([["name": "http", "port": 80, "protocol": "HTTP"]], ["tls": ["frontend": frontend]])
+            ])
+            #expect(Self.condition(Self.status(made, "Gateway"), "Accepted") == "False Invalid")
+            #expect(made.snapshot.listeners.isEmpty)
+        }
+    }
+
     @Test func othersGatewaysAndTheirWordsAreLeftAlone() {
         let mine = KubeObject([
             "kind": "GatewayClass", "metadata": ["name": "apus"],
