@@ -223,7 +223,7 @@ def main():
             "data": {"scale-to-zero-grace-period": "1s"}}))
         roles = [gateway(cluster).start(), autoscaler(cluster, "--gateway", told.url).start()]
         if "zero" in options.parts:
-            result["fromZero"] = from_zero(cluster, 3 if options.short else 10)
+            result["fromZero"] = from_zero(cluster, 2 if options.short else 10)
         if "step" in options.parts:
             result["step"] = step(cluster, roles[1], told, 6 if options.short else 60)
     finally:

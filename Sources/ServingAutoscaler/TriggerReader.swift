@@ -17,6 +17,8 @@ actor TriggerReader {
     private var committed: [String: [Int32: Int64]] = [:]
     private static let timeout: Duration = .seconds(5)
     private static let answerLimit = 1 << 20
+    /// Clients of Kafka have threads of their own.
+    private static let mostAdmins = 32
 
     init(http: HTTPClient) { self.http = http }
 
@@ -57,6 +59,7 @@ actor TriggerReader {
                 KafkaTrigger.Partition(number: partition.id, committed: offset, end: ends.upperBound))
         }
         let reading = trigger.reading(partitions, before: committed[id] ?? [:])
+        if committed.count > 4096 { committed = [:] }
         committed[id] = Dictionary(
             partitions.compactMap { partition in partition.committed.map { (partition.number, $0) } },
             uniquingKeysWith: { $1 })
@@ -65,6 +68,8 @@ actor TriggerReader {
 
     private func admin(_ servers: String) throws -> KafkaAdmin {
         if let known = admins[servers] { return known }
+        // Those of objects that are gone, among them; the others come again.
+        if admins.count >= Self.mostAdmins { close() }
         let admin = try KafkaAdmin(
             KafkaConfiguration(
                 bootstrapServers: servers.split(separator: ",").map { $0.filter { !$0.isWhitespace } }),
