@@ -13,7 +13,7 @@ import Testing
 @testable import InferenceServer
 
 /// A model whose answers come when the test says.
-private final class WaitingModel: AnsweringModel, ModelCatalog, ModelReports {
+private final class HeldModel: AnsweringModel, ModelCatalog, ModelReports {
     typealias Done = @Sendable (Result<InferenceResponse, InferenceFault>) -> Void
 
     let name = "m"
@@ -59,7 +59,7 @@ private final class WaitingModel: AnsweringModel, ModelCatalog, ModelReports {
         let loop: EmbeddedEventLoop
         let server: GRPCServerContext
 
-        init(_ model: WaitingModel, configure: (inout GRPCConfiguration, inout RequestLimits) -> Void = { _, _ in })
+        init(_ model: HeldModel, configure: (inout GRPCConfiguration, inout RequestLimits) -> Void = { _, _ in })
             throws
         {
             var configuration = GRPCConfiguration(host: "", port: 0)
@@ -120,7 +120,7 @@ private final class WaitingModel: AnsweringModel, ModelCatalog, ModelReports {
     }
 
     @Test func aQuickModelAnswersAtOnce() throws {
-        let call = try Call(WaitingModel(isQuick: true))
+        let call = try Call(HeldModel(isQuick: true))
         try call.begin("ModelInfer")
         let bytes = request("7")
         try call.send(Array(bytes.prefix(3)), isEnd: false)
@@ -131,7 +131,7 @@ private final class WaitingModel: AnsweringModel, ModelCatalog, ModelReports {
     }
 
     @Test func aDeadlineEndsTheCallAndTheWait() throws {
-        let model = WaitingModel(isQuick: false)
+        let model = HeldModel(isQuick: false)
         let call = try Call(model)
         try call.begin("ModelInfer", [("grpc-timeout", "100m")])
         try call.send(request("7"), isEnd: true)
@@ -142,13 +142,13 @@ private final class WaitingModel: AnsweringModel, ModelCatalog, ModelReports {
         #expect(model.cancelled.load(ordering: .relaxed) == 1)
         // The answer that comes all the same is not sent.
         let (request, done) = try #require(model.waiting.withLock { $0.first })
-        done(.success(WaitingModel.answer(request)))
+        done(.success(HeldModel.answer(request)))
         call.loop.run()
         #expect(try call.answers().messages.isEmpty)
     }
 
     @Test func aClientThatGoesEndsTheWait() throws {
-        let model = WaitingModel(isQuick: false)
+        let model = HeldModel(isQuick: false)
         let call = try Call(model)
         try call.begin("ModelInfer")
         try call.send(request("7"), isEnd: true)
@@ -157,7 +157,7 @@ private final class WaitingModel: AnsweringModel, ModelCatalog, ModelReports {
     }
 
     @Test func aMessageThatDoesNotComeIsNotWaitedForForEver() throws {
-        let call = try Call(WaitingModel(isQuick: true))
+        let call = try Call(HeldModel(isQuick: true))
         try call.begin("ModelInfer")
         try call.send([0, 0, 0], isEnd: false)
         call.loop.advanceTime(by: GRPCLimits.upload)
@@ -165,7 +165,7 @@ private final class WaitingModel: AnsweringModel, ModelCatalog, ModelReports {
     }
 
     @Test func aClientThatDoesNotReadIsGivenUp() throws {
-        let model = WaitingModel(isQuick: false)
+        let model = HeldModel(isQuick: false)
         let call = try Call(model)
         try call.begin("ModelStreamInfer")
         try call.send(request("7"), isEnd: false)
@@ -184,13 +184,13 @@ private final class WaitingModel: AnsweringModel, ModelCatalog, ModelReports {
     }
 
     @Test func streamsAnswerInTheOrderOfTheirAnswers() throws {
-        let model = WaitingModel(isQuick: false)
+        let model = HeldModel(isQuick: false)
         let call = try Call(model)
         try call.begin("ModelStreamInfer")
         try call.send(request("a") + request("b") + request("c", model: "none"), isEnd: true)
         let waiting = model.waiting.withLock { $0 }
         #expect(waiting.count == 2)
-        for (request, done) in waiting.reversed() { done(.success(WaitingModel.answer(request))) }
+        for (request, done) in waiting.reversed() { done(.success(HeldModel.answer(request))) }
         call.loop.run()
         let answer = try call.answers()
         #expect(answer.status == "0" && answer.messages.count == 3)
@@ -208,14 +208,14 @@ private final class WaitingModel: AnsweringModel, ModelCatalog, ModelReports {
     ]
 
     @Test(arguments: wrong) func wrongCallsHaveAStatus(_ method: String, _ bytes: [UInt8], _ status: String) throws {
-        let call = try Call(WaitingModel(isQuick: true))
+        let call = try Call(HeldModel(isQuick: true))
         try call.begin(method)
         try call.send(bytes, isEnd: true)
         #expect(try call.answers().status == status)
     }
 
     @Test func uploadsOfAllCallsAreBounded() throws {
-        let call = try Call(WaitingModel(isQuick: true)) { configuration, _ in configuration.uploadBytes = 100 }
+        let call = try Call(HeldModel(isQuick: true)) { configuration, _ in configuration.uploadBytes = 100 }
         try call.begin("ModelInfer")
         try call.send([0, 0, 0, 1, 0] + .init(repeating: 0, count: 95), isEnd: false)
         #expect(try call.answers().status == nil)
