@@ -237,15 +237,21 @@ class Server:
         return content
 
     def pids(self):
-        group = os.getpgid(self.process.pid)
-        found = []
+        """Its processes, those that they started, and so on, with the ticks of the processor that each took."""
+        parents, ticks = {}, {}
         for entry in pathlib.Path("/proc").glob("[0-9]*"):
             try:
                 words = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-                if int(words[2]) == group:
-                    found.append((int(entry.name), int(words[11]) + int(words[12])))
             except (OSError, IndexError):
                 continue
+            parents.setdefault(int(words[1]), []).append(int(entry.name))
+            ticks[int(entry.name)] = int(words[11]) + int(words[12])
+        found, left = [], [self.process.pid]
+        while left:
+            pid = left.pop()
+            if pid in ticks:
+                found.append((pid, ticks[pid]))
+                left += parents.get(pid, [])
         return found
 
     def cpu(self):
@@ -264,16 +270,19 @@ class Server:
         return round(total / 1024, 1)
 
     def stop(self):
+        started = [pid for pid, _ in self.pids()]
         if self.process.poll() is None:
+            self.process.terminate()
             try:
-                os.killpg(self.process.pid, signal.SIGTERM)
                 self.process.wait(20)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                try:
-                    os.killpg(self.process.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+            except subprocess.TimeoutExpired:
+                self.process.kill()
                 self.process.wait()
+        for pid in started[1:]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
