@@ -40,9 +40,12 @@ package struct ModelServing: Sendable {
         }
         for object in first where object.kind == "CustomResourceDefinition" {
             let kind = object.spec["names"]["kind"].string ?? ""
-            let version = object.spec["versions"][0]["name"].string ?? ""
-            let apiVersion = "\(object.spec["group"].string ?? "")/\(version)"
-            while (try? discovery.resource(apiVersion: apiVersion, kind: kind)) == nil {
+            let group = object.spec["group"].string ?? ""
+            // Discovery has a kind in the preferred one of its versions.
+            let versions = object.spec["versions"].elements.compactMap { $0["name"].string }
+            while !versions.contains(where: { version in
+                (try? discovery.resource(apiVersion: "\(group)/\(version)", kind: kind)) != nil
+            }) {
                 try await Task.sleep(for: .milliseconds(50))
                 discovery = try await ResourceDiscovery(client: client)
             }
