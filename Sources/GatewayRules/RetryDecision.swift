@@ -50,21 +50,51 @@ package enum RetryDecision {
     }
 }
 
-/// Bounds how many of the requests that run are retries.
+/// Bounds retries, so that an upstream in trouble is not asked still more: a share of the requests that run, and of those
+/// of the last seconds, for an endpoint that goes away loses many at once. The time is given.
 package struct RetryBudget: Sendable {
     /// Always allowed at a time.
     package static let least = 3
+    /// Seconds that are looked back.
+    package static let window = 10
 
-    /// Percent of the requests that run.
+    private struct Second: Sendable {
+        var number: Int64 = -1
+        var requests = 0
+        var retries = 0
+    }
+
+    /// Percent of the requests.
     package var percent: Int
     package private(set) var active = 0
+    private var seconds = [Second](repeating: Second(), count: RetryBudget.window)
+    private let start: Instant
 
-    package init(percent: Int = 20) { self.percent = percent }
+    package init(percent: Int = 20, start: Instant) {
+        self.percent = percent
+        self.start = start
+    }
 
-    /// `running`: requests of the upstream.
-    package mutating func take(running: Int) -> Bool {
-        guard active < max(Self.least, running * percent / 100) else { return false }
+    private mutating func slot(_ now: Instant) -> Int {
+        let number = max(0, (now - start).components.seconds)
+        let slot = Int(number % Int64(Self.window))
+        if seconds[slot].number != number { seconds[slot] = Second(number: number) }
+        return slot
+    }
+
+    /// A request has come.
+    package mutating func began(now: Instant) { seconds[slot(now)].requests += 1 }
+
+    /// Takes a retry, where it may be. `running`: requests of the upstream.
+    package mutating func take(running: Int, now: Instant) -> Bool {
+        let slot = slot(now)
+        let oldest = seconds[slot].number - Int64(Self.window)
+        let recent = seconds.filter { $0.number > oldest }
+        let allowed = recent.reduce(0) { $0 + $1.requests } * percent / 100
+        let taken = recent.reduce(0) { $0 + $1.retries }
+        guard active < max(Self.least, running * percent / 100) || taken < allowed else { return false }
         active += 1
+        seconds[slot].retries += 1
         return true
     }
 

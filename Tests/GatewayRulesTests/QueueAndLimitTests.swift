@@ -167,13 +167,28 @@ struct RetryDecisionTests {
     }
 
     @Test func theBudgetIsAShareOfWhatRuns() {
-        var budget = RetryBudget()
-        for _ in 0..<3 { #expect(budget.take(running: 1) == true) }
-        #expect(budget.take(running: 10) == false)
-        #expect(budget.take(running: 20) == true)
-        #expect(budget.take(running: 20) == false)
+        let now = Instant.now
+        var budget = RetryBudget(start: now)
+        for _ in 0..<3 { #expect(budget.take(running: 1, now: now) == true) }
+        #expect(budget.take(running: 10, now: now) == false)
+        #expect(budget.take(running: 20, now: now) == true)
+        #expect(budget.take(running: 20, now: now) == false)
         budget.giveBack()
-        #expect(budget.take(running: 20) == true)
+        #expect(budget.take(running: 20, now: now) == true)
+    }
+
+    @Test func manyMayBeRepeatedAtOnceAfterManyWithoutTrouble() {
+        let start = Instant.now
+        var budget = RetryBudget(start: start)
+        for second in 0..<20 {
+            for _ in 0..<100 { budget.began(now: start + .seconds(second)) }
+        }
+        // 1000 in the last ten seconds.
+        let now = start + .seconds(19)
+        let allowed = (0..<1000).count { _ in budget.take(running: 32, now: now) }
+        #expect(allowed == 200)
+        #expect(budget.take(running: 32, now: now + .seconds(5)) == false)
+        #expect(budget.take(running: 32, now: now + .seconds(30)) == false)
     }
 }
 

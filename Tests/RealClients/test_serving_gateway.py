@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from random import Random
 
 import grpc
 import httpx
@@ -17,6 +18,8 @@ import pytest
 import requests
 import websocket
 from cryptography.hazmat.primitives.asymmetric import ec
+from h2.config import H2Configuration
+from h2.connection import H2Connection
 from websockets.sync.server import serve
 
 from conftest import wait_for
@@ -410,6 +413,45 @@ def test_answers_that_are_none(gateway):
         gateway.reload(upstream("raw", f"127.0.0.1:{port}"), route("raw", rule(backend("raw"))))
         with pytest.raises(requests.exceptions.RequestException):
             requests.post(gateway.url, data=b"x", timeout=60)
+
+
+def test_bytes_at_random_change_nothing(gateway, origins):
+    """Requests of both versions with bytes changed; what is still one is answered, and nothing stays behind."""
+    gateway.reload(*services(origins), route("r", rule(backend("one"))))
+    random = Random(5)
+    plain = (b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"
+             b"GET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    connection = H2Connection(H2Configuration(client_side=True, validate_outbound_headers=False))
+    connection.initiate_connection()
+    for stream in (1, 3, 5):
+        connection.send_headers(stream, [(":method", "POST"), (":scheme", "http"), (":path", "/x"), (":authority", "a"),
+                                         ("x-field", "value" * 20)])
+        connection.send_data(stream, b"data" * 100, end_stream=True)
+    two = connection.data_to_send()
+    for number in range(240):
+        message = bytearray(plain if number % 2 else two)
+        # The preface of HTTP/2 stays in most cases.
+        least = 24 if number % 2 == 0 and number % 8 else 0
+        for _ in range(random.randint(1, 6)):
+            place = random.randrange(least, len(message))
+            kind = random.randrange(3)
+            if kind == 0:
+                message[place] = random.randrange(256)
+            elif kind == 1:
+                del message[place]
+            else:
+                message[place:place] = random.randbytes(random.randint(1, 9))
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as client:
+            client.sendall(message)
+            client.settimeout(0.02)
+            try:
+                while client.recv(65_536):
+                    pass
+            except OSError:
+                pass
+    assert requests.get(gateway.url, timeout=60).status_code == 200
+    wait_for(lambda: gateway.metric("apus_gateway_requests_in_flight") == 0, 30, "the requests' end")
+    assert gateway.metric("apus_gateway_upstream_requests_in_flight", service="one") == 0
 
 
 def test_tls_by_name_and_certificates_of_clients(tmp_path, origins):

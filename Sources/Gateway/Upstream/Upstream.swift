@@ -26,7 +26,7 @@ final class Upstream: Sendable {
         var balance = UpstreamState()
         var queue = ActivatorQueue(maximumHeld: 0)
         var breaker: TrafficPolicy.Breaker?
-        var budget = RetryBudget()
+        var budget: RetryBudget
         var meter: UpstreamMeter
         var waiters: [UInt64: Waiter] = [:]
         var nextID: UInt64 = 0
@@ -41,7 +41,7 @@ final class Upstream: Sendable {
 
     init(_ id: UpstreamID, now: Instant) {
         self.id = id
-        state = Mutex(State(meter: UpstreamMeter(bounds: Histogram.seconds, now: now)))
+        state = Mutex(State(budget: RetryBudget(start: now), meter: UpstreamMeter(bounds: Histogram.seconds, now: now)))
     }
 
     func with<Result>(_ body: (inout State) throws -> sending Result) rethrows -> sending Result {
@@ -85,6 +85,7 @@ final class Upstream: Sendable {
     func admit(now: Instant, patience: Duration?, _ waiter: @autoclosure () -> Waiter) -> (Admission, isFirst: Bool) {
         state.withLock { state in
             state.meter.began(now: now)
+            state.budget.began(now: now)
             let id = state.nextID
             state.nextID += 1
             let longest = state.rules.activation?.patience ?? .seconds(10)
@@ -147,7 +148,7 @@ final class Upstream: Sendable {
 
     func takeRetry() -> Bool {
         state.withLock { state in
-            guard state.budget.take(running: state.meter.present) else { return false }
+            guard state.budget.take(running: state.meter.present, now: .now) else { return false }
             state.retries += 1
             return true
         }
