@@ -48,7 +48,7 @@ class Nginx:
 daemon off; worker_processes {workers}; pid {self.folder}/pid; error_log {self.folder}/error.log;
 events {{ worker_connections 8192; }}
 http {{
-  access_log off; keepalive_requests 1000000000; keepalive_timeout 600; http2_max_requests 1000000000;
+  access_log off; keepalive_requests 1000000000; keepalive_timeout 600;
   http2_max_concurrent_streams 256;
   client_body_temp_path {self.folder}/body; proxy_temp_path {self.folder}/proxy; fastcgi_temp_path {self.folder}/f;
   uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s;
