@@ -193,9 +193,10 @@ extension PodTemplate {
     }
 
     private static func addModels(_ map: String, to pod: inout JSONValue, _ main: inout JSONValue) {
-        let volume: JSONValue = ["name": "modelconfig", "configMap": ["name": .string(map)]]
+        // Where nothing can be mounted the server finds a volume by the last part of its path.
+        let volume: JSONValue = ["name": "configs", "configMap": ["name": .string(map)]]
         pod["volumes"] = .array(pod["volumes"].elements.filter { $0["name"] != volume["name"] } + [volume])
-        let mount: JSONValue = ["name": "modelconfig", "mountPath": "/mnt/configs", "readOnly": true]
+        let mount: JSONValue = ["name": "configs", "mountPath": "/mnt/configs", "readOnly": true]
         main["volumeMounts"] = .array(
             main["volumeMounts"].elements.filter { $0["name"] != mount["name"] } + [mount])
     }

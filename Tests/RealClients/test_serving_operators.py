@@ -190,3 +190,48 @@ def test_one_command_from_a_model_to_an_endpoint(cluster, serving, space):
     bad = subprocess.run([APUS, "models", "serve", str(scale(3.0)), "--format", "pmml", "-n", space, "--kubeconfig",
                           cluster.kubeconfig], text=True, capture_output=True, timeout=60, env=cluster.env())
     assert bad.returncode == 1 and "no runtime serves the format 'pmml'" in bad.stderr
+
+
+def test_trained_models_and_graph_by_the_sdk(cluster, serving, space):
+    """Two models in one server, loaded by TrainedModels, and a graph over a service."""
+    import requests
+    from kserve import (KServeClient, V1alpha1InferenceGraph, V1alpha1InferenceGraphSpec, V1alpha1InferenceRouter,
+                        V1alpha1InferenceStep, V1alpha1ModelSpec, V1alpha1TrainedModel, V1alpha1TrainedModelSpec,
+                        constants)
+    from kubernetes import client
+    from serving_fixture import scale
+    kserve = KServeClient(config_file=cluster.kubeconfig)
+    cluster.apply(json.dumps({
+        "apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
+        "metadata": {"name": "many", "namespace": space},
+        "spec": {"predictor": {"model": {"modelFormat": {"name": "onnx"}, "protocolVersion": "v2"}}}}))
+    kserve.wait_isvc_ready("many", namespace=space, timeout_seconds=60, polling_interval=1)
+    for name, factor in [("twice", 2.0), ("thrice", 3.0)]:
+        kserve.create_trained_model(V1alpha1TrainedModel(
+            api_version=constants.KSERVE_V1ALPHA1, kind=constants.KSERVE_KIND_TRAINEDMODEL,
+            metadata=client.V1ObjectMeta(name=name, namespace=space),
+            spec=V1alpha1TrainedModelSpec(inference_service="many", model=V1alpha1ModelSpec(
+                framework="onnx", memory="64Mi", storage_uri=f"file://{scale(factor)}"))), space)
+
+    def ask(host, path, body):
+        answer = requests.post(serving.url + path, json=body, headers={"Host": serving.host(host, space)}, timeout=30)
+        return answer.json() if answer.status_code == 200 else None
+
+    body = {"inputs": [{"name": "X", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
+    for name, factor in [("twice", 2.0), ("thrice", 3.0)]:
+        answer = wait_for(lambda: ask("many", f"/v2/models/{name}/infer", body), 90, f"{name} to be loaded")
+        assert answer["outputs"][0]["data"] == [factor, 2 * factor, 3 * factor, 4 * factor]
+    assert cluster.get("trainedmodel", "twice", "-n", space)["status"]["url"].endswith("/v2/models/twice/infer")
+    ip = cluster.get("service", "many-predictor", "-n", space)["spec"]["clusterIP"]
+    kserve.create_inference_graph(V1alpha1InferenceGraph(
+        api_version=constants.KSERVE_V1ALPHA1, kind="InferenceGraph",
+        metadata=client.V1ObjectMeta(name="both", namespace=space),
+        spec=V1alpha1InferenceGraphSpec(nodes={"root": V1alpha1InferenceRouter(
+            router_type="Ensemble", steps=[
+                V1alpha1InferenceStep(name=name, service_url=f"http://{ip}/v2/models/{name}/infer")
+                for name in ["twice", "thrice"]])})), space)
+    kserve.wait_ig_ready("both", namespace=space, timeout_seconds=60, polling_interval=1)
+    answer = wait_for(lambda: ask("both", "/", body), what="the graph to answer")
+    assert answer["thrice"]["outputs"][0]["data"] == [3, 6, 9, 12] and "twice" in answer
+    kserve.delete_trained_model("twice", space)
+    wait_for(lambda: ask("many", "/v2/models/twice/infer", body) is None, 90, "the model to be gone")
