@@ -19,23 +19,12 @@ struct InferenceStarter: Service {
     let onReady: @Sendable (String, String?) async -> Void
 
     func run() async throws {
-        var followers: [any Service] = try await loadNamed()
-        for folder in folders {
-            let names: [String]
-            if let wanted = configuration.loaded {
-                names = wanted
-            } else {
-                names = try await folder.names()
-            }
-            await repository.load(all: names)
-            if let interval = configuration.poll {
-                followers.append(RepositoryFollower(folder: folder, repository: repository, interval: interval))
-            }
-        }
-        if let file = configuration.modelsFile {
-            let follower = ModelsFileFollower(path: file, models: models, repository: repository, logger: logger)
-            let first = await follower.applyFirst()
-            followers.append(AnyService { try await follower.follow(from: first) })
+        let followers: [any Service]
+        do {
+            followers = try await cancelWhenGracefulShutdown { try await load() }
+        } catch  where Task.isShuttingDownGracefully {
+            // It was told to end before it was ready.
+            return
         }
         repository.prepared()
         guard let port = await rest.port() else { return }
@@ -47,6 +36,30 @@ struct InferenceStarter: Service {
         }
         await onReady(address, second)
         try await follow(followers)
+    }
+
+    /// Loads all models of the start.
+    /// - Returns: what follows them.
+    private func load() async throws -> [any Service] {
+        var followers: [any Service] = try await loadNamed()
+        for folder in folders {
+            let names: [String]
+            if let wanted = configuration.loaded {
+                names = wanted
+            } else {
+                names = try await folder.names()
+            }
+            await repository.load(all: names)
+        }
+        if let interval = configuration.poll, !folders.isEmpty {
+            followers.append(RepositoryFollower(folders: folders, repository: repository, interval: interval))
+        }
+        if let file = configuration.modelsFile {
+            let follower = ModelsFileFollower(path: file, models: models, repository: repository, logger: logger)
+            let first = await follower.applyFirst()
+            followers.append(AnyService { try await follower.follow(from: first) })
+        }
+        return followers
     }
 
     /// Loads the models that were named; one that cannot be loaded ends the server.

@@ -83,9 +83,9 @@ struct AliasFollower: Service {
     }
 }
 
-/// Looks at a folder of models again and again.
+/// Looks at folders of models again and again.
 struct RepositoryFollower: Service {
-    let folder: RepositoryFolder
+    let folders: [RepositoryFolder]
     let repository: ModelRepository
     let interval: Duration
 
@@ -93,7 +93,7 @@ struct RepositoryFollower: Service {
         await cancelWhenGracefulShutdown {
             while true {
                 do { try await Task.sleep(for: interval) } catch { return }
-                await repository.poll(folder)
+                await repository.poll(folders)
             }
         }
     }

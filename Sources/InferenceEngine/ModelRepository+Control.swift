@@ -42,7 +42,6 @@ extension ModelRepository: RepositoryControl {
                     state: model is ServedModel ? .unloading : .unavailable,
                     reason: model is ServedModel ? "" : Self.unloaded, load: known.load)
             }
-            state.entries[name]?.fingerprint = nil
             state.publish()
             return (gone, entry.members)
         }

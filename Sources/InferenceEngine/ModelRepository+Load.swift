@@ -98,7 +98,7 @@ extension ModelRepository {
             }
             // Versions that nobody can ask for and that were never there are not worth a line.
             entry.versions = versions.filter { $0.value.state != .loading }
-            entry.fingerprint = package.fingerprint
+            if let fingerprint = package.fingerprint { state.attempts[name] = fingerprint }
             entry.members = declared.ensemble.map(\.model)
             state.entries[name] = entry
             state.publish()

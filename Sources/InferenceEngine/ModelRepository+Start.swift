@@ -75,35 +75,35 @@ extension ModelRepository {
         }
     }
 
-    /// Looks what changed in the folder of models: loads what is new or other, unloads what is gone.
-    package func poll(_ provider: any ModelProvider) async {
-        let names: [String]
-        do throws(InferenceFault) {
-            names = try await provider.names()
-        } catch {
-            logger.warning("models cannot be looked for", metadata: ["reason": "\(error.description)"])
-            return
-        }
-        let known = state.withLock { state in state.entries.mapValues(\.fingerprint) }
+    /// Looks what changed in folders of models: loads what is new or other, unloads what is gone. What was unloaded by a
+    /// request, or cannot be loaded, stays so until it changes.
+    package func poll(_ folders: [any ModelProvider]) async {
+        var names: [String] = []
         var changed: [String] = []
-        for name in names {
-            guard let package = try? await provider.package(name) else { continue }
-            if package.fingerprint != known[name] ?? nil, package.fingerprint != attempt(name) {
-                changed.append(name)
-                attempted(name, package.fingerprint)
+        for folder in folders {
+            do throws(InferenceFault) {
+                for name in try await folder.names() where !names.contains(name) {
+                    names.append(name)
+                    // A model that is being written may not be readable yet.
+                    guard let package = try? await folder.package(name) else { continue }
+                    let isOther = state.withLock { state in
+                        defer { state.attempts[name] = package.fingerprint }
+                        return package.fingerprint != state.attempts[name]
+                    }
+                    if isOther { changed.append(name) }
+                }
+            } catch {
+                logger.warning("models cannot be looked for", metadata: ["reason": "\(error.description)"])
+                return
             }
         }
         await load(all: changed)
-        for (name, fingerprint) in known where fingerprint != nil && !names.contains(name) {
-            try? await forget(name)
+        let gone = state.withLock { state in
+            let gone = state.attempts.keys.filter { !names.contains($0) }
+            for name in gone { state.attempts[name] = nil }
+            return gone
         }
-    }
-
-    /// What was tried last: what cannot be loaded is not tried again until it changes.
-    private func attempt(_ name: String) -> String? { state.withLock { $0.attempts[name] } }
-
-    private func attempted(_ name: String, _ fingerprint: String?) {
-        state.withLock { $0.attempts[name] = fingerprint }
+        for name in gone { try? await forget(name) }
     }
 }
 

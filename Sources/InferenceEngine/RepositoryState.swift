@@ -15,7 +15,6 @@ struct RepositoryState {
         var versions: [String: Version] = [:]
         /// Models that are needed for the server to be ready.
         var isRequired = false
-        var fingerprint: String?
         /// Of an ensemble.
         var members: [String] = []
     }
@@ -41,7 +40,7 @@ struct RepositoryState {
     /// Names that are being loaded or unloaded, and who waits for it.
     var busy: [String: [CheckedContinuation<Void, Never>]] = [:]
     var budget: MemoryBudget
-    /// By name, what was last tried to be loaded.
+    /// By name, the fingerprint of what was last loaded from a folder, or tried to.
     var attempts: [String: String] = [:]
 
     init(budget: MemoryBudget) { self.budget = budget }
