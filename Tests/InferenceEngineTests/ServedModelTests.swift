@@ -165,9 +165,9 @@ private func queued(_ config: String = "{}", _ change: (inout EngineConfiguratio
         do {
             _ = try await model.infer(.of([4]))
             Issue.record("one more than may wait was taken")
-        } catch let fault as InferenceFault {
-            #expect(fault.code == .tooMany)
-            #expect(fault.retryAfter != nil)
+        } catch {
+            #expect(error.code == .tooMany)
+            #expect(error.retryAfter != nil)
         }
         engine.behaviour.open(gate)
         let answers = try await [first.rows, second.rows, third.rows]
@@ -186,8 +186,8 @@ private func queued(_ config: String = "{}", _ change: (inout EngineConfiguratio
         do {
             _ = try await model.infer(late)
             Issue.record("a request without time was answered")
-        } catch let fault as InferenceFault {
-            #expect(fault.code == .deadline)
+        } catch {
+            #expect(error.code == .deadline)
         }
         // The one before it still runs.
         let running = engine.behaviour.running.load(ordering: .relaxed)
