@@ -63,11 +63,12 @@ def test_a_gateway_is_programmed_and_serves(served, cluster, namespace, api):
     route(cluster, namespace, [{"name": "web", "port": 80}])
     cluster.kubectl("wait", "-n", namespace, "--for=condition=Programmed", "gateway/gw", "--timeout=60s")
     wait_for(lambda: parent(api, namespace, "Accepted") == "True Accepted", what="the route to be accepted")
-    assert parent(api, namespace, "ResolvedRefs") == "True ResolvedRefs"
+    wait_for(lambda: parent(api, namespace, "ResolvedRefs") == "True ResolvedRefs", what="references to be resolved")
     answer = wait_for(lambda: (a := requests.get(f"http://127.0.0.1:{port}/x", timeout=20)).status_code == 200 and a,
                       what="an answer through the gateway")
     assert answer.text.startswith("web-")
-    found = api.get_namespaced_custom_object(GROUP, "v1", namespace, "gateways", "gw")
+    found = wait_for(lambda: (g := api.get_namespaced_custom_object(GROUP, "v1", namespace, "gateways", "gw")) and g[
+        "status"]["listeners"][0]["attachedRoutes"] == 1 and g, what="the count of routes")
     assert found["status"]["addresses"] == [{"type": "IPAddress", "value": "127.0.0.1"}]
     listener = found["status"]["listeners"][0]
     assert listener["attachedRoutes"] == 1 and condition(listener["conditions"], "Programmed") == "True Programmed"
@@ -167,8 +168,13 @@ def test_policies_of_a_route(served, cluster, namespace):
 
     wait_for(lambda: status(**{"x-api-key": "open-sesame"}) == 200, what="the key to open")
     assert status() == 401 and status(**{"x-api-key": "wrong"}) == 401
-    said = cluster.get("trafficpolicy", "keys", "-n", namespace)
-    assert condition(said["status"]["ancestors"][0]["conditions"], "Accepted") == "True Accepted"
+
+    def accepted():
+        # Statuses come after what they say is so.
+        ancestors = cluster.get("trafficpolicy", "keys", "-n", namespace).get("status", {}).get("ancestors", [])
+        return ancestors and condition(ancestors[0]["conditions"], "Accepted") == "True Accepted"
+
+    wait_for(accepted, what="the policy's status")
 
 
 def test_the_gateway_says_where_it_is(served, cluster):
