@@ -229,7 +229,8 @@ import Testing
             try Data(text.utf8).write(to: file)
         }
         let provider = RepositoryFolder(folder)
-        let engine = Engine(providers: [provider])
+        let other = RepositoryFolder(folder + "/other")
+        let engine = Engine(providers: [provider, other])
         try write("a/1/model", "one")
         await engine.repository.poll([provider])
         #expect(engine.repository.versions("a") == ["1"])
@@ -250,7 +251,6 @@ import Testing
         #expect(try engine.model("b").signature.maximumBatch == 6)
         // Of two folders, one does not know the other's models.
         try write("other/c/1/model", "one")
-        let other = RepositoryFolder(folder + "/other")
         await engine.repository.poll([provider, other])
         await engine.repository.poll([other, provider])
         #expect(engine.repository.index(readyOnly: true).map(\.name) == ["a", "b", "c", "other"])
