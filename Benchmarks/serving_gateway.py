@@ -141,8 +141,8 @@ def wrk(port, connections, seconds):
     if "Non-2xx" in said:
         raise SystemExit(said)
     return {"requests_per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]),
-            "p50_us": microseconds(re.search(r"50%\s+(\S+)", said)[1]),
-            "p99_us": microseconds(re.search(r"99%\s+(\S+)", said)[1])}
+            "p50_us": microseconds(re.search(r"(?m)^ +50%\s+(\S+)", said)[1]),
+            "p99_us": microseconds(re.search(r"(?m)^ +99%\s+(\S+)", said)[1])}
 
 
 def h2load(port, connections, streams, seconds, body=None):

@@ -9,8 +9,15 @@ import signal
 import subprocess
 import tempfile
 import time
+from unittest import mock
 
+from google.protobuf import descriptor_pool
 import pytest
+
+# tritonclient's and kserve's generated messages have the same names, and may not be in the same pool.
+POOL = descriptor_pool.DescriptorPool()
+with mock.patch.object(descriptor_pool, "Default", lambda: POOL):
+    import tritonclient.grpc  # noqa: F401
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARIES = pathlib.Path(os.environ.get("APUS_BINARIES", ROOT / ".build" / "debug"))

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Open Inference Protocol over gRPC, by tritonclient (blocking, asyncio, streams), kserve's client, and the clients
-of gRPC's own health and reflection. kserve's and tritonclient's generated modules cannot be loaded into one process:
-what kserve's client does is a script of its own."""
+of gRPC's own health and reflection."""
 import asyncio
 import json
 import queue
 import socket
 import struct
 import subprocess
-import sys
-import textwrap
 import threading
 import time
 
@@ -307,39 +304,30 @@ def test_asyncio_client(server):
     asyncio.run(run())
 
 
-def test_kserve_client(server, tmp_path):
-    script = tmp_path / "client.py"
-    script.write_text(textwrap.dedent(f"""
-        import asyncio, sys, numpy
-        sys.path.insert(0, {str(__import__('pathlib').Path(__file__).parent)!r})
-        from kserve import InferenceGRPCClient, InferInput, InferRequest
-        from serving_fixture import iris, iris_rows, reference
-        rows = iris_rows(6)
-        expected = reference(iris(), X=rows)
+def test_kserve_client(server):
+    from kserve import InferenceGRPCClient, InferInput, InferRequest
+    rows = iris_rows(6)
+    expected = reference(iris(), X=rows)
 
-        async def run():
-            client = InferenceGRPCClient(url={server.grpc_address!r}, retries=0)
-            assert await client.is_server_live() and await client.is_server_ready()
-            assert await client.is_model_ready("iris")
-            for is_binary in (True, False):
-                given = InferInput(name="X", shape=list(rows.shape), datatype="FP32")
-                given.set_data_from_numpy(rows, binary_data=is_binary)
-                answer = await client.infer(InferRequest(model_name="iris", infer_inputs=[given], request_id="k"))
-                assert answer.id == "k" and answer.model_name == "iris"
-                outputs = {{output.name: output for output in answer.outputs}}
-                numpy.testing.assert_array_equal(outputs["label"].as_numpy(), expected["label"])
-                numpy.testing.assert_allclose(
-                    outputs["probabilities"].as_numpy(), expected["probabilities"], atol=1e-6)
-            texts = InferInput(name="S", shape=[2], datatype="BYTES", data=["a", "é"])
-            answer = await client.infer(InferRequest(model_name="texts", infer_inputs=[texts]))
-            assert [bytes(text).decode() for text in answer.outputs[0].as_numpy()] == ["a", "é"], answer.outputs[0].data
-            await client.close()
+    async def run():
+        client = InferenceGRPCClient(url=server.grpc_address, retries=0)
+        assert await client.is_server_live() and await client.is_server_ready()
+        assert await client.is_model_ready("iris")
+        for is_binary in (True, False):
+            given = InferInput(name="X", shape=list(rows.shape), datatype="FP32")
+            given.set_data_from_numpy(rows, binary_data=is_binary)
+            answer = await client.infer(InferRequest(model_name="iris", infer_inputs=[given], request_id="k"))
+            assert answer.id == "k" and answer.model_name == "iris"
+            outputs = {output.name: output for output in answer.outputs}
+            numpy.testing.assert_array_equal(outputs["label"].as_numpy(), expected["label"])
+            numpy.testing.assert_allclose(
+                outputs["probabilities"].as_numpy(), expected["probabilities"], atol=1e-6)
+        texts = InferInput(name="S", shape=[2], datatype="BYTES", data=["a", "é"])
+        answer = await client.infer(InferRequest(model_name="texts", infer_inputs=[texts]))
+        assert [bytes(text).decode() for text in answer.outputs[0].as_numpy()] == ["a", "é"], answer.outputs[0].data
+        await client.close()
 
-        asyncio.run(run())
-        print("fine")
-        """))
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 and "fine" in done.stdout, done.stderr[-3000:]
+    asyncio.run(run())
 
 
 def test_kserves_messages_of_control(server):

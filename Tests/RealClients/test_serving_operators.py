@@ -121,7 +121,7 @@ def test_a_bad_revision_goes_back_by_itself(cluster, serving, space, fault):
         wait_for(lambda: "RolloutRolledBack" in serving.events(name, space), 60, "the rollback")
         assert time.monotonic() - begin < 60
         wait_for(lambda: serving.shares(name, space) == {f"{name}-predictor-00001": 100}, what="the traffic to be back")
-        load.more(int(800 * max(1, SECONDS / 2)))
+        load.more(int(2500 * max(1, SECONDS / 2)))
     # At 2 percent of the traffic five failures decide; those on their way meanwhile fail, too.
     assert len(load.failed) < load.total / 100, (len(load.failed), load.total)
     message = serving.events(name, space)["RolloutRolledBack"]
