@@ -39,6 +39,7 @@ package struct GatewayRole: Sendable {
 
     /// Works until SIGTERM or SIGINT; `onReady` is called once with the admin address.
     package func run(onReady: @escaping @Sendable (String) async -> Void) async throws {
+        ProgramMemory.prepareForBuffers()
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let server = GatewayServer(gateway, logger: logger)
         try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -61,6 +62,10 @@ package struct GatewayRole: Sendable {
                 try await follow(server, admin: address) {
                     await onReady(address.isEmpty ? "without admin address" : address)
                 }
+                return false
+            }
+            group.addTask {
+                try await IdleMemory().run()
                 return false
             }
             while let isEnd = try await group.next(), !isEnd {}
