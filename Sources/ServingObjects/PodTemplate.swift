@@ -169,7 +169,7 @@ extension PodTemplate {
             ["name": "POD_IP", "valueFrom": ["fieldRef": ["fieldPath": "status.podIP"]]],
         ]
         if let uri = component.model?.uri { added.append(["name": "STORAGE_URI", "value": .string(uri)]) }
-        added += ServerOptions.environment(component)
+        added += ServerOptions.environment(component, of: service)
         added += surroundings.environment
         let present = main["env"].elements
         let names = Set(present.compactMap { $0["name"].string })
@@ -204,7 +204,7 @@ extension PodTemplate {
 
 /// Options of `apus serve inference` that stand for what KServe's agent does beside a model server.
 enum ServerOptions {
-    static func environment(_ component: ComponentSpec) -> [JSONValue] {
+    static func environment(_ component: ComponentSpec, of service: ServingSpec) -> [JSONValue] {
         var variables: [(String, String)] = []
         if let batching = component.batching {
             variables.append(("APUS_BATCH_SIZE", String(batching.maximum ?? 32)))
@@ -217,6 +217,7 @@ enum ServerOptions {
         if let logging = component.logging {
             variables.append(("APUS_PAYLOAD_LOG_URL", logging.url))
             variables.append(("APUS_PAYLOAD_LOG_MODE", logging.mode.rawValue))
+            variables.append(("APUS_PAYLOAD_LOG_SERVICE", "\(service.namespace)/\(service.name)"))
         }
         return variables.map { ["name": .string($0.0), "value": .string($0.1)] }
     }
