@@ -132,6 +132,29 @@ def test_the_version_is_registered_and_served(first, client, movies):  # noqa: F
     assert movies.get("serving", "/v1/recommend/1?n=1")["model"] == "movies/1"
 
 
+def test_one_command_serves_the_champion(client, cluster, movies):  # noqa: F811
+    """`apus models serve`: the factors in the model server, behind the gateway, say what mlflow's pyfunc says."""
+    served = subprocess.run(
+        [APUS, "models", "serve", "models:/movies@champion", "--name", "champion", *N, "--kubeconfig",
+         str(cluster.kubeconfig)], text=True, capture_output=True, timeout=120,
+        env={**os.environ, **movies.tracking()})
+    assert served.returncode == 0 and "curl " in served.stdout, served.stderr
+    pairs = [(user, movie) for user in (1, 196, 943) for movie in (1, 50, 1682)]
+    stars = mlflow.pyfunc.load_model("models:/movies@champion").predict(
+        pd.DataFrame(pairs, columns=["user", "movie"]))["score"].tolist()
+    gateway = cluster.get("service", "gateway", "-n", "kserve")["spec"]
+    answer = requests.post(
+        f"http://{gateway['clusterIP']}:{gateway['ports'][0]['port']}/v2/models/champion/infer",
+        headers={"Host": "champion-movies.localhost"}, timeout=30,
+        json={"inputs": [{"name": name, "datatype": "INT64", "shape": [len(pairs)], "data": [pair[place] for pair in pairs]}
+                         for place, name in enumerate(["user", "item"])]})
+    assert answer.status_code == 200, answer.text
+    outputs = {output["name"]: output["data"] for output in answer.json()["outputs"]}
+    assert outputs["items"] == [movie for _, movie in pairs]
+    assert outputs["scores"] == pytest.approx(stars, abs=1e-4)
+    cluster.kubectl("delete", "isvc", "champion", *N)
+
+
 def test_no_better_training_changes_nothing(client, movies):  # noqa: F811
     """The same again is as good, and a small model is worse: both are registered, neither serves."""
     same = train(movies)
