@@ -3,7 +3,6 @@ import EventOperators
 package import KafkaClient
 package import KubeClient
 package import Logging
-import UnixSignals
 
 /// The operator of topics and users, alone in the foreground.
 package struct EventOperatorRole: Sendable {
@@ -31,26 +30,11 @@ package struct EventOperatorRole: Sendable {
 
     /// Works until SIGTERM or SIGINT; `onReady` is called once with the API server's address.
     package func run(onReady: @escaping @Sendable (String) async -> Void) async throws {
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        let transport = try HTTPTransport(kubeconfig)
-        let result: Result<Void, any Error>
-        do {
-            let client = KubeClient(transport: transport, userAgent: "apus-event-operator")
-            _ = try await client.raw("/version")
+        try await ForegroundOperator.run(kubeconfig, userAgent: "apus-event-operator") { client in
             let worker = try EventOperator(
                 client: client, kafka: kafka, cluster: cluster, namespace: namespace, logger: logger)
-            result = .success(
-                await withTaskGroup(of: Void.self) { group in
-                    group.addTask { for await _ in signals { return } }
-                    group.addTask { await worker.run() }
-                    await onReady(kubeconfig.server)
-                    await group.next()
-                    group.cancelAll()
-                })
-        } catch {
-            result = .failure(error)
+            await onReady(kubeconfig.server)
+            await worker.run()
         }
-        try await transport.shutdown()
-        try result.get()
     }
 }

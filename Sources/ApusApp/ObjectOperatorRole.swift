@@ -4,7 +4,6 @@ package import KubeClient
 package import Logging
 import ObjectOperators
 package import S3Client
-import UnixSignals
 
 /// The operator of buckets and access keys, alone in the foreground.
 package struct ObjectOperatorRole: Sendable {
@@ -46,30 +45,11 @@ package struct ObjectOperatorRole: Sendable {
 
     /// Works until SIGTERM or SIGINT; `onReady` is called once with the API server's address.
     package func run(onReady: @escaping @Sendable (String) async -> Void) async throws {
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        let transport = try HTTPTransport(kubeconfig)
-        let result: Result<Void, any Error>
-        do {
-            let client = KubeClient(transport: transport, userAgent: "apus-object-operator")
-            _ = try await client.raw("/version")
-            result = .success(
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    group.addTask { for await _ in signals { return } }
-                    group.addTask {
-                        let worker = try await worker(client)
-                        await onReady(kubeconfig.server)
-                        await worker.run()
-                    }
-                    try await group.next()
-                    group.cancelAll()
-                })
-        } catch is CancellationError {
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        try await ForegroundOperator.run(kubeconfig, userAgent: "apus-object-operator") { client in
+            let worker = try await worker(client)
+            await onReady(kubeconfig.server)
+            await worker.run()
         }
-        try await transport.shutdown()
-        try result.get()
     }
 
     /// The operator, once there is a key for S3.

@@ -8,7 +8,6 @@ import ServiceHTTP
 package import ServingAutoscaler
 import ServingCertificates
 package import ServingOperators
-import UnixSignals
 
 /// The operator of KServe's kinds, the autoscaler by requests, and the certificates of pods and gateways, together in the
 /// foreground.
@@ -35,35 +34,20 @@ package struct ServingOperatorRole: Sendable {
 
     /// Works until SIGTERM or SIGINT; `onReady` is called once with the API server's address.
     package func run(onReady: @escaping @Sendable (String) async -> Void) async throws {
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        let transport = try HTTPTransport(kubeconfig)
-        let result: Result<Void, any Error>
-        do {
-            let client = KubeClient(transport: transport, userAgent: "apus-serving-operator")
-            _ = try await client.raw("/version")
+        try await ForegroundOperator.run(kubeconfig, userAgent: "apus-serving-operator") { client in
             let traffic = TrafficLog(bounds: Histogram.seconds)
             let worker = ServingOperator(client: client, traffic: traffic, settings: settings, logger: logger)
             let scaler = ServingAutoscaler(client: client, configuration: autoscaling, logger: logger) { activity in
                 traffic.record(activity)
             }
             let certificates = ServingCertificates(client: client, namespace: settings.namespace, logger: logger)
-            result = .success(
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    group.addTask { for await _ in signals { return } }
-                    group.addTask { await worker.run() }
-                    group.addTask { await scaler.run() }
-                    group.addTask { await certificates.run() }
-                    await onReady(kubeconfig.server)
-                    try await group.next()
-                    group.cancelAll()
-                })
-        } catch is CancellationError {
-            result = .success(())
-        } catch {
-            result = .failure(error)
+            await withDiscardingTaskGroup { group in
+                group.addTask { await worker.run() }
+                group.addTask { await scaler.run() }
+                group.addTask { await certificates.run() }
+                await onReady(kubeconfig.server)
+            }
         }
-        try await transport.shutdown()
-        try result.get()
     }
 }
 
