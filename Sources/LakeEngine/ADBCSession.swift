@@ -186,7 +186,17 @@ final class ADBCSession: LakeSession, @unchecked Sendable {
         guard let status = function(scope.pointer) else {
             throw LakeError(.notImplemented, "the driver \(database.driver.path) does not do this: \(what)")
         }
-        guard status == 0 else { throw scope.error(status, doing: what) }
+        guard status == 0 else { throw reason(scope.error(status, doing: what)) }
+    }
+
+    /// DuckDB loses an error of one of its threads where another sees first that the statement was stopped for it, and
+    /// then says "interrupted" (duckdb/duckdb pull request 25902). Where nobody interrupted, that is no cancellation.
+    private func reason(_ error: LakeError) -> LakeError {
+        guard error.code == .cancelled, error.message.hasPrefix("INTERRUPT Error"),
+            !running.withLock({ $0.value.isCancelled })
+        else { return error }
+        return LakeError(
+            .unknown, "the statement failed, and DuckDB lost the reason between its threads; run it again to see it")
     }
 
     private func checkCancelled() throws(LakeError) {
@@ -197,13 +207,14 @@ final class ADBCSession: LakeSession, @unchecked Sendable {
     private func streamError(_ stream: UnsafeMutablePointer<ArrowArrayStream>, _ number: CInt) -> LakeError {
         var status: UInt8 = number == ECANCELED ? 11 : number == ETIMEDOUT ? 12 : number == EINVAL ? 5 : 10
         if let error = table.ErrorFromArrayStream?(stream, &status) {
-            return ErrorScope.error(error.pointee, status, doing: "reading rows")
+            return reason(ErrorScope.error(error.pointee, status, doing: "reading rows"))
         }
         let message = stream.pointee.get_last_error?(stream).map { String(cString: $0) } ?? ""
-        return ErrorNormaliser.error(
-            status: status,
-            message: message.isEmpty ? "reading rows failed: \(String(cString: strerror(number)))" : message,
-            sqlState: nil, vendorCode: nil)
+        return reason(
+            ErrorNormaliser.error(
+                status: status,
+                message: message.isEmpty ? "reading rows failed: \(String(cString: strerror(number)))" : message,
+                sqlState: nil, vendorCode: nil))
     }
 
     private static func arrow<Value>(_ body: () throws(ArrowError) -> Value) throws(LakeError) -> Value {

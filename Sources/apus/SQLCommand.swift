@@ -95,6 +95,18 @@ struct SQLCommand: AsyncParsableCommand {
         let pipe = format == .parquet && engine == .duckdb ? try SQLPipe() : nil
         if let pipe { configuration.files.append(pipe.path) }
         let sink = if let output { try SQLSink(file: absolute(output)) } else { SQLSink() }
+        do {
+            try await run(engine, pairs, configuration, pipe, sink)
+        } catch {
+            sink.abandon()
+            throw error
+        }
+    }
+
+    private func run(
+        _ engine: DriverReference, _ pairs: [String: String], _ configuration: DuckDBConfiguration, _ pipe: SQLPipe?,
+        _ sink: SQLSink
+    ) async throws {
         let opened: OpenLake? =
             if let lake { try await OpenLake.open(lake, configuration, cacheBytes: cacheSize) } else { nil }
         do {
@@ -112,7 +124,7 @@ struct SQLCommand: AsyncParsableCommand {
             let output = SQLOutput(
                 format: format, maximumRows: maxRows, limits: LakeLimits(time: timeLimit.map { .seconds($0) }),
                 tables: opened.map { LakeSQL($0.lake, connection) }, sink: sink, pipe: pipe)
-            let interrupt = Self.cancelOnInterrupt(connection)
+            let interrupt = Self.cancelOnInterrupt(connection, sink)
             defer { interrupt.cancel() }
             if commands.isEmpty, isatty(0) == 1, isatty(1) == 1 {
                 await SQLPrompt(connection, output).run()
@@ -133,11 +145,13 @@ struct SQLCommand: AsyncParsableCommand {
     }
 
     /// Ctrl-C cancels the statement that runs; without one it ends the program.
-    private static func cancelOnInterrupt(_ connection: LakeConnection) -> any DispatchSourceSignal {
+    private static func cancelOnInterrupt(_ connection: LakeConnection, _ sink: SQLSink) -> any DispatchSourceSignal {
         signal(SIGINT, SIG_IGN)
         let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
         source.setEventHandler {
-            if connection.isBusy { connection.cancel() } else { Foundation.exit(130) }
+            guard !connection.isBusy else { return connection.cancel() }
+            sink.abandon()
+            Foundation.exit(130)
         }
         source.resume()
         return source

@@ -9,7 +9,8 @@ final class SQLSink: Sendable {
     private let descriptor: CInt
     /// The file, and what it is called until it is whole.
     private let file: (path: String, part: String)?
-    private let state = Mutex((isOver: false, bytes: 0))
+    /// The file has its name, or was given up.
+    private let isOver = Mutex(false)
 
     /// Standard output.
     init() {
@@ -26,13 +27,8 @@ final class SQLSink: Sendable {
         }
     }
 
-    // A file that was not finished leaves nothing.
     deinit {
-        guard let file else { return }
-        if !state.withLock({ $0.isOver }) {
-            close(descriptor)
-            unlink(file.part)
-        }
+        if file != nil { close(descriptor) }
     }
 
     func write(_ text: String) throws(LakeError) { try write(Array(text.utf8)) }
@@ -55,12 +51,26 @@ final class SQLSink: Sendable {
 
     /// All is written: the file gets its name.
     func finish() throws(LakeError) {
-        guard let file, !state.withLock({ $0.isOver }) else { return }
-        guard fsync(descriptor) == 0, rename(file.part, file.path) == 0 else {
+        guard let file else { return }
+        let isWhole = isOver.withLock { isOver in
+            guard !isOver else { return true }
+            guard fsync(descriptor) == 0, rename(file.part, file.path) == 0 else { return false }
+            isOver = true
+            return true
+        }
+        guard isWhole else {
             throw LakeError(.io, "cannot write \(file.path): \(String(cString: strerror(errno)))")
         }
-        close(descriptor)
-        state.withLock { $0.isOver = true }
+    }
+
+    /// A file that is not finished leaves nothing. Said by whoever gives up, not left to `deinit`: a program that ends
+    /// does not wait until the last reference is gone.
+    func abandon() {
+        guard let file else { return }
+        isOver.withLock { isOver in
+            if !isOver { unlink(file.part) }
+            isOver = true
+        }
     }
 }
 

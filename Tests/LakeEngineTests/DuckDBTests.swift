@@ -49,6 +49,22 @@ struct DuckDBTests {
         #expect(try await result.next() == nil)
     }
 
+    /// DuckDB says "interrupted" of some of these (a quarter, with two threads), though nobody interrupted.
+    @Test func aFailureIsNoCancellation() async throws {
+        let connection = try await connect()
+        let sql = "SELECT CASE WHEN range < 300000 THEN range ELSE error('boo') END FROM range(400000)"
+        var told = 0
+        for _ in 0..<40 {
+            let error = await #expect(throws: LakeError.self) {
+                let result = try await connection.query(sql)
+                while try await result.next() != nil {}
+            }
+            #expect(error?.code != .cancelled)
+            if error?.message.contains("boo") == true { told += 1 }
+        }
+        #expect(told > 0)
+    }
+
     @Test func parametersAreOneRow() async throws {
         let connection = try await connect()
         let parameters = try ArrowBatch([
