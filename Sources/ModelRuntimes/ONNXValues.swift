@@ -98,7 +98,9 @@ enum ONNXValues {
                 .unsupported,
                 "output '\(name)' has elements of ONNX's type \(element), which the protocol does not have")
         }
-        let count = try elementCount(shape, name: name)
+        guard let count = Tensor.elementCount(of: shape, limit: elementLimit) else {
+            throw InferenceFault(.runtime, "output '\(name)' has the shape \(shape)")
+        }
         guard let width = type.byteCount else {
             return Tensor(
                 name: name, type: type, shape: shape, content: .strings(try strings(value, count: count, name: name)))
@@ -112,18 +114,6 @@ enum ONNXValues {
         }
         let storage = TensorStorage(adopting: data, byteCount: bytes) { _ = value }
         return Tensor(name: name, type: type, shape: shape, content: .memory(storage, 0..<bytes))
-    }
-
-    private static func elementCount(_ shape: [Int], name: String) throws(InferenceFault) -> Int {
-        var count = 1
-        for size in shape {
-            let (product, overflow) = count.multipliedReportingOverflow(by: size)
-            guard !overflow, product >= 0, product <= elementLimit else {
-                throw InferenceFault(.runtime, "output '\(name)' has the shape \(shape)")
-            }
-            count = product
-        }
-        return count
     }
 
     private static func strings(_ value: ONNXValue, count: Int, name: String) throws(InferenceFault) -> StringTensor {

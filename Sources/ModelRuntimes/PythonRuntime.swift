@@ -231,7 +231,7 @@ final class PythonInstance: ModelInstance {
         }
     }
 
-    private static func tensors(
+    static func tensors(
         _ fields: JSONValue, _ body: TensorStorage, _ model: String
     ) throws(InferenceFault) -> [Tensor] {
         var tensors: [Tensor] = []
@@ -240,15 +240,14 @@ final class PythonInstance: ModelInstance {
             let shape = field["shape"].elements.compactMap(\.int)
             guard let name = field["name"].string, let type = TensorType(name: field["datatype"].string ?? ""),
                 let size = field["size"].int, size >= 0, size <= body.byteCount - place,
-                shape.count == field["shape"].elements.count, shape.allSatisfy({ $0 >= 0 })
+                shape.count == field["shape"].elements.count, let count = Tensor.elementCount(of: shape, limit: .max)
             else {
                 throw InferenceFault(.runtime, "model '\(model)': its Python worker answers with what it should not")
             }
-            let count = shape.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
             let range = place..<place + size
             place += size
             if let width = type.byteCount {
-                guard count * width == size else {
+                guard size % width == 0, count == size / width else {
                     throw InferenceFault(.runtime, "model '\(model)': the output '\(name)' has \(size) bytes")
                 }
                 // Elements begin at their own width's multiple.

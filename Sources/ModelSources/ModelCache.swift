@@ -8,6 +8,10 @@ internal import Synchronization
 /// A folder of fetched models: `CACHE/KEY` is whole once it is there, for it comes by a rename; `CACHE/.KEY-…` is one
 /// that is being fetched. What is in use may lose its name, for a model is in memory (or mapped) when it answers.
 final class ModelCache: Sendable {
+    /// Seconds without a byte after which what is being fetched was given up, by a process that was killed: servers that
+    /// are silent are given up much earlier.
+    private static let abandoned = 3600
+
     private let folder: String
     private let limit: Int
     /// The newest of each key: who asks for what is being fetched waits for it.
@@ -44,6 +48,8 @@ final class ModelCache: Sendable {
             do {
                 try await fill(partial)
                 try await FileWork.run {
+                    // The name is for good, so all that it names is on the disk before it.
+                    try Tree.sync(partial)
                     // Another process may have been quicker: its files are as good.
                     if rename(partial, path) != 0, !Folder.isFolder(path) { throw FileError("make", path) }
                 }
@@ -78,10 +84,14 @@ final class ModelCache: Sendable {
         }
     }
 
-    /// Removes what was used longest ago until the rest is within the limit.
+    /// Removes what a killed process left, and what was used longest ago until the rest is within the limit.
     private func trim(keeping key: String) {
-        let names = ((try? Folder.names(in: folder)) ?? []).filter { !$0.hasPrefix(".") }
-        var entries = names.map { name -> (name: String, time: Int, size: Int) in
+        let names = (try? Folder.names(in: folder)) ?? []
+        let oldest = time(nil) - Self.abandoned
+        for name in names where name.hasPrefix(".") && Tree.lastChange(folder + "/" + name) < oldest {
+            Tree.remove(folder + "/" + name)
+        }
+        var entries = names.filter { !$0.hasPrefix(".") }.map { name -> (name: String, time: Int, size: Int) in
             var status = stat()
             _ = stat(folder + "/" + name, &status)
             return (name, Int(status.st_mtim.tv_sec), Tree.size(folder + "/" + name))
@@ -102,6 +112,23 @@ enum Tree {
         guard lstat(path, &status) == 0 else { return 0 }
         guard status.st_mode & S_IFMT == S_IFDIR else { return Int(status.st_size) }
         return ((try? Folder.names(in: path)) ?? []).reduce(0) { $0 + size(path + "/" + $1) }
+    }
+
+    /// Puts all of it on the disk.
+    static func sync(_ path: String) throws(FileError) {
+        if Folder.isFolder(path) {
+            for name in try Folder.names(in: path) { try sync(path + "/" + name) }
+        }
+        try Folder.sync(path)
+    }
+
+    /// The latest change of it, in seconds of the clock; of what is gone, now.
+    static func lastChange(_ path: String) -> Int {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return time(nil) }
+        let own = Int(status.st_mtim.tv_sec)
+        guard status.st_mode & S_IFMT == S_IFDIR else { return own }
+        return ((try? Folder.names(in: path)) ?? []).reduce(own) { max($0, lastChange(path + "/" + $1)) }
     }
 
     static func remove(_ path: String) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import DataFolders
+import Glibc
 import InferenceProtocol
 import Logging
 import ModelRuntimes
@@ -162,6 +163,22 @@ struct FetchingTests {
             }
             let left = try Folder.names(in: folder)
             #expect(left.count == 2 && left.contains("d"))
+        }
+    }
+
+    @Test("what a killed process left half is removed once nothing has come for an hour; what is being fetched stays")
+    func halves() async throws {
+        try await withFolder { folder in
+            for (name, age) in [(".old-1", 3700), (".new-1", 60)] {
+                try Folder.create(folder + "/" + name)
+                try NewFile(folder + "/" + name + "/f", replaces: false).write([1])
+                let then = timespec(tv_sec: time(nil) - age, tv_nsec: 0)
+                for path in ["/" + name + "/f", "/" + name] {
+                    #expect(utimensat(AT_FDCWD, folder + path, [then, then], 0) == 0)
+                }
+            }
+            _ = try await ModelCache(folder, limit: 1 << 20).entry("k") { _ in }
+            #expect(Set(try Folder.names(in: folder)) == [".new-1", "k"])
         }
     }
 }
