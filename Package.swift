@@ -200,7 +200,10 @@ let package = Package(
         module("LakeEngine", ["ApusCore", "ArrowFormat", "CADBC"]),
         module(
             "DeltaTables",
-            ["ApusCore", "ArrowFormat", "DeltaProtocol", "LakeEngine", "S3Client", "S3Protocol", .nioCore]),
+            [
+                "ApusCore", "ArrowFormat", "DataFolders", "DeltaProtocol", "LakeEngine", "S3Client", "S3Protocol",
+                .nioCore,
+            ]),
         module(
             "SQLServer",
             [
@@ -222,7 +225,7 @@ let package = Package(
         // For programs that log.
         module(
             "TrackingClient",
-            ["ApusCore", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1, .nioPosix]),
+            ["ApusCore", "DataFolders", .asyncHTTPClient, .logging, .nioCore, .nioHTTP1, .nioPosix]),
         .systemLibrary(name: "CRDKafka"),
         module(
             "KafkaClient",

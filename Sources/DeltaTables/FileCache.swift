@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import DataFolders
 package import DeltaProtocol
-import Dispatch
 import Foundation
 import Synchronization
 
@@ -50,7 +50,7 @@ package final class FileCache: Sendable {
     package let capacity: Int64
     private let lock: CInt
     private let state = Mutex(State())
-    private static let queue = DispatchQueue(label: "apus.lake.cache", attributes: .concurrent)
+    private static let pool = WorkPool(label: "apus.lake.cache", threads: 2)
     private static let name = "apus-cache-"
 
     /// Makes a folder below `parent`; those of processes that are gone are taken away.
@@ -181,11 +181,6 @@ package final class FileCache: Sendable {
 
     private static func remove(_ paths: [String]) async {
         guard !paths.isEmpty else { return }
-        await withCheckedContinuation { continuation in
-            queue.async {
-                for path in paths { unlink(path) }
-                continuation.resume()
-            }
-        }
+        await pool.run { for path in paths { unlink(path) } }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import DataFolders
 package import DeltaProtocol
-import Dispatch
 import Foundation
 
 #if canImport(Glibc)
@@ -14,7 +14,7 @@ package struct FolderStorage: DeltaStorage {
     /// Absolute, without a slash at the end.
     package let root: String
     /// System calls block, so they have threads of their own.
-    private static let queue = DispatchQueue(label: "apus.delta.folder", attributes: .concurrent)
+    private static let pool = WorkPool(label: "apus.delta.folder")
     /// Names of files that are not finished; vacuum takes away old ones.
     static let unfinished = ".apus-"
 
@@ -28,10 +28,7 @@ package struct FolderStorage: DeltaStorage {
 
     private func run<T: Sendable>(_ work: @escaping @Sendable () -> Result<T, DeltaError>) async throws(DeltaError) -> T
     {
-        let result = await withCheckedContinuation { continuation in
-            Self.queue.async { continuation.resume(returning: work()) }
-        }
-        return try result.get()
+        try await Self.pool.run(work).get()
     }
 
     private func full(_ path: String) throws(DeltaError) -> String {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import DataFolders
 package import DeltaProtocol
-import Dispatch
 import Foundation
 import NIOCore
 package import S3Client
@@ -160,7 +160,7 @@ package struct S3Storage: DeltaStorage {
 
 /// A file of this machine that is written or read a piece at a time, on threads that may block.
 private struct LocalFile: Sendable {
-    private static let queue = DispatchQueue(label: "apus.delta.copies", attributes: .concurrent)
+    private static let pool = WorkPool(label: "apus.delta.copies")
     private let handle: FileHandle
 
     init(writing path: String) throws {
@@ -175,9 +175,7 @@ private struct LocalFile: Sendable {
     }
 
     private func run<T: Sendable>(_ work: @escaping @Sendable () throws -> T) async throws -> T {
-        try await withCheckedThrowingContinuation { continuation in
-            Self.queue.async { continuation.resume(with: Result { try work() }) }
-        }
+        try await Self.pool.run(work)
     }
 
     func write(_ bytes: [UInt8]) async throws { try await run { [handle] in try handle.write(contentsOf: bytes) } }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import DataFolders
-import Dispatch
 import Foundation
 package import IcebergProtocol
 
 /// A warehouse in a folder of this machine.
 package struct FolderStorage: WarehouseStorage {
     package let warehouse: Warehouse
-    private let queue = DispatchQueue(label: "apus.catalog.files", attributes: .concurrent)
+    private let pool = WorkPool(label: "apus.catalog.files")
 
     /// - Throws: where the warehouse is no folder.
     package init(_ warehouse: Warehouse) throws(IcebergError) {
@@ -19,17 +18,8 @@ package struct FolderStorage: WarehouseStorage {
     private func run<T: Sendable>(
         _ work: @escaping @Sendable () throws(FileError) -> T
     ) async throws(IcebergError) -> T {
-        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<T, FileError>, Never>) in
-            queue.async {
-                do throws(FileError) {
-                    continuation.resume(returning: .success(try work()))
-                } catch {
-                    continuation.resume(returning: .failure(error))
-                }
-            }
-        }
         do throws(FileError) {
-            return try result.get()
+            return try await pool.run(work)
         } catch {
             throw IcebergError(.unavailable, "the warehouse \(warehouse.root) failed: \(error)")
         }

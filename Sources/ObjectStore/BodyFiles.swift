@@ -116,7 +116,7 @@ final class BodyFiles: Sendable {
     /// - Parameter isNamed: whether a row names a file; asked after the file was seen not to be in use.
     /// - Returns: how many were removed; nil when the store is closed.
     func sweep(_ isNamed: @escaping @Sendable (Int64) -> Bool) async -> Int? {
-        await janitor.run { self.sweepNow(isNamed) }
+        await janitor.runIfOpen { self.sweepNow(isNamed) }
     }
 
     /// The same, without waiting for it.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import Synchronization
 
 /// A body that is being written: by one task at a time. Let go of, it leaves nothing behind.
@@ -69,7 +70,7 @@ package final class ObjectBody: Sendable {
         }
         guard let file else { return StoredBody(memory, sha256: computesSHA256) }
         try await wait(until: 0)
-        guard let result = await files.pool.run({ file.finish() }) else { throw ObjectStore.closed }
+        guard let result = await files.pool.runIfOpen({ file.finish() }) else { throw ObjectStore.closed }
         state.withLock { $0.file = nil }
         return try result.get()
     }

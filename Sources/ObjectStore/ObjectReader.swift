@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ByteCodes
+import DataFolders
 import Synchronization
 
 /// A piece of a body, for a reader.
@@ -94,7 +95,7 @@ package final class ObjectReader: Sendable {
             if let bytes = state.withLockIfAvailable({ Self.cached(&$0, index, from, to) }) ?? nil {
                 answer = .success(bytes)
             } else {
-                answer = await files.readPool.run { self.readFile(index, id, from, to, files) }
+                answer = await files.readPool.runIfOpen { self.readFile(index, id, from, to, files) }
             }
             guard let answer else { throw ObjectStore.closed }
             let bytes = try answer.get()

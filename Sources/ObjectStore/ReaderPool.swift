@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DataFolders
 import Synchronization
 
 /// Connections that only read, each used by one thread at a time. Every read sees all that was acknowledged before it.
@@ -18,7 +19,7 @@ final class ReaderPool: Sendable {
     func read<T: Sendable>(
         _ body: @escaping @Sendable (SQLConnection) throws -> T
     ) async throws(ObjectStoreError) -> T {
-        let answer = await pool.run { self.readNow(body) }
+        let answer = await pool.runIfOpen { self.readNow(body) }
         guard let answer else { throw ObjectStore.closed }
         return try answer.get()
     }
@@ -46,7 +47,7 @@ final class ReaderPool: Sendable {
 
     /// Gives back memory of the connections that nobody uses now; on a thread that may block.
     func shrink() async {
-        _ = await pool.run {
+        _ = await pool.runIfOpen {
             let idle = self.free.withLock { free in
                 defer { free = [] }
                 return free

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Dispatch
+import DataFolders
 import NIOCore
 
 #if canImport(Glibc)
@@ -24,12 +24,10 @@ struct FileError: Error, CustomStringConvertible {
 
 /// Calls that may wait for a disk, on threads that may.
 enum FileCalls {
-    private static let queue = DispatchQueue(label: "apus.tracking.files", attributes: .concurrent)
+    private static let pool = WorkPool(label: "apus.tracking.files")
 
     static func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result(catching: body)) }
-        }
+        try await pool.run(body)
     }
 }
 

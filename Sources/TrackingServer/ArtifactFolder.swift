@@ -24,7 +24,7 @@ package struct ArtifactFolder: ArtifactStore {
     static let aside = ArtifactPath.reserved + "apus"
 
     private let root: String
-    private let threads = FileThreads(label: "apus.artifacts")
+    private let threads = WorkPool(label: "apus.artifacts")
 
     /// - Parameter root: absolute; made where it is missing.
     package init(_ root: String) { self.root = root }
