@@ -29,7 +29,8 @@ class Origin:
     """A server of HTTP/1.1 that says in JSON what it was asked; some paths do otherwise."""
 
     def __init__(self, name="origin", port=0, status=200, tls=None):
-        self.name, self.status, self.delay = name, status, 0
+        # Seconds that each answer waits, or an event that it waits for.
+        self.name, self.status, self.delay, self.hold = name, status, 0, None
         self.requests, self.lock = [], threading.Lock()
         origin = self
 
@@ -59,6 +60,8 @@ class Origin:
                 path = self.path.split("?")[0]
                 if origin.delay:
                     time.sleep(origin.delay)
+                if origin.hold:
+                    origin.hold.wait(60)
                 if path == "/lost":
                     self.close_connection = True
                     return self.connection.shutdown(socket.SHUT_RDWR)

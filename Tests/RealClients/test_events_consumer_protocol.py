@@ -50,7 +50,7 @@ def owned(client):
     return sorted((place.topic, place.partition) for place in client.assignment())
 
 
-def until(condition, *clients, seconds=15):
+def until(condition, *clients, seconds=60):
     """Polls all clients until something is so; the values of the records that came."""
     values, deadline = [], time.monotonic() + seconds
     while not condition():
@@ -64,7 +64,7 @@ def until(condition, *clients, seconds=15):
 
 
 def read(client, count):
-    values, deadline = [], time.monotonic() + 15
+    values, deadline = [], time.monotonic() + 60
     while len(values) < count:
         assert time.monotonic() < deadline, values
         message = client.poll(0.1)
@@ -313,7 +313,7 @@ def test_members_outlive_the_broker(own_broker):
         client.subscribe([topic], on_revoke=lambda _, places: revoked.extend(places),
                          on_lost=lambda _, places: revoked.extend(places))
     values = until(lambda: [len(client.assignment()) for client in clients] == [2, 2], *clients)
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while len(values) < 40:
         assert time.monotonic() < deadline
         for client in clients:

@@ -10,6 +10,7 @@ import stat
 
 import pytest
 
+from conftest import wait_for
 from objects_fixture import (Objects, bucket, new_bucket, objects, own_objects, refused, running_objects,  # noqa: F401
                              s3)
 
@@ -157,16 +158,22 @@ def test_sigterm_lets_requests_end(own_objects):
     connection = http.client.HTTPConnection(own_objects.address, timeout=20)
     connection.putrequest("PUT", url.split(own_objects.address, 1)[1], skip_host=False)
     connection.putheader("Content-Length", "200000")
+    connection.putheader("Expect", "100-continue")
     connection.endheaders()
     connection.send(b"x" * 100_000)
     import signal
-    import time
-    time.sleep(0.3)
+    # The server is at it, once it has asked for the body; http.client reads over that answer.
+    assert connection.sock.recv(1, socket.MSG_PEEK) == b"H"
     own_objects.process.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
+
+    def is_closed():
+        with socket.socket() as probe:
+            return probe.connect_ex((own_objects.host, own_objects.port)) != 0
+
+    wait_for(is_closed, what="the server to take no new connections")
     connection.send(b"x" * 100_000)
     answer = connection.getresponse()
     assert answer.status == 200 and answer.getheader("Connection") == "close"
-    assert own_objects.process.wait(10) == 0
+    assert own_objects.process.wait(60) == 0
     own_objects.start()
     assert own_objects.client().head_object(Bucket=bucket, Key="k")["ContentLength"] == 200_000

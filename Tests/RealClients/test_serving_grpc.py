@@ -4,6 +4,7 @@ of gRPC's own health and reflection."""
 import asyncio
 import json
 import queue
+import re
 import socket
 import struct
 import subprocess
@@ -516,7 +517,12 @@ def test_tokens_and_an_orderly_end(request, folder, tmp_path):
             for _ in range(3):
                 client.async_infer(
                     "slow", [grpc_input("X", rows)], lambda result, error: answers.put(error), headers=headers)
-            time.sleep(0.02)
+            # One runs and two wait, or they are answered already.
+            def begun():
+                text = server.raw("GET", "/metrics", headers=headers)[2].decode()
+                return int(re.search(r'nv_inference_pending_request_count\{model="slow",version="1"\} (\d+)', text)[1])
+
+            wait_for(lambda: begun() + answers.qsize() >= 3, what="the server to have the calls")
             server.process.terminate()
             for _ in range(3):
                 error = answers.get(timeout=30)

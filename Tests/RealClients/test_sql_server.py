@@ -172,7 +172,7 @@ def test_runaway_statements_are_cut_off(server):
         start = time.monotonic()
         status, error = server.fault({"sql": sql, "limits": {"seconds": 1}})
         assert (status, error["code"]) == (504, "timeout"), error
-        assert time.monotonic() - start < 6
+        assert time.monotonic() - start < 30
     # Endless rows: the rows before the limit are there, and the last line is the error.
     for limits, code in (({"rows": 5000}, "limit"), ({"bytes": 100_000}, "limit"), ({"seconds": 1}, "timeout")):
         request = urllib.request.Request(
@@ -243,14 +243,23 @@ def test_a_full_queue_turns_away(lake):
         server.stop()
 
 
+def busy(worker):
+    """Hundredths of a second that a process has had a processor."""
+    try:
+        return sum(map(int, pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+    except OSError:
+        return 0
+
+
 def test_a_killed_worker_is_told_and_replaced(server):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         answer = pool.submit(server.fault, "SELECT count(*) FROM range(100000000000) a WHERE sqrt(range) > 7")
         wait_for(lambda: running(server) == 1, 10, "the statement to run")
-        time.sleep(0.3)
+        before = {worker: busy(worker) for worker in server.workers()}
+        wait_for(lambda: any(busy(worker) > before.get(worker, 0) + 20 for worker in server.workers()), what="a worker to be at it")
         for worker in server.workers():
             os.kill(worker, signal.SIGKILL)
-        status, error = answer.result(timeout=20)
+        status, error = answer.result(timeout=60)
     assert (status, error["code"]) == (507, "memory") and "process is gone" in error["message"]
     assert server.rows("SELECT 1 AS x") == [{"x": 1}]
 
@@ -283,9 +292,8 @@ def test_sigterm_lets_statements_end(lake):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         answer = pool.submit(server.rows, "SELECT count(*) AS n FROM range(300000000) a WHERE sqrt(range) > 7")
         wait_for(lambda: running(server) == 1, 10, "the statement to run")
-        workers = server.workers()
-        assert workers
+        workers = wait_for(server.workers, what="a worker")
         server.stop()
-        assert answer.result(timeout=30)[0]["n"] > 0
+        assert answer.result(timeout=60)[0]["n"] > 0
     wait_for(lambda: not any(pathlib.Path(f"/proc/{worker}").exists() for worker in workers), 5, "the workers to be gone")
 
