@@ -213,8 +213,11 @@ def test_random_bytes(server):
         for _ in range(words.randint(1, 6)):
             changed[words.randrange(len(changed))] = words.randrange(256)
         with connect(server) as connection:
-            connection.sendall(bytes(changed))
-            connection.shutdown(socket.SHUT_WR)
+            try:
+                connection.sendall(bytes(changed))
+                connection.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # It was closed before it had all; there may be an answer.
             found = received(connection)
         assert found == b"" or found.startswith(b"HTTP/1.1 ")
 
