@@ -78,7 +78,7 @@ struct BrokerFixture: Sendable {
 
     /// Waits until something is so; false when it is not within some seconds.
     static func eventually(_ condition: () async -> Bool) async -> Bool {
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < deadline {
             if await condition() { return true }
             try? await Task.sleep(for: .milliseconds(5))

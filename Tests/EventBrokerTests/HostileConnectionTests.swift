@@ -218,11 +218,11 @@ import Testing
         let begin = clock.now
         stop.open()
         try await client
-        #expect(clock.now - begin < .seconds(5))
+        #expect(clock.now - begin < .seconds(30))
     }
 
     @Test func aClientThatTakesNothingIsClosed() async throws {
-        try await BrokerFixture.run({ $0.connectionPatience = .milliseconds(400) }) { fixture in
+        try await BrokerFixture.run({ $0.connectionPatience = .milliseconds(1500) }) { fixture in
             let all = fixture.broker.budget.free
             _ = try await fixture.connect {
                 try await $0.call(MetadataRequest(topics: [.init(name: "t")]), 1, MetadataResponse.self)

@@ -51,10 +51,10 @@ def pids(cluster, name, namespace):
 
 
 def within_chance(count, total, share):
-    """χ² of one degree of freedom below its 99.99 % quantile."""
+    """χ² of one degree of freedom within five standard deviations."""
     expected = total * share
     chi = (count - expected) ** 2 / expected + (count - expected) ** 2 / (total - expected)
-    return chi < 15.14
+    return chi < 25
 
 
 def test_canary_shares(cluster, serving, space):
@@ -119,7 +119,7 @@ def test_a_bad_revision_goes_back_by_itself(cluster, serving, space, fault):
         serving.stub(name, space, "bad", fault, annotations=steps)
         wait_for(lambda: "RolloutStep" in serving.events(name, space), what="the first step")
         wait_for(lambda: "RolloutRolledBack" in serving.events(name, space), 60, "the rollback")
-        assert time.monotonic() - begin < 60
+        assert time.monotonic() - begin < 120
         wait_for(lambda: serving.shares(name, space) == {f"{name}-predictor-00001": 100}, what="the traffic to be back")
         load.more(int(2500 * max(1, SECONDS / 2)))
     # At 2 percent of the traffic five failures decide; those on their way meanwhile fail, too.
