@@ -115,6 +115,8 @@ let package = Package(
         module("TrackingModel", ["ApusCore", "ByteCodes", "ProtobufFormat"]),
         // Where servers listen, and the sentences for when they cannot.
         module("Listening", [.nioCore]),
+        // Connections of HTTP/2 whose streams are no channels. Optimised in debug builds too: it is on every frame's way.
+        module("HTTP2Streams", [.nioCore, .nioHPACK, .nioHTTP2], settings: optimised),
         module("SASLMessages", ["ByteCodes", .crypto, .cryptoExtras]),
         // Optimised in debug builds too: it calls itself, and frames of code that is not optimised fill the stack.
         module("CEL", ["ApusCore", "KubeAPI", "LinearRegex"], settings: optimised),
@@ -262,8 +264,8 @@ let package = Package(
         module(
             "Gateway",
             [
-                "ApusCore", "GatewayRules", "Listening", "ServiceHTTP", .crypto, .jwtKit, .logging, .nioCore, .nioHTTP1,
-                .nioHTTP2, .nioPosix, .nioSSL, .nioTLS,
+                "ApusCore", "GatewayRules", "Listening", "ServiceHTTP", .crypto, .jwtKit, .logging, .nioCore,
+                .nioHTTP1, .nioHPACK, .nioHTTP2, .nioPosix, .nioSSL, .nioTLS,
             ], settings: optimised),
 
         // 4 Control
@@ -451,6 +453,7 @@ let package = Package(
         tests("ObjectOperators", ["ApusCore", "ByteCodes", "KubeAPI", "S3Protocol"]),
         tests("InferenceProtocol", ["ApusCore", "ByteCodes", "ProtobufFormat", .nioCore]),
         tests("ServingObjects", ["ApusCore", "KubeAPI", "YAMLFormat"]),
+        tests("HTTP2Streams", [.nioCore, .nioEmbedded, .nioHPACK, .nioHTTP2]),
         tests("GatewayRules", ["ApusCore", "KubeAPI"]),
         tests("AutoscalingCore", ["ApusCore", "KubeAPI"]),
         tests("ModelRuntimes", ["InferenceProtocol", "ModelKit"]),
