@@ -35,18 +35,18 @@ package struct DeletionVector: Sendable, Equatable {
         self.cardinality = cardinality
     }
 
-    init(_ fields: ActionFields) throws(DeltaError) {
-        let type = try fields.string("storageType")
+    init(_ fields: some ActionFields) throws(DeltaError) {
+        let type = try fields.string(.storageType)
         guard let storage = Storage(rawValue: type) else {
             throw DeltaError(
                 .unsupportedReaderFeature,
                 "a deletion vector has the storage type \"\(type.prefix(8))\": known are u, i, p")
         }
         self.storage = storage
-        pathOrInline = try fields.string("pathOrInlineDv")
-        offset = try fields.optionalInteger("offset")
-        sizeInBytes = try fields.integer("sizeInBytes")
-        cardinality = try fields.integer("cardinality")
+        pathOrInline = try fields.string(.pathOrInlineDv)
+        offset = try fields.optionalInteger(.offset)
+        sizeInBytes = try fields.integer(.sizeInBytes)
+        cardinality = try fields.integer(.cardinality)
         guard (0...Self.maximumSize).contains(sizeInBytes), cardinality >= 0, offset ?? 0 >= 0 else {
             throw DeltaError(
                 .tooLarge, "a deletion vector has \(sizeInBytes) bytes for \(cardinality) rows at \(offset ?? 0)")
@@ -56,7 +56,7 @@ package struct DeletionVector: Sendable, Equatable {
     var json: JSONValue {
         [
             "storageType": .string(storage.rawValue), "pathOrInlineDv": .string(pathOrInline),
-            "offset": ActionFields.json(offset), "sizeInBytes": .int(sizeInBytes), "cardinality": .int(cardinality),
+            "offset": JSONFields.json(offset), "sizeInBytes": .int(sizeInBytes), "cardinality": .int(cardinality),
         ]
     }
 

@@ -37,9 +37,17 @@ extension DeltaAction {
             throw DeltaError(
                 .corruptLog, "an action must have one member, not \(known.keys.sorted())")
         }
-        let fields = ActionFields(action: name, content: content)
-        switch name {
-        case "commitInfo": self = .commitInfo(DeltaCommitInfo(content))
+        if name == "commitInfo" {
+            self = .commitInfo(DeltaCommitInfo(content))
+        } else {
+            try self.init(JSONFields(action: name, content: content))
+        }
+    }
+
+    /// Reads the members of an action of the kind `fields.action`.
+    /// - Throws: `corruptLog` with what is missing or of another type.
+    package init(_ fields: some ActionFields) throws(DeltaError) {
+        switch fields.action {
         case "protocol": self = .protocolVersions(try DeltaProtocolVersions(fields))
         case "metaData": self = .metadata(try DeltaMetadata(fields))
         case "add": self = .add(try DeltaAddFile(fields))
@@ -47,26 +55,26 @@ extension DeltaAction {
         case "cdc":
             self = .change(
                 DeltaChangeFile(
-                    path: try fields.string("path"),
-                    partitionValues: try fields.nullableStrings("partitionValues") ?? [:],
-                    size: try fields.integer("size"), tags: try fields.optionalStrings("tags")))
+                    path: try fields.string(.path),
+                    partitionValues: try fields.nullableStrings(.partitionValues) ?? [:],
+                    size: try fields.integer(.size), tags: try fields.optionalStrings(.tags)))
         case "txn":
             self = .transaction(
                 DeltaAppTransaction(
-                    appID: try fields.string("appId"), version: try fields.integer("version"),
-                    lastUpdated: try fields.optionalInteger("lastUpdated")))
+                    appID: try fields.string(.appId), version: try fields.integer(.version),
+                    lastUpdated: try fields.optionalInteger(.lastUpdated)))
         case "domainMetadata":
             self = .domain(
                 DeltaDomain(
-                    domain: try fields.string("domain"), configuration: try fields.string("configuration"),
-                    removed: try fields.optionalBool("removed") ?? false))
-        case "checkpointMetadata": self = .checkpointMetadata(try fields.integer("version"))
+                    domain: try fields.string(.domain), configuration: try fields.string(.configuration),
+                    removed: try fields.optionalBool(.removed) ?? false))
+        case "checkpointMetadata": self = .checkpointMetadata(try fields.integer(.version))
         case "sidecar":
             self = .sidecar(
                 DeltaSidecar(
-                    path: try fields.string("path"), sizeInBytes: try fields.integer("sizeInBytes"),
-                    modificationTime: try fields.optionalInteger("modificationTime") ?? 0))
-        default: self = .unknown(name)
+                    path: try fields.string(.path), sizeInBytes: try fields.integer(.sizeInBytes),
+                    modificationTime: try fields.optionalInteger(.modificationTime) ?? 0))
+        default: self = .unknown(fields.action)
         }
     }
 
@@ -81,15 +89,15 @@ extension DeltaAction {
         case .change(let file):
             [
                 "cdc": [
-                    "path": .string(file.path), "partitionValues": ActionFields.json(file.partitionValues),
-                    "size": .int(file.size), "dataChange": false, "tags": ActionFields.json(file.tags),
+                    "path": .string(file.path), "partitionValues": JSONFields.json(file.partitionValues),
+                    "size": .int(file.size), "dataChange": false, "tags": JSONFields.json(file.tags),
                 ]
             ]
         case .transaction(let transaction):
             [
                 "txn": [
                     "appId": .string(transaction.appID), "version": .int(transaction.version),
-                    "lastUpdated": ActionFields.json(transaction.lastUpdated),
+                    "lastUpdated": JSONFields.json(transaction.lastUpdated),
                 ]
             ]
         case .domain(let domain):

@@ -127,7 +127,7 @@ package struct DeltaLastCheckpoint: Sendable, Equatable {
     package var encoded: [UInt8] {
         let json: JSONValue = [
             "version": .int(version), "size": .int(size), "parts": parts.map { JSONValue($0) } ?? .null,
-            "sizeInBytes": ActionFields.json(sizeInBytes), "numOfAddFiles": ActionFields.json(numOfAddFiles),
+            "sizeInBytes": JSONFields.json(sizeInBytes), "numOfAddFiles": JSONFields.json(numOfAddFiles),
         ]
         return json.encoded
     }

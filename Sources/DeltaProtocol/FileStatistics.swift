@@ -32,7 +32,7 @@ package struct FileStatistics: Sendable, Equatable {
 
     package var text: String {
         let json: JSONValue = [
-            "numRecords": ActionFields.json(numRecords), "tightBounds": tightBounds.map { .bool($0) } ?? .null,
+            "numRecords": JSONFields.json(numRecords), "tightBounds": tightBounds.map { .bool($0) } ?? .null,
             "minValues": minValues.isNull ? .object([:]) : minValues,
             "maxValues": maxValues.isNull ? .object([:]) : maxValues,
             "nullCount": nullCount.isNull ? .object([:]) : nullCount,

@@ -39,4 +39,7 @@ package protocol DeltaParquet: Sendable {
     /// Runs one statement. Every column that the statements here select is text.
     /// - Throws: `engine` with the engine's message.
     func texts(_ sql: String) async throws(DeltaError) -> [[String?]]
+    /// The actions of a checkpoint's Parquet file at a path on this machine, in order; `path` is its name in the table.
+    /// - Throws: `engine`; `corruptLog` for columns and values that no checkpoint has.
+    func checkpoint(_ path: String, local: String) async throws(DeltaError) -> [DeltaAction]
 }

@@ -24,54 +24,17 @@ extension DeltaTable {
         return all
     }
 
-    /// Rows of a checkpoint's file as lines of a commit. Only columns that are known are read.
+    /// The actions in a checkpoint's file. Only columns that are known are read.
     private func parquetActions(_ path: String) async throws(DeltaError) -> [DeltaAction] {
         let copy = try await storage.copy(path)
         do throws(DeltaError) {
-            let actions = try await parquetActions(path, SQLText.text(copy))
+            let actions = try await engine.checkpoint(path, local: copy)
             await storage.discard(copy: copy)
             return actions
         } catch {
             await storage.discard(copy: copy)
             throw error
         }
-    }
-
-    private func parquetActions(_ path: String, _ local: String) async throws(DeltaError) -> [DeltaAction] {
-        let described = try await engine.texts(
-            "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(\(local)))")
-        let present = Set(described.compactMap { $0.first ?? nil })
-        let known = CheckpointColumns.all.map(\.name).filter(present.contains)
-        guard !known.isEmpty else {
-            throw DeltaError(.corruptLog, "the checkpoint \(path) has none of the columns that checkpoints have")
-        }
-        // Each row is one action (protocol, "Checkpoint Schema"); the columns that it has not are not written out.
-        let members = known.map { name in
-            let column = "t.\(SQLText.name(name))"
-            return "CASE WHEN \(column) IS NOT NULL THEN '\"\(name)\":' || CAST(to_json(\(column)) AS VARCHAR) END"
-        }
-        let rows = try await engine.texts(
-            "SELECT '{' || concat_ws(',', \(members.joined(separator: ", "))) || '}' AS action "
-                + "FROM read_parquet(\(local)) t")
-        var actions: [DeltaAction] = []
-        actions.reserveCapacity(rows.count)
-        for row in rows {
-            guard let text = row.first ?? nil else { continue }
-            let json: JSONValue
-            do throws(JSONError) {
-                json = try JSONParser.parse(text)
-            } catch {
-                throw DeltaError(.corruptLog, "the checkpoint \(path): \(error)")
-            }
-            // A row without any value that is known is of a kind that is not.
-            if json.members.allSatisfy({ $0.value.isNull }) { continue }
-            do throws(DeltaError) {
-                actions.append(try DeltaAction(json: json))
-            } catch {
-                throw DeltaError(error.code, "the checkpoint \(path): \(error)")
-            }
-        }
-        return actions
     }
 
     /// Writes a checkpoint of a state, so that readers need not add up the log from its start, and deletes what of the
@@ -151,6 +114,8 @@ enum CheckpointColumns {
     struct Column {
         let name: String
         let type: String
+        /// Those that are read.
+        let members: [ActionMember]
         var isWritten = true
     }
 
@@ -159,36 +124,52 @@ enum CheckpointColumns {
         "STRUCT(storageType VARCHAR, pathOrInlineDv VARCHAR, \"offset\" INTEGER, sizeInBytes INTEGER, cardinality BIGINT)"
 
     static let all: [Column] = [
-        Column(name: "txn", type: "STRUCT(appId VARCHAR, version BIGINT, lastUpdated BIGINT)"),
+        Column(
+            name: "txn", type: "STRUCT(appId VARCHAR, version BIGINT, lastUpdated BIGINT)",
+            members: [.appId, .version, .lastUpdated]),
         Column(
             name: "add",
             type: """
                 STRUCT(path VARCHAR, partitionValues \(strings), size BIGINT, modificationTime BIGINT, \
                 dataChange BOOLEAN, tags \(strings), deletionVector \(vector), baseRowId BIGINT, \
                 defaultRowCommitVersion BIGINT, clusteringProvider VARCHAR, stats VARCHAR)
-                """),
+                """,
+            members: [
+                .path, .partitionValues, .size, .modificationTime, .dataChange, .stats, .tags, .deletionVector,
+                .baseRowId, .defaultRowCommitVersion, .clusteringProvider,
+            ]),
         Column(
             name: "remove",
             type: """
                 STRUCT(path VARCHAR, deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata BOOLEAN, \
                 partitionValues \(strings), size BIGINT, tags \(strings), deletionVector \(vector), \
                 baseRowId BIGINT, defaultRowCommitVersion BIGINT)
-                """),
+                """,
+            members: [
+                .path, .deletionTimestamp, .dataChange, .extendedFileMetadata, .partitionValues, .size, .stats, .tags,
+                .deletionVector, .baseRowId, .defaultRowCommitVersion,
+            ]),
         Column(
             name: "metaData",
             type: """
                 STRUCT(id VARCHAR, name VARCHAR, description VARCHAR, \
                 format STRUCT(provider VARCHAR, options \(strings)), schemaString VARCHAR, \
                 partitionColumns VARCHAR[], configuration \(strings), createdTime BIGINT)
-                """),
+                """,
+            members: [
+                .id, .name, .description, .format, .schemaString, .partitionColumns, .configuration, .createdTime,
+            ]),
         Column(
             name: "protocol",
             type: """
                 STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER, readerFeatures VARCHAR[], \
                 writerFeatures VARCHAR[])
-                """),
-        Column(name: "domainMetadata", type: "STRUCT(domain VARCHAR, configuration VARCHAR, removed BOOLEAN)"),
-        Column(name: "sidecar", type: "", isWritten: false),
-        Column(name: "checkpointMetadata", type: "", isWritten: false),
+                """,
+            members: [.minReaderVersion, .minWriterVersion, .readerFeatures, .writerFeatures]),
+        Column(
+            name: "domainMetadata", type: "STRUCT(domain VARCHAR, configuration VARCHAR, removed BOOLEAN)",
+            members: [.domain, .configuration, .removed]),
+        Column(name: "sidecar", type: "", members: [.path, .sizeInBytes, .modificationTime], isWritten: false),
+        Column(name: "checkpointMetadata", type: "", members: [.version], isWritten: false),
     ]
 }

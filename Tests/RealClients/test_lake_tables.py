@@ -167,6 +167,68 @@ def test_checkpoints_of_both(lake):
     assert refused.returncode == 1 and "00000000000000000009.json is missing" in refused.stderr
 
 
+def test_checkpoints_of_other_writers(lake):
+    """What a checkpoint's file may look like: columns that are not known, other types of text, values that are null;
+    and what it may not."""
+    lake.create("t", "SELECT 1::BIGINT AS id, 'p' AS p", "--partition-by", "p")
+    lake.append("t", "SELECT range AS id, NULL AS p FROM range(3)")
+    lake.append("t", "SELECT 7::BIGINT AS id, 'ü%' AS p")
+    log = pathlib.Path(lake.path("t"), "_delta_log")
+    actions = [action for version in sorted(lake.log("t")) for action in lake.log("t")[version]]
+    kinds = {kind: [action[kind] for action in actions if kind in action] for kind in ("protocol", "metaData", "add")}
+    text, number = pa.large_string(), pa.int64()
+    texts = pa.map_(text, text)
+    types = {
+        "protocol": pa.struct([("minReaderVersion", pa.int32()), ("minWriterVersion", number)]),
+        "metaData": pa.struct([
+            ("id", text), ("format", pa.struct([("provider", text), ("options", texts)])), ("schemaString", text),
+            ("partitionColumns", pa.list_(text)), ("configuration", texts), ("createdTime", number)]),
+        "add": pa.struct([
+            ("path", text), ("partitionValues", texts), ("partitionValues_parsed", pa.struct([("p", text)])), ("size", number),
+            ("modificationTime", number), ("dataChange", pa.bool_()), ("stats", text), ("new", number),
+            ("stats_parsed", pa.struct([("numRecords", number), ("minValues", pa.struct([("id", number)]))]))]),
+        "later": pa.struct([("what", text)]),
+    }
+
+    def write(rows, types):
+        columns = {}
+        for kind, type in types.items():
+            columns[kind] = pa.array([row.get(kind) for row in rows], type)
+        pyarrow.parquet.write_table(pa.table(columns), log / f"{3:020}.checkpoint.parquet")
+        (log / "_last_checkpoint").write_text(json.dumps({"version": 3, "size": len(rows)}))
+
+    def with_lists(value):
+        return {**value, **{name: list(value[name].items()) for name in ("partitionValues", "configuration") if name in value}}
+
+    metadata = {**kinds["metaData"][0], "format": {"provider": "parquet", "options": []}}
+    rows = [{"protocol": kinds["protocol"][0]}, {"metaData": with_lists(metadata)}, {"later": {"what": "x"}}, {}]
+    rows += [{"add": with_lists({**add, "new": 1})} for add in kinds["add"]]
+    (log / f"{3:020}.json").write_text(json.dumps({"commitInfo": {"timestamp": 1}}))
+    write(rows, types)
+    for version in range(3):
+        (log / f"{version:020}.json").unlink()
+    described = lake.apus("describe", "t")
+    assert "Version:      3" in described and "Rows:         4" in described and "Files:        2" in described
+    said = [json.loads(line) for line in lake.apus("rows", "t", "--where", "id > 6 OR p IS NULL").splitlines()]
+    assert sorted((row["id"], row["p"]) for row in said if row["p"]) == [(7, "ü%")] and len(said) == 4
+    # What no checkpoint has is refused by name.
+    add = rows[-1]["add"]
+    for wrong, message in [({"add": {**add, "path": None}}, '"add" has no "path"'), ({"add": {**add, "size": None}}, 'no "size"'),
+                           ({**rows[-1], "protocol": kinds["protocol"][0]}, "must have one member")]:
+        write(rows + [wrong], types)
+        refused = lake.apus("describe", "t", check=False)
+        assert refused.returncode == 1 and message in refused.stderr and "checkpoint" in refused.stderr, refused.stderr
+    fields = {field.name: field.type for field in types["add"]}
+    for name, type in [("size", text), ("path", number), ("partitionValues", text), ("dataChange", number)]:
+        write(rows[:-2] + [{"add": {**add, name: "x" if type == text else 1}}],
+              {**types, "add": pa.struct(list({**fields, name: type}.items()))})
+        refused = lake.apus("describe", "t", check=False)
+        assert refused.returncode == 1 and f'"{name}" of an action "add" must be' in refused.stderr, refused.stderr
+    write([{"add": 1}], {"add": number})
+    refused = lake.apus("describe", "t", check=False)
+    assert refused.returncode == 1 and "not a structure" in refused.stderr
+
+
 def test_deltalake_changes_our_table(lake):
     lake.create("t", "SELECT 1::BIGINT AS id, 'x' AS v")
     lake.append("t", "SELECT range AS id, 'v' AS v FROM range(100)")
