@@ -82,13 +82,13 @@ struct ServeCatalogCommand: AsyncParsableCommand {
         }
         let s3 = place.isBucket ? S3ClientConfiguration(environment: ProcessInfo.processInfo.environment) : nil
         try tellClients(&configuration, settings, s3)
-        let chain = settings.value("tls-certificate", tlsCertificate).map(absolute)
-        let key = settings.value("tls-key", tlsKey).map(absolute)
+        let chain = settings.value("tls-certificate", tlsCertificate).map { volumeFile(absolute($0)) }
+        let key = settings.value("tls-key", tlsKey).map { volumeFile(absolute($0)) }
         guard (chain == nil) == (key == nil) else {
             throw ValidationError("--tls-certificate and --tls-key go together: give both, or neither")
         }
         let certificate = chain.flatMap { chain in key.map { ServerCertificate(chain: chain, key: $0) } }
-        let tokens = settings.value("token-file", tokenFile).map(absolute)
+        let tokens = settings.value("token-file", tokenFile).map { volumeFile(absolute($0)) }
         let logger = try log.logger(settings)
         try await reporting { [configuration] in
             let role = CatalogRole(
