@@ -15,6 +15,7 @@ final class CompiledRule: Sendable {
     let choice: WeightedChoice
     let mirrors: [(upstream: Upstream, share: Int)]
     let limits: SharedBuckets?
+    let cors: CORSRules?
     let verifier: TokenVerifier?
     let keys: KeyChecker?
 
@@ -31,6 +32,10 @@ final class CompiledRule: Sendable {
             guard case .mirror(let id, let share) = filter, let upstream = upstreams[id] else { return nil }
             return (upstream, share)
         }
+        cors =
+            rule.filters.lazy.compactMap { filter -> CORSRules? in
+                if case .cors(let rules) = filter { rules } else { nil }
+            }.first
         // What clients have left, and tokens that were good, outlive a reload.
         if let before, before.rule.policy.rate == rule.policy.rate, let kept = before.limits {
             limits = kept

@@ -107,8 +107,11 @@ extension TranslationWork {
         }
         if !spec["jwt"].isNull {
             let jwt = spec["jwt"]
-            guard let issuer = jwt["issuer"].string, let keys = jwt["jwks"].string else {
-                throw ReferenceFault("Invalid", "jwt needs issuer, and in jwks the text of a JSON Web Key Set")
+            guard let issuer = jwt["issuer"].string, let keys = Self.keySource(jwt) else {
+                throw ReferenceFault(
+                    "Invalid",
+                    "jwt needs issuer, and either in jwks the text of a JSON Web Key Set or in jwksUri its http(s) address"
+                )
             }
             policy.tokens = TrafficPolicy.Tokens(
                 issuer: issuer, audiences: jwt["audiences"].elements.compactMap(\.string), keys: keys,
@@ -140,6 +143,19 @@ extension TranslationWork {
             sticky = .cookie(name: cookie, lifetime: try time(spec["sticky"]["ttl"], "sticky.ttl"))
         }
         return (policy, sticky)
+    }
+
+    private static func keySource(_ jwt: JSONValue) -> TrafficPolicy.KeySource? {
+        switch (jwt["jwks"].string, jwt["jwksUri"].string) {
+        case (let text?, nil): return .text(text)
+        case (nil, let address?):
+            guard let place = address.firstRange(of: "://"), address.utf8.count <= 2048,
+                ["http", "https"].contains(address[..<place.lowerBound].lowercased()),
+                let host = address[place.upperBound...].first, host != "/", !address.contains(" ")
+            else { return nil }
+            return .address(address)
+        default: return nil
+        }
     }
 
     /// Each value of the Secrets is a key; its name is who has it.

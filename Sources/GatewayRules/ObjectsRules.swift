@@ -138,11 +138,49 @@ extension TranslationWork {
                 let mirror = json["requestMirror"]
                 guard let upstream = upstream(mirror["backendRef"], of: route, &build) else { continue }
                 filters.append(.mirror(upstream, share: Self.share(mirror)))
+            case "CORS" where route.kind == "HTTPRoute": filters.append(.cors(try Self.cors(json["cors"])))
             case let other:
                 let name = json["extensionRef"]["kind"].string.map { "\(other) \($0)" } ?? other
                 throw ReferenceFault("UnsupportedValue", "the filter \(name) is not supported")
             }
         }
+    }
+
+    private static func cors(_ json: JSONValue) throws(ReferenceFault) -> CORSRules {
+        /// The most that the API allows of each.
+        let most = 64
+        func list(_ name: String) throws(ReferenceFault) -> [String] {
+            let texts = json[name].elements.compactMap(\.string)
+            guard texts.count == json[name].elements.count, texts.count <= most,
+                texts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x2C } })
+            else {
+                throw ReferenceFault("UnsupportedValue", "cors.\(name) must be a list of at most \(most) words")
+            }
+            return texts
+        }
+        var rules = CORSRules()
+        rules.origins = try list("allowOrigins").map(CORSRules.normal)
+        for origin in rules.origins where origin != "*" {
+            let parts = origin.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
+            let rest = parts.count == 2 ? parts[1] : ""
+            guard !rest.isEmpty, !rest.contains("/"), !(rest.hasPrefix("*.") ? rest.dropFirst() : rest).contains("*")
+            else {
+                throw ReferenceFault(
+                    "UnsupportedValue",
+                    "cors.allowOrigins: '\(origin)' must be *, SCHEME://HOST[:PORT] or SCHEME://*.HOST[:PORT]")
+            }
+        }
+        rules.methods = try list("allowMethods")
+        rules.headers = try list("allowHeaders")
+        rules.exposed = try list("exposeHeaders")
+        rules.allowsCredentials = json["allowCredentials"].bool ?? false
+        if !json["maxAge"].isNull {
+            guard let age = json["maxAge"].int, (0...Int(Int32.max)).contains(age) else {
+                throw ReferenceFault("UnsupportedValue", "cors.maxAge must be a number of seconds")
+            }
+            rules.maximumAge = age
+        }
+        return rules
     }
 
     private static func changes(_ json: JSONValue) -> ([String: String], [String: String], [String]) {
@@ -214,6 +252,10 @@ extension TranslationWork {
             var backend = WeightedBackend(
                 upstream(reference, of: route, &build), weight: min(1_000_000, max(0, reference["weight"].int ?? 1)))
             try addFilters(reference["filters"], of: route, to: &backend.filters, &build)
+            // A preflight is answered before there is a backend.
+            for case .cors in backend.filters {
+                throw ReferenceFault("UnsupportedValue", "the filter CORS belongs to the rule, not to its backendRefs")
+            }
             rule.backends.append(backend)
         }
     }

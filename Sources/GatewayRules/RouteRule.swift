@@ -21,6 +21,7 @@ package enum RouteFilter: Sendable, Hashable {
     case responseHeaders(set: [String: String], add: [String: String], remove: [String])
     case redirect(scheme: String?, host: String?, port: Int?, path: PathChange?, status: Int)
     case rewrite(host: String?, path: PathChange?)
+    case cors(CORSRules)
     /// Thousandths of the requests.
     case mirror(UpstreamID, share: Int)
 }

@@ -14,17 +14,22 @@ package struct TrafficPolicy: Sendable, Hashable {
             self.header = header
         }
     }
+    /// Where a JSON Web Key Set (RFC 7517) is.
+    package enum KeySource: Sendable, Hashable {
+        case text(String)
+        /// It is fetched from there, http or https.
+        case address(String)
+    }
     package struct Tokens: Sendable, Hashable {
         /// What `iss` must be, empty: anything.
         package var issuer: String
         /// One of which `aud` must have, empty: anything.
         package var audiences: [String]
-        /// A JSON Web Key Set (RFC 7517).
-        package var keys: String
+        package var keys: KeySource
         /// Names of headers that the upstream gets, by claim.
         package var claims: [String: String]
 
-        package init(issuer: String, audiences: [String], keys: String, claims: [String: String]) {
+        package init(issuer: String, audiences: [String], keys: KeySource, claims: [String: String]) {
             self.issuer = issuer
             self.audiences = audiences
             self.keys = keys

@@ -7,6 +7,17 @@ import Synchronization
 
 /// Checks JSON Web Tokens (RFC 7519) by the keys of a rule. Tokens that were good are known until they end.
 final class TokenVerifier: Sendable {
+    enum Verdict: Sendable {
+        case good(Claims)
+        case bad
+        /// The issuer's keys could not be fetched yet.
+        case noKeys
+    }
+
+    private enum Source {
+        case text(Task<KeySet, any Error>)
+        case remote(RemoteKeys)
+    }
     /// Headers that the upstream gets.
     typealias Claims = [(header: String, value: String)]
 
@@ -30,12 +41,14 @@ final class TokenVerifier: Sendable {
 
     private let rules: TrafficPolicy.Tokens
     private let known = Mutex<[String: Known]>([:])
-    private let keys: Task<JWTKeyCollection, any Error>
+    private let keys: Source
 
     init(_ rules: TrafficPolicy.Tokens) {
         self.rules = rules
-        let text = rules.keys
-        keys = Task { try await JWTKeyCollection().add(jwksJSON: text) }
+        switch rules.keys {
+        case .text(let text): keys = .text(Task { try await KeySet(json: text.utf8) })
+        case .address(let address): keys = .remote(RemoteKeys(address))
+        }
     }
 
     /// What is known of a token without a look at its signature; nil when it has to be verified.
@@ -46,16 +59,25 @@ final class TokenVerifier: Sendable {
         }
     }
 
-    /// - Returns: claims as headers; nil for a token that is not good.
-    func verify(_ token: String) async -> Claims? {
-        guard token.utf8.count <= Self.longestToken, let keys = try? await keys.value,
-            let times = try? await keys.verify(token, as: Times.self)
-        else { return nil }
+    func verify(_ token: String) async -> Verdict {
         let parts = token.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 3, let payload = Self.decoded(parts[1]) else { return nil }
-        if !rules.issuer.isEmpty, payload["iss"].string != rules.issuer { return nil }
+        guard token.utf8.count <= Self.longestToken, parts.count == 3, let header = Self.decoded(parts[0]),
+            let payload = Self.decoded(parts[1])
+        else { return .bad }
+        // An issuer that is another one's does not make us fetch keys.
+        if !rules.issuer.isEmpty, payload["iss"].string != rules.issuer { return .bad }
+        let found: KeySet?
+        switch keys {
+        // What the policy says itself is there, or never will be.
+        case .text(let task):
+            guard let set = try? await task.value else { return .bad }
+            found = set
+        case .remote(let keys): found = await keys.keys(for: header["kid"].string)
+        }
+        guard let found else { return .noKeys }
+        guard let times = try? await found.collection.verify(token, as: Times.self) else { return .bad }
         let audiences = payload["aud"].string.map { [$0] } ?? payload["aud"].elements.compactMap(\.string)
-        if !rules.audiences.isEmpty, !audiences.contains(where: rules.audiences.contains) { return nil }
+        if !rules.audiences.isEmpty, !audiences.contains(where: rules.audiences.contains) { return .bad }
         var claims: Claims = []
         for (claim, header) in rules.claims.sorted(by: { $0.key < $1.key }) {
             guard let text = Self.text(payload[claim]), text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
@@ -68,7 +90,7 @@ final class TokenVerifier: Sendable {
             if known.count >= Self.maximumKnown { known = [:] }
             known[token] = Known(claims: claims, end: end)
         }
-        return claims
+        return .good(claims)
     }
 
     private static func decoded(_ part: Substring) -> JSONValue? {

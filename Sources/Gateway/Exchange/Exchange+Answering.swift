@@ -29,6 +29,7 @@ extension Exchange {
 
     private func change(_ head: inout ResponseHead) {
         guard let rule, let backend else { return }
+        if let cors = rule.cors { share(&head, cors) }
         for filter in rule.rule.filters { change(&head, filter) }
         for filter in backend.filters { change(&head, filter) }
         if let newCookie, case .cookie(let name, let lifetime) = rule.rule.sticky {
@@ -100,7 +101,8 @@ extension Exchange {
             head.fields.add("grpc-message", text)
             client.respond(head, isLast: true)
         } else {
-            let (head, body) = LocalAnswer.plain(status, text, fields: fields)
+            var (head, body) = LocalAnswer.plain(status, text, fields: fields)
+            if let cors = rule?.cors { share(&head, cors) }
             client.respond(head, isLast: false)
             if self.head.method != "HEAD" { client.respond(body) }
             client.respondEnd(nil)

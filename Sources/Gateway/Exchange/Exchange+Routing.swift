@@ -8,12 +8,14 @@ extension Exchange {
         let facts = ExchangeFacts(head)
         isGRPC = facts.isGRPC
         guard !facts.isAmbiguous else { return refuse(400, "the path has . or .. in it", grpc: 3) }
+        if head.method == "OPTIONS", answerPreflight(facts) { return }
         guard let match = listener.table.match(facts) else {
             return refuse(404, "no route for this host and path", grpc: 12)
         }
         let rule = listener.rules[match.rule]
         self.rule = rule
         prefix = match.prefix
+        if rule.cors != nil { origin = facts.header("origin") }
         guard head.method != "CONNECT" else { return refuse(405, "no tunnels are made here", grpc: 12) }
         if let timeout = rule.rule.timeout, timeout > .zero { startRequestTimer(timeout) }
         if let keys = rule.keys {
@@ -31,11 +33,17 @@ extension Exchange {
         let token = String(words[1])
         if let claims = verifier.remembered(token) { return verified(claims, facts) }
         let bound = NIOLoopBound(self, eventLoop: client.loop)
-        client.loop.makeFutureWithTask { await verifier.verify(token) }.whenSuccess { claims in
+        client.loop.makeFutureWithTask { await verifier.verify(token) }.whenSuccess { verdict in
             let exchange = bound.value
             guard case .routing = exchange.phase else { return }
-            guard let claims else { return exchange.refuseToken("the token is not good here") }
-            exchange.verified(claims, facts)
+            switch verdict {
+            case .good(let claims): exchange.verified(claims, facts)
+            case .bad: exchange.refuseToken("the token is not good here")
+            case .noKeys:
+                exchange.refuse(
+                    503, "the keys of the token's issuer cannot be fetched now", grpc: 14,
+                    fields: [("retry-after", "1")])
+            }
         }
     }
 
@@ -134,7 +142,7 @@ extension Exchange {
                     let changed = path.apply(to: facts.path, matched: prefix)
                     head.target = facts.query.isEmpty ? changed : "\(changed)?\(facts.query)"
                 }
-            case .responseHeaders, .redirect, .mirror: break
+            case .responseHeaders, .redirect, .mirror, .cors: break
             }
         }
         let before = head.fields.first(.forwardedFor)

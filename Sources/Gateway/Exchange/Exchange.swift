@@ -41,6 +41,8 @@ final class Exchange: RequestReceiver {
     var isAdmitted = false
     var stickyKey: UInt64?
     var newCookie: String?
+    /// Its `Origin`, where its rule has a CORS filter.
+    var origin: String?
 
     /// The body as far as it is not sent, or kept for another attempt.
     var kept: [ByteBuffer] = []

@@ -6,7 +6,7 @@ struct ExchangeFacts: RequestFacts {
     let host: String
     let path: String
     let query: String
-    let method: String
+    private(set) var method: String
     let isGRPC: Bool
     private let fields: HeaderFields
 
@@ -26,6 +26,13 @@ struct ExchangeFacts: RequestFacts {
     }
 
     func header(_ name: String) -> String? { fields.first(name) }
+
+    /// The same with another method.
+    func asking(_ method: String) -> Self {
+        var facts = self
+        facts.method = method
+        return facts
+    }
 
     /// Whether servers could read the path in two ways: `.` and `..` as elements, written in percent too.
     var isAmbiguous: Bool {
