@@ -29,7 +29,7 @@ final class ResultStream: Sendable {
 
     /// Sends everything but the mark of the body's end.
     /// - Throws: where the rest cannot be sent; the body must then stay without its end.
-    func send(_ encoder: ResultEncoder, _ writer: SendableWriter) async throws {
+    func send(_ format: ResultFormat, _ writer: SendableWriter) async throws {
         let taken = running.withLock { running in
             defer { running = nil }
             return running
@@ -37,7 +37,7 @@ final class ResultStream: Sendable {
         guard let taken else { throw CancellationError() }
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await self.rows(taken, encoder, writer) }
+                group.addTask { try await self.content(taken, format, writer) }
                 // The statement's own limit ends reading rows; this one a client that does not take them.
                 group.addTask {
                     try await Task.sleep(until: taken.deadline + .seconds(1), clock: .continuous)
@@ -49,7 +49,7 @@ final class ResultStream: Sendable {
             taken.loan.giveBack()
             end(.ok)
         } catch {
-            taken.result.close()
+            taken.content.close()
             let fault = SQLFault(any: error)
             // A connection that cannot be written to is one that the client has closed.
             end(error is SQLFault || error is LakeError ? .failed : .cancelled)
@@ -63,15 +63,31 @@ final class ResultStream: Sendable {
         service.metrics.add(outcome, arrival.duration(to: .now), rows: rows, bytes: bytes)
     }
 
-    private func rows(_ running: SQLService.Running, _ start: ResultEncoder, _ writer: SendableWriter) async throws {
-        var encoder = start
+    private func content(
+        _ running: SQLService.Running, _ format: ResultFormat, _ writer: SendableWriter
+    ) async throws {
+        switch running.content {
+        case .rows(let result, let first): try await rows(result, first, running, format, writer)
+        case .file(let file):
+            var writer = writer.writer
+            while let bytes = try await file.next() { try await write(bytes, 0, running, &writer) }
+            let rows = await file.rows
+            count.withLock { $0.rows += rows }
+        }
+    }
+
+    private func rows(
+        _ result: LakeResult, _ first: ArrowBatch?, _ running: SQLService.Running, _ format: ResultFormat,
+        _ writer: SendableWriter
+    ) async throws {
+        var encoder = ResultEncoder(format, result.schema)
         var writer = writer.writer
         do {
             try await write(encoder.start(), 0, running, &writer)
-            var next = running.first
+            var next = first
             while let batch = next {
                 try await write(try encoder.batch(batch), batch.rowCount, running, &writer)
-                next = try await running.result.next()
+                next = try await result.next()
             }
             try await write(encoder.end(), 0, running, &writer)
         } catch let error as LakeError {

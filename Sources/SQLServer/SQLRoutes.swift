@@ -52,18 +52,14 @@ package struct SQLRoutes: Sendable {
                 contentType: request.headers[.contentType], accept: request.headers[.accept], standard: standard)
             let body = try await request.bytes(limit: service.limits.requestBytes)
             let wanted = try SQLRequest(head, body: body)
-            guard wanted.format != .parquet else {
-                throw SQLFault(.notAcceptable, "notImplemented", "Parquet is not sent over HTTP: use Arrow")
-            }
             let connection = try await context.connection()
             let running = try await connection.whileConnected { try await service.start(wanted, at: arrival) }
-            let encoder = ResultEncoder(wanted.format, running.result.schema)
             let stream = ResultStream(running, service, logger, arrival)
             return Response(
                 status: .ok, headers: [.contentType: wanted.format.contentType],
                 body: ResponseBody { writer in
                     let handed = SendableWriter(writer: writer)
-                    try await connection.whileConnected { try await stream.send(encoder, handed) }
+                    try await connection.whileConnected { try await stream.send(wanted.format, handed) }
                     try await writer.finish(nil)
                 })
         } catch {

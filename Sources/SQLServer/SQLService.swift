@@ -29,23 +29,40 @@ package final class SQLService: Sendable {
     let metrics = SQLMetrics()
     private let queue: AdmissionQueue
     private let sessions: [SQLSessions]
+    /// Where DuckDB may write pipes; nil: Parquet is not sent.
+    private let scratch: String?
 
-    /// The first engine is the one for requests that name none.
-    package init(_ engines: [SQLEngine], limits: SQLServerLimits) {
+    /// The first engine is the one for requests that name none. Those that are DuckDB must be allowed to write into the
+    /// folder `scratch`, which nobody else should reach.
+    package init(_ engines: [SQLEngine], limits: SQLServerLimits, scratch: String? = nil) {
         self.limits = limits
+        self.scratch = scratch
         queue = AdmissionQueue(places: limits.running, maximumWaiting: limits.waiting)
         sessions = engines.map { SQLSessions($0, maximumIdle: limits.running) }
     }
 
     /// A statement whose first rows are there.
     struct Running: Sendable {
-        let result: LakeResult
-        let first: ArrowBatch?
+        let content: Content
         let deadline: ContinuousClock.Instant
         let rows: Int
         let bytes: Int
         let loan: SQLLoan
         let place: AdmissionQueue.Place
+    }
+
+    /// What is sent of a statement.
+    enum Content: Sendable {
+        case rows(LakeResult, first: ArrowBatch?)
+        case file(ParquetFile)
+
+        /// Ends the statement where it is.
+        func close() {
+            switch self {
+            case .rows(let result, _): result.close()
+            case .file(let file): file.close()
+            }
+        }
     }
 
     /// Statements that run and that wait.
@@ -69,10 +86,9 @@ package final class SQLService: Sendable {
             time: ContinuousClock.now.duration(to: deadline), rows: min(request.limits.rows ?? limits.rows, limits.rows)
         )
         do {
-            let result = try await query(request, loan.session, sessions.engine, lake)
-            let first = try await result.next()
             return Running(
-                result: result, first: first, deadline: deadline, rows: lake.rows ?? limits.rows,
+                content: try await content(request, loan.session, sessions.engine, lake), deadline: deadline,
+                rows: lake.rows ?? limits.rows,
                 bytes: min(request.limits.bytes ?? limits.bytes, limits.bytes), loan: loan, place: place)
         } catch {
             // A mistake in a statement leaves the engine as it was.
@@ -101,27 +117,50 @@ package final class SQLService: Sendable {
         }
     }
 
-    private func query(
+    /// A statement that may run.
+    private struct Judged: Sendable {
+        var sql: String
+        var parameters: ArrowBatch?
+        /// Holds the files that it reads.
+        var lease: FileCache.Lease?
+    }
+
+    private func content(
         _ request: SQLRequest, _ session: SQLSession, _ engine: SQLEngine, _ limits: LakeLimits
-    ) async throws -> LakeResult {
+    ) async throws -> Content {
+        guard request.format != .parquet || engine.isDuckDB && scratch != nil else {
+            throw SQLFault(
+                .notAcceptable, "notImplemented", "the engine '\(engine.name)' does not send Parquet: use Arrow")
+        }
+        let statement = try await judged(request, session, engine, limits)
+        if request.format == .parquet, let scratch {
+            return .file(
+                try await ParquetFile(
+                    statement.sql, statement.parameters, session.connection, limits: limits, folder: scratch,
+                    lease: statement.lease))
+        }
+        let result = try await session.connection.query(
+            statement.sql, parameters: statement.parameters, limits: limits)
+        if let lease = statement.lease { result.keep(lease) }
+        return .rows(result, first: try await result.next())
+    }
+
+    private func judged(
+        _ request: SQLRequest, _ session: SQLSession, _ engine: SQLEngine, _ limits: LakeLimits
+    ) async throws -> Judged {
         guard engine.isDuckDB else {
-            return try await session.connection.query(
-                request.sql, parameters: try request.parameters.unnamed(), limits: limits)
+            return Judged(sql: request.sql, parameters: try request.parameters.unnamed())
         }
         let shape = try QueryGuard.check(try await session.connection.parse(request.sql))
         let parameters = try request.parameters.row(shape.parameters)
         guard let tables = session.tables else {
             try QueryGuard.check(shape, known: [])
-            return try await session.connection.query(request.sql, parameters: parameters, limits: limits)
+            return Judged(sql: request.sql, parameters: parameters)
         }
-        if shape.isTableListing {
-            return try await session.connection.query(try await tables.listing(), limits: limits)
-        }
+        if shape.isTableListing { return Judged(sql: try await tables.listing()) }
         let opened = try await tables.open(shape, limits: limits)
         try QueryGuard.check(shape, known: opened.tables)
-        let result = try await session.connection.query(request.sql, parameters: parameters, limits: limits)
-        if let lease = opened.lease { result.keep(lease) }
-        return result
+        return Judged(sql: request.sql, parameters: parameters, lease: opened.lease)
     }
 }
 

@@ -14,7 +14,7 @@ struct ServeSQLCommand: AsyncParsableCommand {
         commandName: "sql", abstract: "SQL over HTTP: queries in, rows out.",
         discussion: """
             POST /v1/sql takes SQL, or JSON {sql, parameters, engine, format, limits}; rows come as JSON lines, or as \
-            Accept or 'format' says: Arrow, JSON, CSV, TSV. POST and GET / do as ClickHouse's port does: \
+            Accept or 'format' says: Arrow, JSON, CSV, TSV, Parquet. POST and GET / do as ClickHouse's port does: \
             curl 'http://127.0.0.1:8123/' --data 'SELECT 1'. Prints 'ready sql HOST:PORT' when it works.
 
             On DuckDB only queries run, over the tables of --lake; they reach no other file, no network and no setting. \
@@ -115,11 +115,18 @@ struct ServeSQLCommand: AsyncParsableCommand {
                         lake, cache: settings.value("cache-dir", cacheDir).map(absolute) ?? NSTemporaryDirectory(),
                         cacheBytes: cacheBytes)
                 } else { nil }
+            // For pipes that DuckDB writes Parquet into: nobody else may look.
+            let scratch = NSTemporaryDirectory() + "apus-sql-\(UUID().uuidString)"
+            guard mkdir(scratch, 0o700) == 0 else {
+                throw LakeError(.io, "cannot make the folder \(scratch): \(String(cString: strerror(errno)))")
+            }
+            defer { try? FileManager.default.removeItem(atPath: scratch) }
             var engines: [SQLEngine] = []
             for name in engine.isEmpty ? ["duckdb"] : engine {
-                engines.append(try await open(name, pairs, opened?.lake, memory))
+                engines.append(try await open(name, pairs, opened?.lake, memory, scratch))
             }
-            let routes = SQLRoutes(SQLService(engines, limits: limits), tokens: tokens, logger: logger)
+            let routes = SQLRoutes(
+                SQLService(engines, limits: limits, scratch: scratch), tokens: tokens, logger: logger)
             var configuration = HTTPServiceConfiguration(host: host, port: port)
             if let chain, let key { configuration.tls = try ServerCertificate(chain: chain, key: key).configuration() }
             let service = HTTPService(routes.router, configuration: configuration, logger: logger)
@@ -137,12 +144,13 @@ struct ServeSQLCommand: AsyncParsableCommand {
     }
 
     private func open(
-        _ name: String, _ pairs: [String: String], _ lake: DeltaLake?, _ memory: Int
+        _ name: String, _ pairs: [String: String], _ lake: DeltaLake?, _ memory: Int,
+        _ scratch: String
     ) async throws -> SQLEngine {
         let reference = DriverReference(name)
         let isDuckDB = reference == .duckdb
         // What the engine counts, and as much again for what it does not.
-        var duckdb = DuckDBConfiguration(directories: lake?.directories ?? [])
+        var duckdb = DuckDBConfiguration(directories: (lake?.directories ?? []) + [scratch + "/"])
         duckdb.memoryLimit = memory
         let database = try await LakeDatabase.open(
             reference, options: isDuckDB ? [:] : pairs, duckdb: duckdb,

@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.ipc
+import pyarrow.parquet
 import pytest
 from deltalake import write_deltalake
 
@@ -82,6 +83,55 @@ def test_arrow_streams_and_files(server):
     assert file.num_record_batches > 3 and file.read_all().num_rows == 12000
     _, _, body = server.post("SELECT id FROM ratings WHERE false FORMAT Arrow")
     assert pa.ipc.open_file(io.BytesIO(body)).read_all().num_rows == 0
+
+
+def test_parquet_files(server):
+    def parquet(sql, **settings):
+        status, headers, body = server.post(sql, **settings)
+        assert status == 200 and headers["Content-Type"] == "application/vnd.apache.parquet", body
+        return pyarrow.parquet.ParquetFile(io.BytesIO(body))
+
+    accept = {"accept": "application/vnd.apache.parquet"}
+    file = parquet(
+        "SELECT r.*, [id] AS l, {'a': id} AS s, id::DECIMAL(9, 2) AS d, now() AS t FROM ratings r, range(100000) "
+        "ORDER BY id DESC;", headers=accept)
+    table = file.read()
+    assert file.num_row_groups > 1 and table.num_rows == 400_000
+    assert table.column("id").to_pylist() == sorted(table.column("id").to_pylist(), reverse=True)
+    assert table.schema.field("d").type == pa.decimal128(9, 2) and table.column("l")[0].as_py() == [4]
+    table.validate(full=True)
+    assert parquet("SELECT id, who FROM ratings WHERE id > 2 ORDER BY id FORMAT Parquet").read().to_pylist() == [
+        {"id": 3, "who": 'ü\t"x"'}, {"id": 4, "who": "d"}]
+    assert parquet({"sql": "SELECT $a AS a, ? AS b -- ends".replace("?", "$b"), "parameters": {"b": "x' --", "a": 1},
+                    "format": "parquet"}).read().to_pylist() == [{"a": 1, "b": "x' --"}]
+    assert parquet("SELECT id FROM ratings WHERE false FORMAT Parquet").read().to_pydict() == {"id": []}
+    assert parquet("SHOW TABLES", headers=accept).read().to_pydict() == {"name": ["ratings", "sales.orders"]}
+    assert parquet("DESCRIBE ratings", headers=accept).read().column("column_name").to_pylist() == ["id", "stars", "who"]
+    got = subprocess.run(["curl", "-sS", server.url, "--data", "FROM range(7) FORMAT Parquet"], capture_output=True, timeout=60)
+    assert pyarrow.parquet.read_table(io.BytesIO(got.stdout)).num_rows == 7
+    # Mistakes have their status, also those that show while the statement runs.
+    for sql, status, code in [
+            ("SELECT error('boo')", 400, "invalidArgument"), ("SELECT * FROM nothing", 404, "notFound"), ("SELEC 1", 400, "syntax"),
+            ("FROM '{lake}/secret.csv'", 404, "notFound"), ("SELECT 1) TO '/tmp/x' --", 400, "syntax"),
+            ("COPY (SELECT 1) TO '/tmp/apus-out.parquet'", 403, "unauthorized")]:
+        found, error = server.fault(sql, headers=accept)
+        assert (found, error["code"]) == (status, code), (sql, error)
+    # One that shows later, or too many rows or bytes, leaves the body without its end, and the server as it was.
+    many = "SELECT CASE WHEN range < 900000 THEN range ELSE error('boo') END AS i FROM range(1000000)"
+    for request in [{"sql": many}, {"sql": "FROM range(9000000)", "limits": {"bytes": 1 << 20}},
+                    {"sql": "FROM range(9000000)", "limits": {"rows": 1000000}}]:
+        with pytest.raises(http.client.IncompleteRead):
+            server.post({**request, "format": "parquet"})
+    assert server.fault({"sql": "FROM range(20)", "limits": {"rows": 10}, "format": "parquet"})[0] == 413
+    # A client that goes away ends the statement.
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.request("POST", "/v1/sql", "SELECT random() AS r FROM range(2000000000) FORMAT Parquet")
+    connection.getresponse().read(1 << 16)
+    connection.sock.shutdown(socket.SHUT_RDWR)
+    connection.close()
+    wait_for(lambda: server.metrics()["apus_sql_statements_running"] == 0, 15, "the statement goes on")
+    folders = pathlib.Path(server.environment.get("TMPDIR", "/tmp")).glob("apus-sql-*/*.parquet")
+    assert server.rows("SELECT 1 AS x") == [{"x": 1}] and not [f for f in folders if f.stat().st_uid != os.getuid()]
 
 
 def test_pandas_pyarrow_and_duckdb_read_the_rows(server, tmp_path):
@@ -290,7 +340,7 @@ def test_tokens_and_tls(tmp_path):
 def test_sigterm_lets_statements_end(lake):
     server = SQLServer("--lake", lake).start()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(server.rows, "SELECT count(*) AS n FROM range(300000000) a WHERE sqrt(range) > 7")
+        answer = pool.submit(server.rows, "SELECT count(*) AS n FROM range(100000000) a WHERE sqrt(range) > 7")
         wait_for(lambda: running(server) == 1, 10, "the statement to run")
         workers = wait_for(server.workers, what="a worker")
         server.stop()
