@@ -16,6 +16,7 @@ package final class ObjectStore: Sendable {
     let readers: ReaderPool
     let writer: StoreWriter
     let table: BucketTable
+    let usageTable = UsageTable()
     private let lock: FolderLock
 
     private init(
@@ -31,8 +32,13 @@ package final class ObjectStore: Sendable {
             files = try BodyFiles(folder: folder, firstIdentifier: first, configuration: configuration)
             readers = ReaderPool(folder: folder, configuration: configuration)
             writer = StoreWriter(
-                connection: connection, files: files, buckets: table, configuration: configuration, folder: folder,
-                logger: logger)
+                connection: connection, files: files, buckets: table, usage: usageTable, configuration: configuration,
+                folder: folder, logger: logger)
+            try usageTable.start(
+                SQLConnection(path: folder + "/objects.sqlite", cacheKiB: configuration.readerCacheKiB)
+            ) { error in
+                logger.error("the objects could not be counted", metadata: ["error": "\(error)"])
+            }
         } catch let error as SQLFailure {
             throw error.error(folder)
         } catch let error as ObjectStoreError {
@@ -84,6 +90,7 @@ package final class ObjectStore: Sendable {
 
     /// Finishes what was begun, and closes the files. What is asked for later fails with `.closed`.
     package func close() async {
+        await usageTable.close()
         await writer.close()
         await files.close()
         await readers.close()

@@ -2,7 +2,7 @@
 
 /// The statements that are kept prepared.
 enum SQLQuery: Int {
-    case newest, version, versionsOf, removeVersion, insertVersion, replaceVersion, listVersions
+    case newest, version, versionsOf, removeVersion, insertVersion, replaceVersion, listVersions, allVersions
     case body, hasFile, insertBody, removeBody, shares, setShares, removeShares
     case segments, insertSegments, removeSegments
     case insertUpload, upload, removeUpload, listUploads, bucketHasUploads, uploadsOfBucket
@@ -22,6 +22,7 @@ enum SQLQuery: Int {
         case .replaceVersion: "UPDATE versions SET data = ?4 WHERE bucket = ?1 AND key = ?2 AND age = ?3"
         case .listVersions:
             "SELECT key, age, data FROM versions WHERE bucket = ?1 AND (key, age) > (?2, ?3) ORDER BY key, age"
+        case .allVersions: "SELECT bucket, key, age, data FROM versions"
         case .hasVersions: "SELECT 1 FROM versions WHERE bucket = ?1 LIMIT 1"
         case .body: "SELECT size, crc, data FROM bodies WHERE id = ?1"
         case .hasFile: "SELECT 1 FROM bodies WHERE id = ?1 AND crc IS NULL"

@@ -27,17 +27,19 @@ final class StoreWriter: Sendable {
     private let connection: SQLConnection
     private let files: BodyFiles
     private let buckets: BucketTable
+    private let usage: UsageTable
     private let configuration: ObjectStoreConfiguration
     private let folder: String
     private let logger: Logger
 
     init(
-        connection: SQLConnection, files: BodyFiles, buckets: BucketTable, configuration: ObjectStoreConfiguration,
-        folder: String, logger: Logger
+        connection: SQLConnection, files: BodyFiles, buckets: BucketTable, usage: UsageTable,
+        configuration: ObjectStoreConfiguration, folder: String, logger: Logger
     ) {
         self.connection = connection
         self.files = files
         self.buckets = buckets
+        self.usage = usage
         self.configuration = configuration
         self.folder = folder
         self.logger = logger
@@ -156,6 +158,7 @@ final class StoreWriter: Sendable {
         }
         sizes.withLock { $0.add(batch.count) }
         buckets.publish(transaction.buckets)
+        usage.add(transaction.usage)
         for body in transaction.kept { body.keep() }
         files.remove(transaction.removedFiles)
         for (pending, refusal) in zip(batch, refusals) { pending.answer(refusal) }

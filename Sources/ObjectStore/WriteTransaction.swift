@@ -14,6 +14,8 @@ final class WriteTransaction {
     private(set) var removedFiles: [Int64] = []
     /// Files that a row names now.
     private(set) var kept: [FileClaim] = []
+    /// What buckets have more, by their identifiers.
+    private(set) var usage: [Int64: BucketUsage] = [:]
     /// What the database said; the transaction is rolled back.
     var failure: (any Error)?
 
@@ -54,6 +56,7 @@ final class WriteTransaction {
     func insert(_ record: VersionRecord, _ bucket: BucketInfo, _ key: String) throws {
         try connection.prepared(.insertVersion).bind(1, bucket.id).bind(2, key).bind(3, -record.sequence)
             .bind(4, record.encode(bucket: bucket.id, key: key)).run()
+        usage[bucket.id, default: BucketUsage()] += record.usage
     }
 
     /// Writes a version again, in its place.
@@ -65,6 +68,8 @@ final class WriteTransaction {
     /// Removes a version, and its body unless others share it.
     func remove(_ record: VersionRecord, _ bucket: BucketInfo, _ key: String) throws {
         try connection.prepared(.removeVersion).bind(1, bucket.id).bind(2, key).bind(3, -record.sequence).run()
+        let gone = record.usage
+        usage[bucket.id, default: BucketUsage()] += BucketUsage(objects: -gone.objects, bytes: -gone.bytes)
         try release(record.body)
     }
 

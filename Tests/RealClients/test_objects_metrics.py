@@ -9,6 +9,7 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from conftest import wait_for
 from objects_fixture import Objects, new_bucket, refused
 
 REQUESTS = "apus_objects_request_duration_seconds"
@@ -78,6 +79,48 @@ def test_requests_are_counted(scraped):
     assert after["apus_objects_body_memory_bytes", ()] == 0 and after["apus_objects_body_memory_waiting", ()] == 0
     assert after["apus_objects_buckets", ()] >= 1 and after["apus_objects_access_keys", ()] == 0
     assert after["apus_objects_disk_free_bytes", ()] > 1 << 20
+
+
+def test_what_is_in_buckets(scraped):
+    """Objects and bytes of each bucket, through all that changes them, and counted again by a server that was killed."""
+    s3 = scraped.server.client()
+    bucket, other = new_bucket(s3), new_bucket(s3)
+
+    def usage(name=bucket):
+        found = scraped.samples()
+        place = (("bucket", name),)
+        return found.get(("apus_objects_bucket_objects", place)), found.get(("apus_objects_bucket_bytes", place))
+
+    def counted():
+        return wait_for(lambda: usage()[0] is not None and usage(), 20, "the objects to be counted")
+    assert counted() == (0, 0)
+    for number in range(5):
+        s3.put_object(Bucket=bucket, Key=f"k{number}", Body=b"x" * 1000)
+    s3.put_object(Bucket=bucket, Key="k0", Body=b"x" * 10)
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "k1"})
+    s3.put_object_tagging(Bucket=bucket, Key="k1", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    assert usage() == (6, 5010)
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
+    parts = [{"PartNumber": number, "ETag": s3.upload_part(
+        Bucket=bucket, Key="parts", UploadId=upload, PartNumber=number, Body=b"p" * size)["ETag"]}
+        for number, size in ((1, 5 << 20), (2, 7))]
+    assert usage() == (6, 5010)
+    s3.complete_multipart_upload(Bucket=bucket, Key="parts", UploadId=upload, MultipartUpload={"Parts": parts})
+    assert usage() == (7, 5010 + (5 << 20) + 7)
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "parts"}, {"Key": "k0"}, {"Key": "missing"}]})
+    assert usage() == (5, 5000) and usage(other) == (0, 0)
+    # Old versions are there until they are deleted; a marker is no object.
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket=bucket, Key="k1", Body=b"x" * 500)["VersionId"]
+    s3.delete_object(Bucket=bucket, Key="k1")
+    assert usage() == (6, 5500)
+    scraped.server.kill()
+    scraped.server.start()
+    s3 = scraped.server.client()
+    assert counted() == (6, 5500)
+    s3.delete_object(Bucket=bucket, Key="k1", VersionId=version)
+    s3.delete_bucket(Bucket=other)
+    assert usage() == (5, 5000) and usage(other) == (None, None)
 
 
 def test_a_body_that_is_not_what_it_should_be(scraped):

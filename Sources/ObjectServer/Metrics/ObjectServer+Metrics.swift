@@ -38,11 +38,23 @@ extension ObjectServer {
             service.budget.waiting)
         value("apus_objects_access_keys", .gauge, "Access keys beside the root key.", service.keys.count)
         value("apus_objects_buckets", .gauge, "Buckets.", await service.store.buckets().count)
+        add(service.store.usage ?? [:], to: &text)
         text.family("apus_objects_commit_changes", .histogram, "Changes that were made durable by one commit.")
         text.histogram("apus_objects_commit_changes", [], Histogram(statistics.commitSizes))
         value(
             "apus_objects_disk_free_bytes", .gauge, "Bytes that are free where the data are.", statistics.freeBytes)
         return text.text
+    }
+
+    /// Buckets that are told of by name: a scrape stays small where there are very many.
+    private static let maximumBuckets = 1000
+
+    private func add(_ usage: [String: BucketUsage], to text: inout MetricsText) {
+        let shown = usage.sorted { $0.key < $1.key }.prefix(Self.maximumBuckets)
+        text.family("apus_objects_bucket_objects", .gauge, "Objects of a bucket, each version of them.")
+        for (bucket, usage) in shown { text.sample("apus_objects_bucket_objects", [("bucket", bucket)], usage.objects) }
+        text.family("apus_objects_bucket_bytes", .gauge, "Bytes of a bucket's objects, of all their versions.")
+        for (bucket, usage) in shown { text.sample("apus_objects_bucket_bytes", [("bucket", bucket)], usage.bytes) }
     }
 }
 
