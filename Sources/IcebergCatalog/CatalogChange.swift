@@ -10,6 +10,10 @@ enum CatalogChange: Sendable {
     case swap([Swap])
     case dropTable(TableName, expected: String, purges: Bool)
     case renameTable(TableName, TableName)
+    /// A view as it is to be, in the place of one whose file is `expected`, or new.
+    case putView(Swap)
+    case dropView(TableName, expected: String)
+    case renameView(TableName, TableName)
     /// Entries of the trash whose files are gone.
     case emptied([Int64])
     /// Files of metadata that nobody refers to any more.
@@ -38,6 +42,8 @@ enum CatalogChange: Sendable {
         case removeNamespace(id: Int64)
         case putTable(TableEntry, namespace: Int64, name: String)
         case removeTable(id: Int64)
+        case putView(TableEntry, namespace: Int64, name: String)
+        case removeView(id: Int64)
         /// A file of metadata that was written by the catalog and counts, or counted once.
         case addFile(String, table: Int64)
         case removeFiles(table: Int64)
@@ -88,12 +94,23 @@ enum CatalogChange: Sendable {
             let entry = try state.table(source)
             let namespace = try state.namespace(destination.namespace)
             if source == destination { return ([], [:]) }
-            guard namespace.tables[destination.name] == nil else {
-                throw IcebergError(.alreadyExists, "the table \(destination) is there already")
-            }
+            try state.checkFree(destination)
             _ = try state.removeTable(source)
             state.put(destination, entry)
             return ([.putTable(entry, namespace: namespace.id, name: destination.name)], [:])
+        case .putView(let swap): return (try Self.applyView(swap, to: &state), [:])
+        case .dropView(let name, let expected):
+            guard try state.view(name).metadataLocation == expected else { throw Self.moved(name) }
+            let entry = try state.removeView(name)
+            return ([.removeView(id: entry.id), .discardFile(expected, id: state.nextID())], [:])
+        case .renameView(let source, let destination):
+            let entry = try state.view(source)
+            let namespace = try state.namespace(destination.namespace)
+            if source == destination { return ([], [:]) }
+            try state.checkFree(destination)
+            _ = try state.removeView(source)
+            state.putView(destination, entry)
+            return ([.putView(entry, namespace: namespace.id, name: destination.name)], [:])
         case .emptied(let ids):
             for id in ids { state.endPurge(id) }
             return (ids.map { .removeTrash(id: $0) }, [:])
@@ -104,6 +121,7 @@ enum CatalogChange: Sendable {
     private static func apply(_ swap: Swap, to state: inout CatalogState) throws(IcebergError) -> [Row] {
         let namespace = try state.namespace(swap.table.namespace)
         let old = namespace.tables[swap.table.name]
+        if old == nil, swap.expected == nil { try state.checkFree(swap.table) }
         guard old?.metadataLocation == swap.expected else { throw moved(swap.table) }
         // A change that changes nothing: it only has to be true that nobody else changed something.
         if old?.metadataLocation == swap.metadataLocation { return [] }
@@ -115,6 +133,23 @@ enum CatalogChange: Sendable {
         var rows: [Row] = [.putTable(entry, namespace: namespace.id, name: swap.table.name)]
         rows += swap.files.map { .addFile($0, table: entry.id) }
         for file in swap.obsolete { rows.append(.discardFile(file, id: state.nextID())) }
+        return rows
+    }
+
+    private static func applyView(_ swap: Swap, to state: inout CatalogState) throws(IcebergError) -> [Row] {
+        let namespace = try state.namespace(swap.table.namespace)
+        let old = namespace.views[swap.table.name]
+        if swap.expected == nil { try state.checkFree(swap.table) }
+        guard old?.metadataLocation == swap.expected else { throw moved(swap.table) }
+        if old?.location != swap.location { try state.checkFree(swap.location, except: old?.id) }
+        let entry = TableEntry(
+            id: old?.id ?? state.nextID(), uuid: swap.uuid, location: swap.location,
+            metadataLocation: swap.metadataLocation)
+        state.putView(swap.table, entry)
+        var rows: [Row] = [.putView(entry, namespace: namespace.id, name: swap.table.name)]
+        rows += swap.files.map { .addFile($0, table: entry.id) }
+        // A view's file has its whole history: that before is of no use.
+        if let old { rows.append(.discardFile(old.metadataLocation, id: state.nextID())) }
         return rows
     }
 }

@@ -65,6 +65,8 @@ final class CatalogCounts: Sendable {
         text.sample("apus_catalog_namespaces", [], state.namespaces.count)
         text.family("apus_catalog_tables", .gauge, "Tables.")
         text.sample("apus_catalog_tables", [], state.tableCount)
+        text.family("apus_catalog_views", .gauge, "Views.")
+        text.sample("apus_catalog_views", [], state.viewCount)
         text.family("apus_catalog_purges", .gauge, "Dropped tables whose files are still to be deleted.")
         text.sample("apus_catalog_purges", [], state.purging.count)
         return text.text

@@ -9,7 +9,7 @@ import IcebergProtocol
 /// It is opened for exclusive use: a second catalog with the same file is refused by SQLite.
 final class CatalogDatabase: Sendable {
     /// The format that this version reads and writes.
-    static let format = 1
+    static let format = 2
     /// "APIC": marks the file as ours.
     static let applicationID = 0x4150_4943
 
@@ -35,6 +35,14 @@ final class CatalogDatabase: Sendable {
         }
     }
 
+    /// Since format 2.
+    private static let viewTable = """
+        CREATE TABLE views (
+            id INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, name TEXT NOT NULL, uuid TEXT NOT NULL,
+            location TEXT NOT NULL, metadata TEXT NOT NULL, UNIQUE (namespace, name)
+        );
+        """
+
     private static func prepare(_ db: Database, _ path: String) throws {
         let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
         let application = try Int.fetchOne(db, sql: "PRAGMA application_id") ?? 0
@@ -49,6 +57,12 @@ final class CatalogDatabase: Sendable {
         }
         _ = try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL")
         try db.execute(sql: "PRAGMA synchronous = FULL")
+        if !isNew, version < 2 {
+            try db.inTransaction(.immediate) {
+                try db.execute(sql: viewTable + "PRAGMA user_version = \(format);")
+                return .commit
+            }
+        }
         guard isNew else { return }
         try db.inTransaction(.immediate) {
             try db.execute(
@@ -61,6 +75,7 @@ final class CatalogDatabase: Sendable {
                     CREATE TABLE files (location TEXT PRIMARY KEY, owner INTEGER NOT NULL) WITHOUT ROWID;
                     CREATE INDEX files_by_owner ON files (owner);
                     CREATE TABLE trash (id INTEGER PRIMARY KEY, location TEXT NOT NULL);
+                    \(viewTable)
                     PRAGMA application_id = \(applicationID);
                     PRAGMA user_version = \(format);
                     """)
@@ -84,17 +99,8 @@ final class CatalogDatabase: Sendable {
                     try state.addNamespace(name, try JSONParser.parse(properties).stringMembers, id: id)
                     names[id] = name
                 }
-                for row in try Row.fetchAll(db, sql: "SELECT id, namespace, name, uuid, location, metadata FROM tables")
-                {
-                    guard let namespace = names[row["namespace"]] else {
-                        throw IcebergError(.internalError, "a table has no namespace")
-                    }
-                    state.put(
-                        try TableName(namespace, row["name"]),
-                        TableEntry(
-                            id: row["id"], uuid: row["uuid"], location: row["location"],
-                            metadataLocation: row["metadata"]))
-                }
+                for (name, entry) in try entries(db, "tables", names) { state.put(name, entry) }
+                for (name, entry) in try entries(db, "views", names) { state.putView(name, entry) }
                 for row in try Row.fetchAll(db, sql: "SELECT id, location FROM trash") {
                     let location: String = row["location"]
                     if location.hasSuffix("/") {
@@ -107,6 +113,20 @@ final class CatalogDatabase: Sendable {
             }
         } catch {
             throw Self.translate(error, path)
+        }
+    }
+
+    /// The rows of a table of tables, or views.
+    private func entries(
+        _ db: Database, _ kind: String, _ namespaces: [Int64: NamespaceName]
+    ) throws -> [(TableName, TableEntry)] {
+        try Row.fetchAll(db, sql: "SELECT id, namespace, name, uuid, location, metadata FROM \(kind)").map { row in
+            guard let namespace = namespaces[row["namespace"]] else {
+                throw IcebergError(.internalError, "\(path): a row of \(kind) has no namespace")
+            }
+            let entry = TableEntry(
+                id: row["id"], uuid: row["uuid"], location: row["location"], metadataLocation: row["metadata"])
+            return (try TableName(namespace, row["name"]), entry)
         }
     }
 
@@ -138,6 +158,11 @@ final class CatalogDatabase: Sendable {
             try run(
                 "INSERT OR REPLACE INTO tables (id, namespace, name, uuid, location, metadata) VALUES (?, ?, ?, ?, ?, ?)",
                 [entry.id, namespace, name, entry.uuid, entry.location, entry.metadataLocation])
+        case .putView(let entry, let namespace, let name):
+            try run(
+                "INSERT OR REPLACE INTO views (id, namespace, name, uuid, location, metadata) VALUES (?, ?, ?, ?, ?, ?)",
+                [entry.id, namespace, name, entry.uuid, entry.location, entry.metadataLocation])
+        case .removeView(let id): try run("DELETE FROM views WHERE id = ?", [id])
         case .removeTable(let id): try run("DELETE FROM tables WHERE id = ?", [id])
         case .addFile(let location, let table):
             try run("INSERT OR REPLACE INTO files (location, owner) VALUES (?, ?)", [location, table])

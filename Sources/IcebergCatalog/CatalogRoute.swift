@@ -25,9 +25,14 @@ enum CatalogRoute: Sendable, Hashable {
     case renameTable
     case commitTransaction
     case listViews(NamespaceName)
-    /// A view that is loaded, looked for or dropped: there are none.
-    case view(NamespaceName, String)
-    case createView
+    case createView(NamespaceName)
+    case loadView(TableName)
+    case viewExists(TableName)
+    case commitView(TableName)
+    case dropView(TableName)
+    case renameView
+    /// A view whose file is there already: that is not taken.
+    case registerView
 
     /// The routes as `GET /v1/config` lists them.
     static let endpoints = [
@@ -42,6 +47,10 @@ enum CatalogRoute: Sendable, Hashable {
         "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics",
         "POST /v1/{prefix}/namespaces/{namespace}/register", "POST /v1/{prefix}/tables/rename",
         "POST /v1/{prefix}/transactions/commit", "GET /v1/{prefix}/namespaces/{namespace}/views",
+        "POST /v1/{prefix}/namespaces/{namespace}/views", "GET /v1/{prefix}/namespaces/{namespace}/views/{view}",
+        "HEAD /v1/{prefix}/namespaces/{namespace}/views/{view}",
+        "POST /v1/{prefix}/namespaces/{namespace}/views/{view}",
+        "DELETE /v1/{prefix}/namespaces/{namespace}/views/{view}", "POST /v1/{prefix}/views/rename",
     ]
 
     /// - Parameters:
@@ -65,7 +74,7 @@ enum CatalogRoute: Sendable, Hashable {
         case "tables" where parts == ["tables", "rename"]: self = try Self.only(.post, .renameTable, method, path)
         case "transactions" where parts == ["transactions", "commit"]:
             self = try Self.only(.post, .commitTransaction, method, path)
-        case "views" where parts == ["views", "rename"]: self = try Self.only(.post, .createView, method, path)
+        case "views" where parts == ["views", "rename"]: self = try Self.only(.post, .renameView, method, path)
         case "namespaces" where parts.count == 1:
             switch method {
             case .get: self = .listNamespaces
@@ -113,11 +122,19 @@ enum CatalogRoute: Sendable, Hashable {
         case ("views", 1):
             switch method {
             case .get: return .listViews(namespace)
-            case .post: return .createView
+            case .post: return .createView(namespace)
             default: throw notAllowed(method, path)
             }
-        case ("views", 2): return .view(namespace, rest[1])
-        case ("register-view", 1): return try only(.post, .createView, method, path)
+        case ("views", 2):
+            let view = try TableName(namespace, rest[1], "view")
+            switch method {
+            case .get: return .loadView(view)
+            case .head: return .viewExists(view)
+            case .post: return .commitView(view)
+            case .delete: return .dropView(view)
+            default: throw notAllowed(method, path)
+            }
+        case ("register-view", 1): return try only(.post, .registerView, method, path)
         default: throw unknown(path)
         }
     }
@@ -160,8 +177,13 @@ enum CatalogRoute: Sendable, Hashable {
         case .renameTable: "renameTable"
         case .commitTransaction: "commitTransaction"
         case .listViews: "listViews"
-        case .view: "view"
         case .createView: "createView"
+        case .loadView: "loadView"
+        case .viewExists: "viewExists"
+        case .commitView: "commitView"
+        case .dropView: "dropView"
+        case .renameView: "renameView"
+        case .registerView: "registerView"
         }
     }
 }

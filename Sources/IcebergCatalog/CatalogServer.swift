@@ -97,13 +97,6 @@ package struct CatalogServer: Sendable {
                 try query.page("identifiers", names, key: \.self) {
                     ["namespace": namespace.json, "name": .string($0)]
                 })
-        case .listViews(let namespace):
-            _ = try catalog.store.state.namespace(namespace)
-            return .json(try query.page("identifiers", [String](), key: \.self) { .string($0) })
-        case .view(let namespace, let name):
-            throw IcebergError(
-                .noSuchView, "the view \(namespace).\(name.prefix(300)) is not there: this catalog keeps none")
-        case .createView: throw IcebergError(.unsupported, "this catalog keeps tables and no views")
         case .renameTable:
             try await catalog.rename(try await body(request, RenameTableRequest.init))
             return Response(status: .noContent)
@@ -119,6 +112,36 @@ package struct CatalogServer: Sendable {
         case .createTable, .registerTable, .loadTable, .tableExists, .commitTable, .dropTable, .credentials,
             .commitTransaction:
             return try await answerTable(route, request, query)
+        case .listViews, .createView, .loadView, .viewExists, .commitView, .dropView, .renameView, .registerView:
+            return try await answerView(route, request, query)
+        }
+    }
+
+    private func answerView(_ route: CatalogRoute, _ request: Request, _ query: CatalogQuery) async throws -> Response {
+        switch route {
+        case .listViews(let namespace):
+            let names = try catalog.store.state.viewNames(namespace)
+            return .json(
+                try query.page("identifiers", names, key: \.self) {
+                    ["namespace": namespace.json, "name": .string($0)]
+                })
+        case .createView(let namespace):
+            let creation = try await body(request, CreateViewRequest.init)
+            return .json(try await catalog.createView(namespace, creation).json)
+        case .loadView(let name): return .json(try await catalog.loadView(name).json)
+        case .viewExists(let name):
+            _ = try catalog.store.state.view(name)
+            return Response(status: .noContent)
+        case .commitView(let name):
+            let commit = try await body(request, CommitViewRequest.init)
+            return .json(try await catalog.commitView(name, commit).json)
+        case .dropView(let name):
+            try await catalog.dropView(name)
+            return Response(status: .noContent)
+        case .renameView:
+            try await catalog.renameView(try await body(request, RenameTableRequest.init))
+            return Response(status: .noContent)
+        default: throw IcebergError(.unsupported, "views whose files are there already are not taken: create them")
         }
     }
 

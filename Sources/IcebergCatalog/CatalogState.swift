@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import IcebergProtocol
 
-/// A table as the catalog knows it: everything else is in its file of metadata.
+/// A table or a view as the catalog knows it: everything else is in its file of metadata.
 struct TableEntry: Sendable, Hashable {
     /// The same under another name.
     let id: Int64
@@ -19,6 +19,8 @@ struct CatalogState: Sendable {
         let id: Int64
         var properties: [String: String]
         var tables: [String: TableEntry] = [:]
+        /// Views: no view has the name of a table.
+        var views: [String: TableEntry] = [:]
         /// Namespaces right below it.
         var children = 0
     }
@@ -27,6 +29,7 @@ struct CatalogState: Sendable {
     /// Places of tables that are being purged: nothing new goes there.
     private(set) var purging: [Int64: String] = [:]
     private(set) var tableCount = 0
+    private(set) var viewCount = 0
     /// The greatest number that was given to a namespace, a table or an entry of the trash.
     private(set) var lastID: Int64 = 0
 
@@ -50,6 +53,21 @@ struct CatalogState: Sendable {
         return entry
     }
 
+    func view(_ name: TableName) throws(IcebergError) -> TableEntry {
+        guard let entry = namespaces[name.namespace]?.views[name.name] else {
+            throw IcebergError(.noSuchView, "the view \(name) is not there")
+        }
+        return entry
+    }
+
+    /// - Throws: where a table or a view has the name.
+    func checkFree(_ name: TableName) throws(IcebergError) {
+        let found = try namespace(name.namespace)
+        for (kind, entries) in [("table", found.tables), ("view", found.views)] where entries[name.name] != nil {
+            throw IcebergError(.alreadyExists, "the \(kind) \(name) is there already")
+        }
+    }
+
     /// The namespaces right below one, or at the top, sorted.
     func children(of parent: NamespaceName?) throws(IcebergError) -> [NamespaceName] {
         if let parent { _ = try namespace(parent) }
@@ -58,6 +76,9 @@ struct CatalogState: Sendable {
 
     /// The tables of a namespace, sorted.
     func tableNames(_ name: NamespaceName) throws(IcebergError) -> [String] { try namespace(name).tables.keys.sorted() }
+
+    /// The views of a namespace, sorted.
+    func viewNames(_ name: NamespaceName) throws(IcebergError) -> [String] { try namespace(name).views.keys.sorted() }
 
     /// All tables.
     var entries: [TableEntry] { namespaces.values.flatMap(\.tables.values) }
@@ -73,6 +94,12 @@ struct CatalogState: Sendable {
                 throw IcebergError(
                     .alreadyExists,
                     "the location \(location) is that of the table \(name).\(table), or within it, or around it: "
+                        + "choose another")
+            }
+            for (view, entry) in namespace.views where entry.id != id && meets(entry.location) {
+                throw IcebergError(
+                    .alreadyExists,
+                    "the location \(location) is that of the view \(name).\(view), or within it, or around it: "
                         + "choose another")
             }
         }
@@ -107,10 +134,11 @@ struct CatalogState: Sendable {
 
     mutating func removeNamespace(_ name: NamespaceName) throws(IcebergError) -> Namespace {
         let found = try namespace(name)
-        guard found.tables.isEmpty, found.children == 0 else {
+        guard found.tables.isEmpty, found.views.isEmpty, found.children == 0 else {
             throw IcebergError(
                 .namespaceNotEmpty,
-                "the namespace \(name) has \(found.tables.count) tables and \(found.children) namespaces: drop them first"
+                "the namespace \(name) has \(found.tables.count) tables, \(found.views.count) views and \(found.children) "
+                    + "namespaces: drop them first"
             )
         }
         namespaces[name] = nil
@@ -128,6 +156,19 @@ struct CatalogState: Sendable {
         let entry = try table(name)
         namespaces[name.namespace]?.tables[name.name] = nil
         tableCount -= 1
+        return entry
+    }
+
+    /// Puts a view, new or as it is now.
+    mutating func putView(_ name: TableName, _ entry: TableEntry) {
+        if namespaces[name.namespace]?.views.updateValue(entry, forKey: name.name) == nil { viewCount += 1 }
+        lastID = max(lastID, entry.id)
+    }
+
+    mutating func removeView(_ name: TableName) throws(IcebergError) -> TableEntry {
+        let entry = try view(name)
+        namespaces[name.namespace]?.views[name.name] = nil
+        viewCount -= 1
         return entry
     }
 

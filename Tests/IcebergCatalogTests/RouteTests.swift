@@ -30,8 +30,13 @@ import Testing
             (.post, "/v1/namespaces/a%1Fb/tables/t%20u/metrics", .reportMetrics(table)),
             (.post, "/v1/tables/rename", .renameTable), (.post, "/v1/transactions/commit", .commitTransaction),
             (.get, "/v1/namespaces/a/views", .listViews(namespace("a"))),
-            (.post, "/v1/namespaces/a/views", .createView),
-            (.get, "/v1/namespaces/a/views/v", .view(namespace("a"), "v")),
+            (.post, "/v1/namespaces/a/views", .createView(namespace("a"))),
+            (.get, "/v1/namespaces/a%1Fb/views/t%20u", .loadView(table)),
+            (.head, "/v1/namespaces/a%1Fb/views/t%20u", .viewExists(table)),
+            (.post, "/v1/namespaces/a%1Fb/views/t%20u", .commitView(table)),
+            (.delete, "/v1/namespaces/a%1Fb/views/t%20u", .dropView(table)),
+            (.post, "/v1/views/rename", .renameView),
+            (.post, "/v1/namespaces/a/register-view", .registerView),
         ] as [(HTTPRequest.Method, String, CatalogRoute)] {
             #expect(try CatalogRoute(method, path) == expected, "\(method) \(path)")
         }

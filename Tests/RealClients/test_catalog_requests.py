@@ -69,7 +69,7 @@ def test_configuration(catalog):
                                    "destination": {"namespace": ["x"], "name": "y"}}, (404, "NoSuchNamespaceException")),
     ("POST", "/v1/namespaces/n/register", {"name": "r", "metadata-location": "file:///etc/passwd"},
      (403, "ForbiddenException")),
-    ("POST", "/v1/namespaces/n/views", {}, (406, "UnsupportedOperationException")),
+    ("POST", "/v1/namespaces/n/views", {}, (400, "BadRequestException")),
     ("GET", "/v1/namespaces/n/views/v", None, (404, "NoSuchViewException")),
     ("PUT", "/v1/namespaces", {}, (405, "MethodNotAllowedException")),
     ("GET", "/v1/unknown", None, (404, "NotFoundException")),
