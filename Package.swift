@@ -222,7 +222,9 @@ let package = Package(
             "TrackingServer",
             [
                 "ApusCore", "CZlib", "DataFolders", "S3Client", "S3Protocol", "ServiceHTTP", "SQLDatabases",
-                "TrackingModel", "TrackingStore", .httpTypes, .hummingbird, .logging, .nioCore,
+                "TrackingModel", "TrackingStore", .asyncHTTPClient, .crypto, .httpTypes, .hummingbird, .logging,
+                .nioCore,
+                .nioHTTP1,
             ]),
         // For programs that log.
         module(

@@ -78,6 +78,7 @@ package struct TrackingRole: Sendable {
         self.artifacts = artifacts
         self.access = access
         self.configuration = configuration
+        self.configuration.webhooks.keyFile = folder + "/webhooks.key"
         self.host = host
         self.port = port
         self.certificate = certificate
@@ -150,7 +151,8 @@ package struct TrackingRole: Sendable {
                     if let shownAt = metricsAt, let metrics = configuration.metrics {
                         try await show(metrics, at: shownAt, in: &group)
                     }
-                    try await service.run(services: [IdleMemory()]) { [host] port in
+                    try await service.run(services: [IdleMemory(), WebhookDelivery(webhooks: server.webhooks)]) {
+                        [host] port in
                         ProgramMemory.giveBackCode()
                         await onReady(ListenAddress.text(host: host, port: port))
                     }

@@ -26,6 +26,7 @@ let messageTableText = """
     R createPresignedUploadUrl 2 POST /mlflow/artifacts/presigned-upload-url CreatePresignedUploadUrl
     R createRegisteredModel 2 POST /mlflow/registered-models/create CreateRegisteredModel
     R createRun 2 POST /mlflow/runs/create CreateRun
+    R createWebhook 2 POST /mlflow/webhooks CreateWebhook
     R deleteAssessment 3 DELETE /mlflow/traces/{trace_id}/assessments/{assessment_id} DeleteAssessment
     R deleteDataset 3 DELETE /mlflow/datasets/{dataset_id} DeleteDataset
     R deleteDatasetRecords 3 DELETE /mlflow/datasets/{dataset_id}/records DeleteDatasetRecords
@@ -45,6 +46,7 @@ let messageTableText = """
     R deleteTraceTagV3 3 DELETE /mlflow/traces/{trace_id}/tags DeleteTraceTagV3
     R deleteTraces 2 POST /mlflow/traces/delete-traces DeleteTraces
     R deleteTracesV3 3 POST /mlflow/traces/delete-traces DeleteTracesV3
+    R deleteWebhook 2 DELETE /mlflow/webhooks/{webhook_id} DeleteWebhook
     R endTrace 2 PATCH /mlflow/traces/{request_id} EndTrace
     R finalizeLoggedModel 2 PATCH /mlflow/logged-models/{model_id} FinalizeLoggedModel
     R getDataset 3 GET /mlflow/datasets/{dataset_id} GetDataset
@@ -66,10 +68,12 @@ let messageTableText = """
     R getTrace 3 GET /mlflow/traces/get GetTrace
     R getTraceInfo 2 GET /mlflow/traces/{request_id}/info GetTraceInfo
     R getTraceInfoV3 3 GET /mlflow/traces/{trace_id} GetTraceInfoV3
+    R getWebhook 2 GET /mlflow/webhooks/{webhook_id} GetWebhook
     R linkPromptsToTrace 2 POST /mlflow/traces/link-prompts LinkPromptsToTrace
     R linkTracesToRun 2 POST /mlflow/traces/link-to-run LinkTracesToRun
     R listArtifacts 2 GET /mlflow/artifacts/list ListArtifacts
     R listLoggedModelArtifacts 2 GET /mlflow/logged-models/{model_id}/artifacts/directories ListLoggedModelArtifacts
+    R listWebhooks 2 GET /mlflow/webhooks ListWebhooks
     R logBatch 2 POST /mlflow/runs/log-batch LogBatch
     R logInputs 2 POST /mlflow/runs/log-inputs LogInputs
     R logMetric 2 POST /mlflow/runs/log-metric LogMetric
@@ -104,12 +108,14 @@ let messageTableText = """
     R setTraceTagV3 3 PATCH /mlflow/traces/{trace_id}/tags SetTraceTagV3
     R startTrace 2 POST /mlflow/traces StartTrace
     R startTraceV3 3 POST /mlflow/traces StartTraceV3
+    R testWebhook 2 POST /mlflow/webhooks/{webhook_id}/test TestWebhook
     R transitionModelVersionStage 2 POST /mlflow/model-versions/transition-stage TransitionModelVersionStage
     R updateAssessment 3 PATCH /mlflow/traces/{trace_id}/assessments/{assessment_id} UpdateAssessment
     R updateExperiment 2 POST /mlflow/experiments/update UpdateExperiment
     R updateModelVersion 2 PATCH /mlflow/model-versions/update UpdateModelVersion
     R updateRegisteredModel 2 PATCH /mlflow/registered-models/update UpdateRegisteredModel
     R updateRun 2 POST /mlflow/runs/update UpdateRun
+    R updateWebhook 2 PATCH /mlflow/webhooks/{webhook_id} UpdateWebhook
     R upsertDatasetRecords 3 POST /mlflow/datasets/{dataset_id}/records UpsertDatasetRecords
     M AddDatasetToExperiments
      dataset_id string
@@ -209,6 +215,13 @@ let messageTableText = """
      run_name string
      start_time int64
      tags *message:RunTag
+    M CreateWebhook
+     name string
+     description string
+     url string
+     events *message:WebhookEvent
+     secret string
+     status enum:WebhookStatus
     M Dataset
      name string
      digest string
@@ -276,6 +289,8 @@ let messageTableText = """
      max_timestamp_millis int64
      max_traces int32
      request_ids *string
+    M DeleteWebhook
+     webhook_id string
     M EndTrace
      request_id string
      timestamp_ms int64
@@ -356,6 +371,8 @@ let messageTableText = """
      request_id string
     M GetTraceInfoV3
      trace_id string
+    M GetWebhook
+     webhook_id string
     M InputTag
      key string
      value string
@@ -384,6 +401,9 @@ let messageTableText = """
     M ListLoggedModelArtifacts
      model_id string
      artifact_directory_path string
+     page_token string
+    M ListWebhooks
+     max_results int32
      page_token string
     M LogBatch
      run_id string
@@ -616,6 +636,9 @@ let messageTableText = """
     M Status
      message string
      code enum:Status.StatusCode
+    M TestWebhook
+     webhook_id string
+     event message:WebhookEvent
     M Trace
      trace_info message:TraceInfoV3
      spans *message:Span
@@ -672,10 +695,21 @@ let messageTableText = """
      status enum:RunStatus
      end_time int64
      run_name string
+    M UpdateWebhook
+     webhook_id string
+     name string
+     description string
+     url string
+     events *message:WebhookEvent
+     secret string
+     status enum:WebhookStatus
     M UpsertDatasetRecords
      dataset_id string
      records string
      updated_by string
+    M WebhookEvent
+     entity enum:WebhookEntity
+     action enum:WebhookAction
     M artifacts.AbortMultipartUpload
      path string
      upload_id string
@@ -708,4 +742,7 @@ let messageTableText = """
     E TraceLocation.TraceLocationType TRACE_LOCATION_TYPE_UNSPECIFIED=0 MLFLOW_EXPERIMENT=1 INFERENCE_TABLE=2
     E TraceStatus TRACE_STATUS_UNSPECIFIED=0 OK=1 ERROR=2 IN_PROGRESS=3
     E ViewType ACTIVE_ONLY=1 DELETED_ONLY=2 ALL=3
+    E WebhookAction ACTION_UNSPECIFIED=0 CREATED=1 UPDATED=2 DELETED=3 SET=4 EXCEEDED=5
+    E WebhookEntity ENTITY_UNSPECIFIED=0 REGISTERED_MODEL=1 MODEL_VERSION=2 MODEL_VERSION_TAG=3 MODEL_VERSION_ALIAS=4 PROMPT=5 PROMPT_VERSION=6 PROMPT_TAG=7 PROMPT_VERSION_TAG=8 PROMPT_ALIAS=9 BUDGET_POLICY=10
+    E WebhookStatus ACTIVE=1 DISABLED=2
     """

@@ -10,6 +10,8 @@ package enum RegistryRules {
     package static let promptTag = "mlflow.prompt.is_prompt"
     /// The tag with a prompt's text.
     package static let promptTextTag = "mlflow.prompt.text"
+    /// The tag with a prompt's kind.
+    package static let promptTypeTag = "_mlflow_prompt_type"
 
     /// A registered model's name.
     /// - Throws: INVALID_PARAMETER_VALUE.

@@ -20,6 +20,9 @@ extension TrackingServer {
         case .allExperiments:
             try await require(caller, TrackingRight(rule.verb, .experiments, ""))
             return call
+        case .allModels:
+            try await require(caller, TrackingRight(rule.verb, .registeredmodels, ""))
+            return call
         case .artifact:
             let path = try ArtifactPath(call.path["artifact_path"] ?? call.parameter("path") ?? "")
             try await require(caller, try await owner(of: path, rule.verb))

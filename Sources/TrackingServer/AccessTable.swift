@@ -11,6 +11,8 @@ struct AccessRule: Sendable, Hashable {
         case experiments
         /// All experiments, whatever the request names.
         case allExperiments
+        /// All registered models.
+        case allModels
         /// The experiment with the name in a field.
         case experimentName(String)
         /// The registered model with the name in a field.
@@ -90,6 +92,11 @@ enum AccessTable {
             "transitionModelVersionStage", "setModelVersionTag", "deleteModelVersionTag",
         ] {
             rules[name] = AccessRule(.update, .model("name"))
+        }
+        // They are told of all models.
+        for name in ["listWebhooks", "getWebhook"] { rules[name] = AccessRule(.get, .allModels) }
+        for name in ["createWebhook", "updateWebhook", "deleteWebhook", "testWebhook"] {
+            rules[name] = AccessRule(.update, .allModels)
         }
         for name in ["deleteRegisteredModel", "deleteModelVersion"] {
             rules[name] = AccessRule(.delete, .model("name"))

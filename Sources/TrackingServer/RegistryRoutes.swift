@@ -9,12 +9,18 @@ extension TrackingServer {
 
     private var registeredModelRoutes: [Route] {
         [
-            Route("createRegisteredModel") { [store] call in
+            Route("createRegisteredModel") { [store, webhooks] call in
                 let fields = try await call.fields(
                     .init("name", .string, .required), .init("tags", .array), .init("description", .string))
+                let tags = fields.tags("tags").lastOfKeys
                 let model = try await store.createRegisteredModel(
-                    name: fields.string("name"), tags: fields.tags("tags").lastOfKeys,
-                    description: fields.string("description"))
+                    name: fields.string("name"), tags: tags, description: fields.string("description"))
+                await webhooks.tell(.created, of: fields.string("name"), isPrompt: tags.isOfPrompt) { isPrompt in
+                    [
+                        "tags": (isPrompt ? tags.ofUser : tags).told,
+                        "description": .string(fields.string("description")),
+                    ]
+                }
                 return ["registered_model": model.json]
             },
             Route("getRegisteredModel") { [store] call in
@@ -46,17 +52,19 @@ extension TrackingServer {
                     fields.string("name"), stages: fields.strings("stages"))
                 return versions.isEmpty ? [:] : ["model_versions": .array(versions.map(\.json))]
             },
-            Route("setRegisteredModelTag") { [store] call in
+            Route("setRegisteredModelTag") { [store, webhooks] call in
                 let fields = try await call.fields(
                     .init("name", .string, .required), .init("key", .string, .required), .init("value", .string))
                 try await store.setRegisteredModelTag(
                     fields.string("name"), key: fields.string("key"), value: fields.string("value"))
+                await webhooks.tell(.tagSet, of: fields.string("name")) { _ in fields.told("key", "value") }
                 return [:]
             },
-            Route("deleteRegisteredModelTag") { [store] call in
+            Route("deleteRegisteredModelTag") { [store, webhooks] call in
                 let fields = try await call.fields(
                     .init("name", .string, .required), .init("key", .string, .required))
                 try await store.deleteRegisteredModelTag(fields.string("name"), key: fields.string("key"))
+                await webhooks.tell(.tagDeleted, of: fields.string("name")) { _ in fields.told("key") }
                 return [:]
             },
         ]
@@ -65,17 +73,31 @@ extension TrackingServer {
     private var modelVersionRoutes: [Route] {
         let version = [FieldRule("name", .string, .required), FieldRule("version", .string, .required)]
         return [
-            Route("createModelVersion") { [store] call in
+            Route("createModelVersion") { [store, webhooks] call in
                 let fields = try await call.fields(
                     .init("name", .string, .required), .init("source", .string, .required), .init("run_id", .string),
                     .init("tags", .array), .init("run_link", .string), .init("description", .string),
                     .init("model_id", .string))
+                let tags = fields.tags("tags").lastOfKeys
                 let made = try await store.createModelVersion(
                     NewModelVersion(
                         name: fields.string("name"), source: fields.string("source"),
                         runID: fields.stringIfAny("run_id"), modelID: fields.stringIfAny("model_id"),
-                        runLink: fields.string("run_link"), description: fields.string("description"),
-                        tags: fields.tags("tags").lastOfKeys))
+                        runLink: fields.string("run_link"), description: fields.string("description"), tags: tags))
+                await webhooks.tell(.versionCreated, of: fields.string("name"), isPrompt: tags.isOfPrompt) { isPrompt in
+                    var data: [String: JSONValue] = [
+                        "version": .string("\(made.version)"), "tags": tags.told,
+                        "description": JSONValue(fields.nonemptyString("description")),
+                    ]
+                    if isPrompt {
+                        data["template"] = JSONValue(tags.first { $0.key == RegistryRules.promptTextTag }?.value)
+                        data["tags"] = tags.ofUser.told
+                    } else {
+                        data["source"] = .string(fields.string("source"))
+                        data["run_id"] = JSONValue(fields.nonemptyString("run_id"))
+                    }
+                    return data
+                }
                 return ["model_version": made.json]
             },
             Route("getModelVersion") { [store] call in
@@ -108,18 +130,23 @@ extension TrackingServer {
                 let uri = try await store.downloadURI(fields.string("name"), version: fields.string("version"))
                 return ["artifact_uri": .string(uri)]
             },
-            Route("setModelVersionTag") { [store] call in
+            Route("setModelVersionTag") { [store, webhooks] call in
                 let fields = try await call.fields(
                     version + [.init("key", .string, .required), .init("value", .string)])
                 try await store.setModelVersionTag(
                     fields.string("name"), version: fields.string("version"), key: fields.string("key"),
                     value: fields.string("value"))
+                await webhooks.tell(.versionTagSet, of: fields.string("name")) { _ in
+                    fields.told("version", "key", "value")
+                }
                 return [:]
             },
-            Route("deleteModelVersionTag") { [store] call in
+            Route("deleteModelVersionTag") { [store, webhooks] call in
                 let fields = try await call.fields(version + [.init("key", .string, .required)])
                 try await store.deleteModelVersionTag(
                     fields.string("name"), version: fields.string("version"), key: fields.string("key"))
+                await webhooks.tell(.versionTagDeleted, of: fields.string("name")) { _ in fields.told("version", "key")
+                }
                 return [:]
             },
         ]
@@ -128,15 +155,17 @@ extension TrackingServer {
     private var aliasRoutes: [Route] {
         let alias = [FieldRule("name", .string, .required), FieldRule("alias", .string, .required)]
         return [
-            Route("setRegisteredModelAlias") { [store] call in
+            Route("setRegisteredModelAlias") { [store, webhooks] call in
                 let fields = try await call.fields(alias + [.init("version", .string, .required)])
                 try await store.setAlias(
                     fields.string("alias"), of: fields.string("name"), version: fields.string("version"))
+                await webhooks.tell(.aliasSet, of: fields.string("name")) { _ in fields.told("alias", "version") }
                 return [:]
             },
-            Route("deleteRegisteredModelAlias") { [store] call in
+            Route("deleteRegisteredModelAlias") { [store, webhooks] call in
                 let fields = try await call.fields(alias)
                 try await store.deleteAlias(fields.string("alias"), of: fields.string("name"))
+                await webhooks.tell(.aliasDeleted, of: fields.string("name")) { _ in fields.told("alias") }
                 return [:]
             },
             Route("getModelVersionByAlias") { [store] call in

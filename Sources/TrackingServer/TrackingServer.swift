@@ -16,6 +16,8 @@ package struct TrackingConfiguration: Sendable {
     package var webFiles: WebFiles?
     /// Counts requests; nil for no counting.
     package var metrics: TrackingMetrics?
+    /// Webhooks of the registry.
+    package var webhooks = WebhookSettings()
 
     package init() {}
 }
@@ -27,6 +29,8 @@ package struct TrackingServer: Sendable {
     let configuration: TrackingConfiguration
     let logger: Logger
     let access: any TrackingAccess
+    /// Its `run()` sends what the registry tells.
+    package let webhooks: Webhooks
     private var table = RouteTable([])
 
     /// - Parameters:
@@ -45,6 +49,7 @@ package struct TrackingServer: Sendable {
         self.access = access
         self.configuration = configuration
         self.logger = logger
+        webhooks = Webhooks(store, configuration.webhooks, logger)
         table = RouteTable(routes)
     }
 
@@ -52,7 +57,7 @@ package struct TrackingServer: Sendable {
     private var routes: [Route] {
         webRoutes
             + experimentRoutes + runRoutes + loggingRoutes + historyRoutes + searchRoutes
-            + registryRoutes + loggedModelRoutes
+            + registryRoutes + webhookRoutes + loggedModelRoutes
             + garbageRoutes + artifactRoutes + runArtifactRoutes + modelArtifactRoutes
             + traceRoutes + spanRoutes
     }

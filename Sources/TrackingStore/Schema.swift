@@ -17,7 +17,7 @@ struct SchemaArea: Sendable {
 
 /// All tables of the store.
 enum Schema {
-    static let areas: [SchemaArea] = [.experiments, .runs, .registry, .traces]
+    static let areas: [SchemaArea] = [.experiments, .runs, .registry, .traces, .webhooks]
 
     /// Brings a database to this program's version, which has these areas.
     /// - Throws: `foreign` where the tables are another program's, or a newer version's.

@@ -68,6 +68,12 @@ struct ServeTrackingCommand: AsyncParsableCommand {
     var mlflowUI: String?
     @Option(help: "Address at which metrics are shown over HTTP, HOST:PORT. (default: none)")
     var metricsListen: String?
+    @Flag(
+        help: """
+            Let webhooks be at http:// and at addresses that are not public, as of this machine: for tests and closed \
+            networks.
+            """)
+    var allowPrivateWebhooks = false
     @OptionGroup var log: LogOptions
 
     func run() async throws {
@@ -88,9 +94,12 @@ struct ServeTrackingCommand: AsyncParsableCommand {
         let metrics = try settings.value("metrics-listen", metricsListen).map {
             try hostAndPort("metrics-listen", $0, example: "127.0.0.1:9310", least: 0)
         }
+        let passphrase = ProcessInfo.processInfo.environment["MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"]
         let logger = try log.logger(settings)
         try await reporting {
             var configuration = TrackingConfiguration()
+            configuration.webhooks.allowsPrivate = allowPrivateWebhooks
+            configuration.webhooks.passphrase = passphrase
             configuration.webFiles = try files.map { try WebFiles(folder: $0) }
             var role = TrackingRole(
                 folder: folder, database: database, artifacts: artifacts, access: try access(),
