@@ -50,8 +50,11 @@ package struct MovieDemo: Sendable {
     /// Runs until the recommendations are printed.
     package func run() async throws {
         try await apply()
-        try await waitForDeployments(["ingest", "tables", "features"])
-        try await train()
+        let meant = ["ingest-", "tables-", "features-", "train-"]
+        try await tellingOfTroubles(of: { name in meant.contains { name.hasPrefix($0) } }) {
+            try await waitForDeployments(["ingest", "tables", "features"])
+            try await train()
+        }
         try await waitForServing()
         try await waitForDeployments(["web"])
         try await recommend()
@@ -133,6 +136,35 @@ package struct MovieDemo: Sendable {
             return ready == names
         }
         console.endLine()
+    }
+
+    /// Does something, and says meanwhile of each pod of these names whose program ended and waits to be started again
+    /// where to look: it may take minutes until the platform gives up.
+    private func tellingOfTroubles(
+        of isMeant: @escaping @Sendable (String) -> Bool, while body: @escaping @Sendable () async throws -> Void
+    ) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                var told: Set<String> = []
+                // Where the pods cannot be followed, the other task says so.
+                try? await follow(.pods) { pod in
+                    let state = pod.status["containerStatuses"][0]
+                    guard isMeant(pod.name), state["state"]["waiting"]["reason"] == "CrashLoopBackOff",
+                        told.insert(pod.name).inserted
+                    else { return false }
+                    let code = state["lastState"]["terminated"]["exitCode"].int.map { " with \($0)" } ?? ""
+                    console.say(
+                        "\n\(pod.name) ended\(code) and is started again; see '\(program) logs -n \(Self.namespace) \(pod.name)'"
+                    )
+                    return false
+                }
+                try await Task.sleep(for: .seconds(1 << 30))
+            }
+            group.addTask { try await body() }
+            // Only the work ends: it returns or throws; the other is cancelled.
+            defer { group.cancelAll() }
+            try await group.next()
+        }
     }
 
     /// Reads a collection of the namespace, then its changes, until `isEnough` says so.
