@@ -68,7 +68,7 @@ struct MoviesDemoCommand: AsyncParsableCommand {
                 program: CommandLine.arguments[0], console: console
             ).run()
             if !exit {
-                print(
+                console.say(
                     "\nUp until Ctrl-C. Look around with: export KUBECONFIG=\(kubeconfig); kubectl get pods -n movies")
                 while !Task.isCancelled { try await Task.sleep(for: .seconds(3600)) }
             }
