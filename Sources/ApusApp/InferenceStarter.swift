@@ -58,6 +58,12 @@ struct InferenceStarter: Service {
             let follower = ModelsFileFollower(path: file, models: models, repository: repository, logger: logger)
             let first = await follower.applyFirst()
             followers.append(AnyService { try await follower.follow(from: first) })
+            if configuration.follow > .zero {
+                followers.append(
+                    FileAliasFollower(
+                        models: models, others: Set(configuration.models.map(\.name)), repository: repository,
+                        interval: configuration.follow, logger: logger))
+            }
         }
         return followers
     }
@@ -70,7 +76,7 @@ struct InferenceStarter: Service {
             repository.require(model.name)
             let found = try await sources.resolve(ModelURI(model.uri))
             try await repository.load(try await models.package(model, found))
-            if configuration.follow > .zero, model.uri.hasPrefix("models:"), model.uri.contains("@") {
+            if configuration.follow > .zero, model.followsAlias {
                 followers.append(
                     AliasFollower(
                         name: model.name, models: models, sources: sources, repository: repository,

@@ -83,6 +83,54 @@ struct AliasFollower: Service {
     }
 }
 
+/// Loads models of a models' file anew when their aliases are set to other versions.
+struct FileAliasFollower: Service {
+    let models: NamedModels
+    /// Names of those that have followers of their own.
+    let others: Set<String>
+    let repository: ModelRepository
+    let interval: Duration
+    let logger: Logger
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while true {
+                do { try await Task.sleep(for: interval) } catch { return }
+                for name in (try? await models.names()) ?? [] {
+                    guard let model = models.find(name), model.followsAlias, !others.contains(name) else {
+                        continue
+                    }
+                    await look(at: model)
+                }
+            }
+        }
+    }
+
+    private func look(at model: NamedModel) async {
+        do throws(InferenceFault) {
+            guard let found = try await models.changed(model) else { return }
+            let package = try await models.package(model, found)
+            guard models.find(model.name) == model else { return }
+            try await repository.load(package)
+            // The file may have taken it out, or have named another, while it was loaded.
+            switch models.find(model.name) {
+            case nil: try await repository.forget(model.name)
+            case model?: break
+            case _?: try await repository.load(model.name, parameters: [:])
+            }
+        } catch {
+            logger.warning(
+                "a model stays what it was",
+                metadata: ["model": "\(model.name)", "from": "\(model.uri)", "reason": "\(error.description)"])
+        }
+    }
+}
+
+extension NamedModel {
+    /// Whether what its URI names can be set to another version.
+    var followsAlias: Bool { uri.hasPrefix("models:") && uri.contains("@") }
+}
+
 /// Looks at folders of models again and again.
 struct RepositoryFollower: Service {
     let folders: [RepositoryFolder]

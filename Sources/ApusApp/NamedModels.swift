@@ -38,12 +38,17 @@ package struct NamedModel: Sendable, Hashable {
 final class NamedModels: ModelProvider {
     private let sources: ModelSources
     private let models = Mutex<[String: NamedModel]>([:])
+    /// What was last found behind their URIs, by name.
+    private let found = Mutex<[String: String]>([:])
 
     init(_ sources: ModelSources) { self.sources = sources }
 
     func set(_ model: NamedModel) { models.withLock { $0[model.name] = model } }
 
-    func remove(_ name: String) { models.withLock { $0[name] = nil } }
+    func remove(_ name: String) {
+        models.withLock { $0[name] = nil }
+        found.withLock { $0[name] = nil }
+    }
 
     func find(_ name: String) -> NamedModel? { models.withLock { $0[name] } }
 
@@ -54,9 +59,19 @@ final class NamedModels: ModelProvider {
         return try await package(model, sources.resolve(ModelURI(model.uri)))
     }
 
+    /// Looks whether the URI names something else than what was last fetched for the model, as an alias that was set to
+    /// another version does.
+    /// - Returns: nil where it is the same.
+    func changed(_ model: NamedModel) async throws(InferenceFault) -> ResolvedModel? {
+        let resolved = try await sources.resolve(ModelURI(model.uri))
+        return resolved.identity == found.withLock({ $0[model.name] }) ? nil : resolved
+    }
+
     /// Fetches what was found.
     func package(_ model: NamedModel, _ found: ResolvedModel) async throws(InferenceFault) -> ModelPackage {
         var folder = try await sources.fetch(found, name: model.name, format: model.format)
+        let identity = found.identity
+        self.found.withLock { $0[model.name] = identity }
         if let version = model.version { folder.version = version }
         var package = try RepositoryFolder.package(of: folder)
         if !model.config.isNull { package.config = model.config }

@@ -25,6 +25,8 @@ package struct EngineConfiguration: Sendable {
     package var maximumBatch = 0
     /// How long a request may wait, where neither it nor the model says.
     package var timeout: Duration?
+    /// How long one run may take, where the model does not say, for an instance not to be held for ever; nil: no limit.
+    package var runTimeout: Duration? = .seconds(300)
     /// A model whose warm runs take no longer is run on the thread that asks.
     package var inlineLimit: Duration = .microseconds(200)
     /// How long one run of the warm-up may take.

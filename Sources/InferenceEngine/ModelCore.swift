@@ -71,6 +71,7 @@ final class ModelCore: Sendable {
     private let cache: SharedCache?
     private let timekeeper: Timekeeper
     private let timeout: Duration?
+    private let runTimeout: Duration?
     let load: UInt64
     let logger: Logger
     private let ended: @Sendable () -> Void
@@ -95,6 +96,7 @@ final class ModelCore: Sendable {
         cache = parts.cache
         timekeeper = parts.timekeeper
         timeout = parts.timeout
+        runTimeout = parts.runTimeout
         load = parts.load
         logger = parts.logger
         waiting = Mutex(Waiting(queue: Queue(parts.rules)))
@@ -118,6 +120,8 @@ final class ModelCore: Sendable {
         var rules: Queue.Rules
         var threads: Int
         var timeout: Duration?
+        /// How long one run may take; nil: as long as it likes.
+        var runTimeout: Duration?
         var cache: SharedCache?
         var timekeeper: Timekeeper
         var load: UInt64
@@ -312,7 +316,7 @@ final class ModelCore: Sendable {
         guard jobs.count > 1 else {
             for job in jobs {
                 let started = Nanoseconds.now()
-                let result = run(box, job, deadline: job.deadline)
+                let result = run(box, job, deadline: runEnd(job.deadline))
                 finish(job, result, started: started, ended: Nanoseconds.now(), runRows: job.plan.rows)
             }
             return
@@ -324,12 +328,17 @@ final class ModelCore: Sendable {
         let joined = Nanoseconds.now()
         let result: Result<[Tensor], InferenceFault>
         do throws(InferenceFault) {
-            result = .success(try box.instance.run(inputs, outputs: first.outputs, deadline: latest(jobs)))
+            result = .success(try box.instance.run(inputs, outputs: first.outputs, deadline: runEnd(latest(jobs))))
         } catch {
             result = .failure(error)
         }
         let ended = Nanoseconds.now()
         guard case .success(let outputs) = result, outputs.allSatisfy({ $0.shape.first == rows }) else {
+            if case .failure(let fault) = result, fault.code == .deadline {
+                // Run alone, each could take as long again, and nobody would be answered meanwhile.
+                for job in jobs { finish(job, result, started: started, ended: ended) }
+                return
+            }
             // One request must not spoil the others' answers: each is run alone.
             for job in jobs { run([job], on: box) }
             return
@@ -344,6 +353,13 @@ final class ModelCore: Sendable {
             row = range.upperBound
             finish(job, .success(outputs.map { $0.rows(range) }), started: started, ended: ended, joined: timing)
         }
+    }
+
+    /// When a run that begins now has to end.
+    private func runEnd(_ deadline: ContinuousClock.Instant?) -> ContinuousClock.Instant? {
+        guard let runTimeout else { return deadline }
+        let end = ContinuousClock.now.advanced(by: runTimeout)
+        return deadline.map { min($0, end) } ?? end
     }
 
     /// Until when a run of several is worth while: nil where one of them has no deadline.

@@ -39,8 +39,22 @@ struct ModelLoader {
             instances: [box], samples: measured.samples,
             inlineLimit: isQueued || measured.samples.isEmpty ? 0 : configuration.inlineLimit.nanoseconds,
             rules: rules, threads: max(1, config.instances > 0 ? config.instances : configuration.instances),
-            timeout: configuration.timeout, cache: config.isCached ? cache : nil, timekeeper: timekeeper, load: load,
+            timeout: configuration.timeout,
+            runTimeout: try Self.runTimeout(config, of: folder.name) ?? configuration.runTimeout,
+            cache: config.isCached ? cache : nil, timekeeper: timekeeper, load: load,
             logger: logger)
+    }
+
+    /// The parameter `run_timeout` of a configuration, in seconds.
+    /// - Returns: nil where it is not there; 0 there is no limit, which a run of a century does not know from one.
+    static func runTimeout(_ config: ModelConfig, of name: String) throws(InferenceFault) -> Duration? {
+        guard let text = config.parameters["run_timeout"] else { return nil }
+        guard let seconds = Double(text), seconds >= 0, seconds <= 1e9 else {
+            throw InferenceFault(
+                .invalid,
+                "model '\(name)': the parameter run_timeout is a number of seconds, 0 for no limit, not '\(text)'")
+        }
+        return .seconds(seconds > 0 ? seconds : 1e9)
     }
 
     /// What the configuration says of rows holds, where the model can do it.

@@ -175,6 +175,13 @@ struct InferenceEngineOptions: ParsableArguments {
     var queueTimeout: Double?
     @Option(
         help: ArgumentHelp(
+            """
+            Seconds that one run may take, where its model does not say (parameter run_timeout); it is then ended, where \
+            the runtime can, and answered with DEADLINE_EXCEEDED; 0: as long as it likes. (default: 300)
+            """, valueName: "seconds"))
+    var runTimeout: Double?
+    @Option(
+        help: ArgumentHelp(
             "Microseconds of a run up to which a model is quick. (default: 200; 0: none is)", valueName: "us"))
     var inlineLimit: Int?
     @Option(help: "Memory for answers of models whose configuration has response_cache. (default: none)")
@@ -203,6 +210,9 @@ struct InferenceEngineOptions: ParsableArguments {
         engine.maximumQueue = try Self.integer(settings, "max-queue", maxQueue, 1...10_000_000) ?? engine.maximumQueue
         engine.timeout = try Self.milliseconds(settings, "queue-timeout", queueTimeout).flatMap {
             $0 > .zero ? $0 : nil
+        }
+        if let limit = try InferenceModelOptions.seconds(settings, "run-timeout", runTimeout) {
+            engine.runTimeout = limit > .zero ? limit : nil
         }
         engine.inlineLimit = .microseconds(
             try Self.integer(settings, "inline-limit", inlineLimit, 0...1_000_000) ?? 200)
