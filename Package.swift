@@ -266,8 +266,8 @@ let package = Package(
         module(
             "Gateway",
             [
-                "ApusCore", "GatewayRules", "Listening", "ServiceHTTP", .asyncHTTPClient, .crypto, .jwtKit, .logging,
-                .nioCore, .nioHTTP1, .nioHPACK, .nioHTTP2, .nioPosix, .nioSSL, .nioTLS,
+                "ApusCore", "GatewayRules", "HTTP2Streams", "Listening", "ServiceHTTP", .asyncHTTPClient, .crypto,
+                .jwtKit, .logging, .nioCore, .nioHTTP1, .nioHPACK, .nioHTTP2, .nioPosix, .nioSSL, .nioTLS,
             ], settings: optimised),
 
         // 4 Control

@@ -31,6 +31,7 @@ package final class HTTP2Connection: ChannelInboundHandler {
     private var latest: HTTP2Stream?
     private var nextID: Int32 = 1
     private(set) var lastInboundID = HTTP2StreamID.rootStream
+    private var isReady = false
     private var burst: [HTTP2Stream] = []
     private var isInBurst = false
     private var needsFlush = false
@@ -67,14 +68,25 @@ package final class HTTP2Connection: ChannelInboundHandler {
     }
 
     package var channel: (any Channel)? { context?.channel }
-    package var isActive: Bool { context?.channel.isActive ?? false }
+    /// HTTP/2's preface is sent, and the channel is not closed.
+    package var isActive: Bool { isReady && context?.channel.isActive ?? false }
 
     package func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        isReady = context.channel.isActive
         watch(context)
     }
 
-    package func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    package func channelActive(context: ChannelHandlerContext) {
+        isReady = true
+        context.fireChannelActive()
+    }
+
+    package func handlerRemoved(context: ChannelHandlerContext) {
+        // Also where the channel has never become active.
+        lost()
+        self.context = nil
+    }
 
     // MARK: streams
 
@@ -239,19 +251,23 @@ package final class HTTP2Connection: ChannelInboundHandler {
     }
 
     package func channelInactive(context: ChannelHandlerContext) {
+        lost()
+        context.fireChannelInactive()
+    }
+
+    private func lost() {
         isLeaving = true
+        isReady = false
         for stream in Array(streams.values) {
             // An answer that is here is still read.
             let isWhole = stream.hasReceivedEnd && !isServer
             stream.end(isWhole ? .done : .lost("the connection was closed"), isOrderly: isWhole)
         }
-        streams = [:]
         latest = nil
         burst = []
         let delegate = delegate
         self.delegate = nil
         delegate?.closed()
-        context.fireChannelInactive()
     }
 
     // MARK: to the peer

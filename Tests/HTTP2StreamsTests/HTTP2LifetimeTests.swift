@@ -86,12 +86,22 @@ struct HTTP2LifetimeTests {
         #expect(pair.client.isClosed)
     }
 
+    @Test func nothingIsSentBeforeThePreface() throws {
+        let channel = EmbeddedChannel()
+        let owner = try Side(.client)
+        let connection = try HTTP2Connection.setUp(channel, .init(mode: .client, handler: .init()), owner)
+        #expect(connection.open(Recorder()) == nil)
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        #expect(connection.open(Recorder()) != nil)
+        _ = try channel.finish()
+    }
+
     @Test func bytesAtRandomEndItInOrder() throws {
         var random = SplitMix(state: 1)
         for _ in 0..<200 {
             let side = try Side(.server)
             let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
-            try? side.channel.writeInbound(ByteBuffer(bytes: preface))
+            _ = try? side.channel.writeInbound(ByteBuffer(bytes: preface))
             for _ in 0..<20 where side.channel.isActive {
                 let length = Int(random.next() % 24)
                 var frame: [UInt8] = [
@@ -99,7 +109,7 @@ struct HTTP2LifetimeTests {
                 ]
                 frame += [0, 0, 0, UInt8(random.next() % 6)]
                 frame += (0..<length).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-                try? side.channel.writeInbound(ByteBuffer(bytes: frame))
+                _ = try? side.channel.writeInbound(ByteBuffer(bytes: frame))
                 side.channel.embeddedEventLoop.run()
             }
             _ = try? side.channel.finish(acceptAlreadyClosed: true)

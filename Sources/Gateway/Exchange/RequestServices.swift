@@ -32,11 +32,20 @@ package struct ConnectionLimits: Sendable {
 
 /// Closes a connection whose time is over. It is moved often and runs seldom: the task looks whether it is due.
 final class ConnectionTimer {
-    private let channel: any Channel
+    private let loop: any EventLoop
+    private let expire: () -> Void
     private var deadline: NIODeadline?
     private var task: (scheduled: Scheduled<Void>, at: NIODeadline)?
 
-    init(_ channel: any Channel) { self.channel = channel }
+    convenience init(_ channel: any Channel) {
+        self.init(channel.eventLoop) { if channel.isActive { channel.close(promise: nil) } }
+    }
+
+    /// `expire` is called on the loop, which is the only one that uses it.
+    init(_ loop: any EventLoop, _ expire: @escaping () -> Void) {
+        self.loop = loop
+        self.expire = expire
+    }
 
     /// - Parameter patience: from now on; nil: as long as it likes.
     func set(_ patience: TimeAmount?) {
@@ -44,7 +53,7 @@ final class ConnectionTimer {
             deadline = nil
             return
         }
-        let deadline = channel.eventLoop.now + patience
+        let deadline = loop.now + patience
         self.deadline = deadline
         if let task, task.at <= deadline { return }
         task?.scheduled.cancel()
@@ -53,20 +62,20 @@ final class ConnectionTimer {
 
     /// Sets it unless what is set is earlier.
     func setOnce(_ patience: TimeAmount) {
-        guard deadline.map({ channel.eventLoop.now + patience < $0 }) ?? true else { return }
+        guard deadline.map({ loop.now + patience < $0 }) ?? true else { return }
         set(patience)
     }
 
     private func schedule(_ at: NIODeadline) {
-        let scheduled = channel.eventLoop.assumeIsolated().scheduleTask(deadline: at) { self.fire() }
+        let scheduled = loop.assumeIsolated().scheduleTask(deadline: at) { self.fire() }
         task = (scheduled, at)
     }
 
     private func fire() {
         task = nil
-        guard let deadline, channel.isActive else { return }
-        if deadline <= channel.eventLoop.now {
-            channel.close(promise: nil)
+        guard let deadline else { return }
+        if deadline <= loop.now {
+            expire()
         } else {
             schedule(deadline)
         }

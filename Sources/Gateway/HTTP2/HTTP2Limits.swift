@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import HTTP2Streams
 import NIOHTTP2
 
 /// What the other side of an HTTP/2 connection may do.
@@ -8,7 +9,7 @@ enum HTTP2Limits {
     /// What may wait to be read, in bytes a stream.
     static let window = 256 << 10
 
-    static func configuration(isServer: Bool) -> NIOHTTP2Handler.Configuration {
+    static func configuration(isServer: Bool) -> HTTP2ConnectionConfiguration {
         var connection = NIOHTTP2Handler.ConnectionConfiguration()
         connection.initialSettings = [
             HTTP2Setting(parameter: .maxHeaderListSize, value: HeadLimits.bytes),
@@ -24,10 +25,12 @@ enum HTTP2Limits {
         connection.maximumBufferedControlFrames = 1000
         connection.controlFrameRateLimit.maximumCount = 2000
         var stream = NIOHTTP2Handler.StreamConfiguration()
-        stream.targetWindowSize = window
         // In 30 s; endpoints are trusted more than clients.
         stream.streamResetFrameRateLimit.maximumCount = isServer ? 2000 : 100_000
         stream.streamErrorRateLimit.maximumCount = isServer ? 2000 : 100_000
-        return NIOHTTP2Handler.Configuration(connection: connection, stream: stream)
+        var configuration = HTTP2ConnectionConfiguration(
+            mode: isServer ? .server : .client, handler: .init(connection: connection, stream: stream))
+        configuration.streams = streams
+        return configuration
     }
 }

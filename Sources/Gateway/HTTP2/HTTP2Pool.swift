@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import GatewayRules
+import HTTP2Streams
 import NIOCore
-import NIOHTTP2
 
 /// Connections of HTTP/2 to one endpoint: one as long as its streams are enough.
 final class HTTP2Pool: EndpointPool {
@@ -18,10 +18,13 @@ final class HTTP2Pool: EndpointPool {
     init(_ dialing: Dialing) { self.dialing = dialing }
 
     func acquire(_ receiver: any UpstreamReceiver) {
-        let usable = connections.filter(\.isUsable)
-        if let best = usable.min(by: { $0.streams < $1.streams }),
-            best.streams < best.maximumStreams || usable.count >= Self.maximumConnections
-        {
+        var best: HTTP2ClientConnection?
+        var usable = 0
+        for connection in connections where connection.isUsable {
+            usable += 1
+            if best.map({ connection.streams < $0.streams }) ?? true { best = connection }
+        }
+        if let best, best.streams < best.maximumStreams || usable >= Self.maximumConnections {
             return best.open(receiver)
         }
         waiting.append(receiver)
@@ -36,18 +39,23 @@ final class HTTP2Pool: EndpointPool {
         dialing.connect { channel in try bound.value.setUp(channel) }
             .assumeIsolated()
             .whenComplete { result in
-                self.isConnecting = false
-                let waiting = self.waiting
-                self.waiting = []
-                switch result {
-                case .success:
-                    self.connections.append(connection)
-                    for receiver in waiting { connection.open(receiver) }
-                    if self.isClosed { connection.leave() }
-                case .failure(let error):
-                    for receiver in waiting { receiver.failed(.neverSent("\(error)")) }
-                }
+                // NIO tells the handlers that the channel is active, and so sends HTTP/2's preface, only after this.
+                self.dialing.loop.assumeIsolated().execute { self.connected(connection, result.map { _ in }) }
             }
+    }
+
+    private func connected(_ connection: HTTP2ClientConnection, _ result: Result<Void, any Error>) {
+        isConnecting = false
+        let waiting = waiting
+        self.waiting = []
+        switch result {
+        case .success:
+            connections.append(connection)
+            for receiver in waiting { connection.open(receiver) }
+            if isClosed { connection.leave() }
+        case .failure(let error):
+            for receiver in waiting { receiver.failed(.neverSent("\(error)")) }
+        }
     }
 
     func closed(_ connection: HTTP2ClientConnection) { connections.removeAll { $0 === connection } }
@@ -65,93 +73,41 @@ final class HTTP2Pool: EndpointPool {
 }
 
 /// One connection to an endpoint.
-final class HTTP2ClientConnection: ChannelInboundHandler {
-    typealias InboundIn = HTTP2Frame
-
+final class HTTP2ClientConnection: HTTP2ConnectionDelegate {
     private weak var pool: HTTP2Pool?
-    private var channel: (any Channel)?
-    private var multiplexer: NIOHTTP2Handler.StreamMultiplexer?
-    private(set) var streams = 0
-    private(set) var maximumStreams = 100
-    private(set) var idleSince = NIODeadline.now()
-    private var isLeaving = false
+    private var connection: HTTP2Connection?
 
     init(pool: HTTP2Pool) { self.pool = pool }
 
-    var isUsable: Bool { !isLeaving && channel?.isActive ?? false }
+    var isUsable: Bool { connection.map { !$0.isLeaving && $0.isActive } ?? false }
+    var streams: Int { connection?.streamCount ?? 0 }
+    var maximumStreams: Int { connection?.maximumStreams ?? 0 }
+    /// Since when there is no stream.
+    var idleSince: NIODeadline { connection?.idleSince ?? .now() }
 
     func setUp(_ channel: any Channel) throws {
-        self.channel = channel
-        let configuration = HTTP2Limits.configuration(isServer: false)
-        let handler = NIOHTTP2Handler(
-            mode: .client, eventLoop: channel.eventLoop, connectionConfiguration: configuration.connection,
-            streamConfiguration: configuration.stream,
-            inboundStreamInitializer: { stream in stream.close() })
-        try channel.pipeline.syncOperations.addHandlers([handler, self])
-        multiplexer = try handler.syncMultiplexer()
+        connection = try HTTP2Connection.setUp(channel, HTTP2Limits.configuration(isServer: false), self)
     }
 
     func open(_ receiver: any UpstreamReceiver) {
-        guard let multiplexer, let channel, isUsable else {
-            receiver.failed(.neverSent("the connection is closed"))
-            return
+        guard let connection, let stream = HTTP2ClientStream.open(on: connection) else {
+            return receiver.failed(.neverSent("the connection is closed"))
         }
-        streams += 1
-        let handler = HTTP2ClientStream()
-        let bound = NIOLoopBound((handler, self), eventLoop: channel.eventLoop)
-        let promise = channel.eventLoop.makePromise(of: (any Channel).self)
-        promise.futureResult.assumeIsolated().whenComplete { result in
-            switch result {
-            case .success: receiver.connected(handler)
-            case .failure(let error):
-                self.streamEnded()
-                receiver.failed(.neverSent("\(error)"))
-            }
-        }
-        multiplexer.createStreamChannel(promise: promise) { stream in
-            stream.eventLoop.makeCompletedFuture {
-                let (handler, connection) = bound.value
-                try stream.pipeline.syncOperations.addHandler(handler)
-                stream.closeFuture.assumeIsolated().whenComplete { _ in connection.streamEnded() }
-            }
-        }
-    }
-
-    private func streamEnded() {
-        streams -= 1
-        guard streams <= 0 else { return }
-        idleSince = channel?.eventLoop.now ?? .now()
-        if isLeaving { channel?.close(promise: nil) }
+        receiver.connected(stream)
     }
 
     /// Closes it when its streams are done.
-    func leave() {
-        isLeaving = true
-        if streams <= 0 { channel?.close(promise: nil) }
+    func leave() { connection?.leave() }
+
+    func opened(_ stream: HTTP2Stream) -> any HTTP2StreamDelegate { HTTP2ClientStream() }
+    func streamEnded() {}
+
+    func peerChanged() {
+        if connection?.isLeaving == true { pool?.closed(self) }
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data).payload {
-        case .goAway:
-            leave()
-            pool?.closed(self)
-        case .settings(.settings(let settings)):
-            for setting in settings where setting.parameter == .maxConcurrentStreams {
-                maximumStreams = max(1, setting.value)
-            }
-        default: break
-        }
-        context.fireChannelRead(data)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        isLeaving = true
+    func closed() {
+        connection = nil
         pool?.closed(self)
-        context.fireChannelInactive()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // An error of one stream ends only that stream.
-        if !(error is NIOHTTP2Errors.StreamClosed) { context.close(promise: nil) }
     }
 }

@@ -1,75 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
+import HTTP2Streams
 import NIOCore
 import NIOHPACK
 import NIOHTTP2
 
 /// One request of a client on a stream of HTTP/2.
-final class HTTP2ServerStream: ChannelDuplexHandler, ClientSide {
-    typealias InboundIn = HTTP2Frame.FramePayload
-    typealias OutboundIn = HTTP2Frame.FramePayload
-    typealias OutboundOut = HTTP2Frame.FramePayload
-
+final class HTTP2ServerStream: HTTP2StreamDelegate, ClientSide {
     let loop: any EventLoop
     let peer: String
     private let isTLS: Bool
     private let services: any RequestServices
-    private var context: ChannelHandlerContext?
+    private let stream: HTTP2Stream
     private var receiver: (any RequestReceiver)?
-    private var wantsRead = true
-    private var hasPendingRead = false
     private var hasHead = false
     private var requestIsWhole = false
     private var isDone = false
     /// What waits to be sent as one frame.
     private var pending = ByteBuffer()
-    private let timer: ConnectionTimer
+    /// Only where something was waited for: most requests are whole at once.
+    private var timer: ConnectionTimer?
 
-    init(_ services: any RequestServices, stream: any Channel, peer: String, isTLS: Bool) {
+    init(_ services: any RequestServices, stream: HTTP2Stream, on loop: any EventLoop, peer: String, isTLS: Bool) {
         self.services = services
-        self.isTLS = isTLS
+        self.stream = stream
+        self.loop = loop
         self.peer = peer
-        loop = stream.eventLoop
-        timer = ConnectionTimer(stream)
+        self.isTLS = isTLS
     }
 
-    var isWritable: Bool { context?.channel.isWritable ?? false }
+    var isWritable: Bool { stream.isWritable }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    func setReading(_ isReading: Bool) { stream.setReading(isReading) }
 
-    func read(context: ChannelHandlerContext) {
-        if wantsRead { context.read() } else { hasPendingRead = true }
+    // MARK: request
+
+    func received(_ headers: HPACKHeaders, isLast: Bool) {
+        guard hasHead else { return begin(headers, isLast: isLast) }
+        requestEnded(HeaderConversion.trailers(headers))
     }
 
-    func setReading(_ isReading: Bool) {
-        wantsRead = isReading
-        guard isReading, hasPendingRead else { return }
-        hasPendingRead = false
-        context?.read()
+    func received(_ body: ByteBuffer, isLast: Bool) {
+        if body.readableBytes > 0 { receiver?.request(body) }
+        if isLast { requestEnded(nil) } else { wait(services.limits.bodyPatience) }
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .headers(let headers):
-            if hasHead {
-                requestIsWhole = true
-                timer.set(nil)
-                receiver?.requestEnd(HeaderConversion.trailers(headers.headers))
-            } else {
-                begin(headers.headers, isLast: headers.endStream)
-            }
-        case .data(let data):
-            guard case .byteBuffer(let bytes) = data.data else { return }
-            if bytes.readableBytes > 0 { receiver?.request(bytes) }
-            if data.endStream {
-                requestIsWhole = true
-                timer.set(nil)
-                receiver?.requestEnd(nil)
-            } else {
-                timer.set(services.limits.bodyPatience)
-            }
-        default: break
-        }
+    private func requestEnded(_ trailers: HeaderFields?) {
+        requestIsWhole = true
+        wait(nil)
+        receiver?.requestEnd(trailers)
     }
 
     private func begin(_ headers: HPACKHeaders, isLast: Bool) {
@@ -85,67 +63,59 @@ final class HTTP2ServerStream: ChannelDuplexHandler, ClientSide {
             respond(body)
             return respondEnd(nil)
         }
-        if !isLast { timer.set(services.limits.bodyPatience) }
+        if !isLast { wait(services.limits.bodyPatience) }
         let receiver = services.receiver(for: self)
         self.receiver = receiver
         receiver.begin(head, isLast: isLast)
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
-        receiver?.requestFlush()
-        context.fireChannelReadComplete()
-    }
+    func receivedAll() { receiver?.requestFlush() }
 
     // MARK: answer
 
     func respondContinue() {
-        write(.headers(.init(headers: [":status": "100"], endStream: false)))
+        stream.send([":status": "100"], isLast: false)
         flush()
     }
 
     func respond(_ head: ResponseHead, isLast: Bool) {
-        write(.headers(.init(headers: HeaderConversion.response(head), endStream: isLast)))
+        stream.send(HeaderConversion.response(head), isLast: isLast)
         if isLast { done() }
     }
 
     func respond(_ body: ByteBuffer) {
         var body = body
         if pending.readableBytes == 0 { pending = body } else { pending.writeBuffer(&body) }
-        if pending.readableBytes > 64 << 10 { writePending(isLast: false) }
+        if pending.readableBytes > 64 << 10 { sendPending(isLast: false) }
     }
 
     func respondEnd(_ trailers: HeaderFields?) {
         if let trailers {
-            writePending(isLast: false)
-            write(.headers(.init(headers: HeaderConversion.trailers(trailers), endStream: true)))
+            sendPending(isLast: false)
+            stream.send(HeaderConversion.trailers(trailers), isLast: true)
         } else {
-            writePending(isLast: true)
+            sendPending(isLast: true)
         }
         done()
     }
 
-    private func writePending(isLast: Bool) {
+    private func sendPending(isLast: Bool) {
         guard isLast || pending.readableBytes > 0 else { return }
-        write(.data(.init(data: .byteBuffer(pending), endStream: isLast)))
+        let bytes = pending
         pending = ByteBuffer()
+        stream.send(bytes, isLast: isLast)
     }
 
-    private func write(_ frame: HTTP2Frame.FramePayload) { context?.write(wrapOutboundOut(frame), promise: nil) }
-
     func flush() {
-        if !isDone { writePending(isLast: false) }
-        context?.flush()
+        if !isDone { sendPending(isLast: false) }
+        stream.flush()
     }
 
     private func done() {
         isDone = true
         receiver = nil
-        timer.set(nil)
+        wait(nil)
         flush()
-        guard !requestIsWhole else { return }
-        // Nobody reads the rest (RFC 9113, 8.1).
-        write(.rstStream(.noError))
-        context?.flush()
     }
 
     func respondUpgrade(_ head: ResponseHead, to upgrade: String) { abort() }
@@ -153,28 +123,43 @@ final class HTTP2ServerStream: ChannelDuplexHandler, ClientSide {
     func abort() {
         receiver = nil
         isDone = true
-        write(.rstStream(.internalError))
-        context?.flush()
+        wait(nil)
+        stream.reset(.internalError)
     }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        receiver?.clientWritable(context.channel.isWritable)
+    func writabilityChanged(_ isWritable: Bool) {
+        receiver?.clientWritable(isWritable)
+        guard !isDone else { return }
         // Who reads nothing of an answer is not waited for without end.
-        if !context.channel.isWritable {
-            timer.set(services.limits.bodyPatience)
+        if !isWritable {
+            wait(services.limits.bodyPatience)
         } else if requestIsWhole {
-            timer.set(nil)
+            wait(nil)
         }
-        context.fireChannelWritabilityChanged()
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
-        timer.set(nil)
+    // MARK: end
+
+    private func wait(_ patience: TimeAmount?) {
+        if timer == nil {
+            guard patience != nil else { return }
+            timer = ConnectionTimer(loop) { [weak self] in self?.isLate() }
+        }
+        timer?.set(patience)
+    }
+
+    private func isLate() {
+        stream.reset(.cancel)
+        gone()
+    }
+
+    func closed(_ end: HTTP2StreamEnd) { gone() }
+
+    private func gone() {
+        isDone = true
+        wait(nil)
         let receiver = receiver
         self.receiver = nil
         receiver?.clientGone()
-        context.fireChannelInactive()
     }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
