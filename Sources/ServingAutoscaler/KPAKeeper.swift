@@ -50,6 +50,8 @@ actor KPAKeeper {
         await configuration.waitUntilSynced()
         let (changes, continuation) = AsyncStream<ObjectKey>.makeStream()
         deployments.onChange { continuation.yield($0.object.key) }
+        // Settings hold for all.
+        configuration.onChange { [deployments] _ in for one in deployments.list() { continuation.yield(one.key) } }
         await withDiscardingTaskGroup { group in
             group.addTask { for await key in changes { await self.changed(key) } }
             group.addTask { await self.decide() }

@@ -188,10 +188,17 @@ package struct ServiceReconciler: Reconciler {
         try await children.apply(
             .services, ServingManifests.service(workload, of: work.spec, owner: work.object),
             present: stores.serviceObjects.get(key))
+        try await keepAutoscaler(workload, key, work)
+    }
+
+    /// The HorizontalPodAutoscaler of a workload; none where it is scaled by something else.
+    private func keepAutoscaler(
+        _ workload: ServingManifests.Workload, _ key: ObjectKey, _ work: ServiceWork
+    ) async throws {
+        let present = stores.autoscalers.get(key)
         if let autoscaler = ServingManifests.autoscaler(workload, of: work.spec, owner: work.object) {
-            try await children.apply(
-                ServingManifests.horizontalPodAutoscalers, autoscaler, present: stores.autoscalers.get(key))
-        } else if stores.autoscalers.get(key) != nil {
+            try await children.apply(ServingManifests.horizontalPodAutoscalers, autoscaler, present: present)
+        } else if present != nil {
             try await children.delete(ServingManifests.horizontalPodAutoscalers, key)
         }
     }
@@ -216,8 +223,10 @@ package struct ServiceReconciler: Reconciler {
         let name = ServingNames.componentName(work.spec.name, kind)
         let key = ObjectKey(namespace: namespace, name: name)
         guard let component = kind == .transformer ? work.spec.transformer : work.spec.explainer else {
-            for resource in [KubeResource.deployments, .services]
-            where (resource == .deployments ? stores.deployments : stores.serviceObjects).get(key) != nil {
+            for (informer, resource) in [
+                (stores.deployments, KubeResource.deployments), (stores.serviceObjects, .services),
+                (stores.autoscalers, ServingManifests.horizontalPodAutoscalers),
+            ] where informer.get(key) != nil {
                 try await children.delete(resource, key)
             }
             return nil
@@ -238,18 +247,13 @@ package struct ServiceReconciler: Reconciler {
             .services, ServingManifests.service(workload, of: work.spec, owner: work.object),
             present: stores.serviceObjects.get(key))
         let present = stores.deployments.get(key)
-        var manifest = workload
-        if present == nil, manifest.replicas == nil { manifest.replicas = scaling.initial }
-        let deployment = ServingManifests.deployment(manifest, of: work.spec, owner: work.object)
-        if present == nil {
-            try await children.create(.deployments, deployment)
+        let deployment = ServingManifests.deployment(workload, of: work.spec, owner: work.object)
+        if present == nil, workload.replicas == nil {
+            try await children.apply(deployment, replicas: scaling.initial)
         } else {
             try await children.apply(.deployments, deployment, present: present)
         }
-        if let autoscaler = ServingManifests.autoscaler(workload, of: work.spec, owner: work.object) {
-            try await children.apply(
-                ServingManifests.horizontalPodAutoscalers, autoscaler, present: stores.autoscalers.get(key))
-        }
+        try await keepAutoscaler(workload, key, work)
         return .of(present, podFailure: PodFailure.find(stores.pods(of: name, namespace)))
     }
 

@@ -151,6 +151,22 @@ def test_a_restart_takes_no_pods(scaled, told, namespace):
     assert {d["want"] for d in scaled.autoscaler.decisions(name)[before:]} == {2}
 
 
+def test_settings_of_all_hold_at_once(scaled, told, namespace):
+    name = "set-" + namespace
+
+    def settings(data):
+        scaled.kubectl("patch", "configmap", "config-autoscaler", "-n", "knative-serving", "--type=merge", "-p",
+                       json.dumps({"data": data}))
+
+    scaled.apply(deployment(name, 1, {**IS_KPA, PREFIX + "min-scale": "1", "serving.apus.dev/service": "set"},
+                            command=SLEEP, serves=False), "-n", namespace)
+    told.set(namespace, "set", 1.0)
+    wait_for(lambda: [d["target"] for d in scaled.autoscaler.decisions(name)][-1:] == [70.0], what="Knative's default")
+    settings({"container-concurrency-target-default": "50"})
+    wait_for(lambda: scaled.autoscaler.decisions(name)[-1]["target"] == 35.0, what="the new default")
+    settings({"container-concurrency-target-default": None})
+
+
 def test_annotations_that_are_wrong_are_told(scaled, namespace):
     scaled.apply(deployment("odd", 1, {**IS_KPA, PREFIX + "window": "1s"}, command=SLEEP, serves=False), "-n", namespace)
     wait_for(lambda: scaled.get("events", "-n", namespace, "--field-selector", "reason=InvalidScaling")["items"],

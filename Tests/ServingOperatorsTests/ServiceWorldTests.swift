@@ -289,6 +289,36 @@ import Testing
         }
     }
 
+    @Test func whatIsNoLongerDeclaredGoes() async throws {
+        @Sendable func manifest(_ limits: String) -> String {
+            """
+            apiVersion: serving.kserve.io/v1beta1
+            kind: InferenceService
+            metadata: {name: iris, namespace: default}
+            spec:
+              predictor: {sklearn: {storageUri: 's3://models/iris', protocolVersion: v2}}
+              transformer:
+                minReplicas: 2
+                maxReplicas: 5
+                containers: [{name: kserve-container, image: t, command: [t]\(limits)}]
+            """
+        }
+        try await World.run { world in
+            try await world.apply(manifest(", resources: {limits: {cpu: 100m}}"))
+            let deployment = try await world.wait(.deployments, "iris-transformer") { $0.spec["replicas"].int == 2 }
+            let limits = deployment.spec["template"]["spec"]["containers"][0]["resources"]["limits"]
+            #expect(limits["cpu"].string == "100m")
+            // As an autoscaler does.
+            _ = try await world.client.patch(
+                .deployments, world.key("iris-transformer"), .merge, ["spec": ["replicas": 4]])
+            try await world.apply(manifest(""))
+            let changed = try await world.wait(.deployments, "iris-transformer") {
+                $0.spec["template"]["spec"]["containers"][0]["resources"]["limits"].isEmpty
+            }
+            #expect(changed.spec["replicas"].int == 4)
+        }
+    }
+
     @Test func aStoppedServiceHasNothing() async throws {
         try await World.run { world in
             try await up(world)
