@@ -241,7 +241,7 @@ let package = Package(
         module(
             "InferenceServer",
             [
-                "ApusCore", "ByteCodes", "CZlib", "InferenceEngine", "InferenceProtocol", "Listening",
+                "ApusCore", "ByteCodes", "CZlib", "HTTP2Streams", "InferenceEngine", "InferenceProtocol", "Listening",
                 "ServiceHTTP", .logging, .nioCore, .nioHPACK, .nioHTTP1, .nioHTTP2, .nioPosix, .nioSSL,
                 .serviceLifecycle,
             ]),

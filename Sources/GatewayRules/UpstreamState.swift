@@ -103,17 +103,19 @@ package struct UpstreamState: Sendable {
     }
 
     /// Chooses the less busy of two random endpoints, or, with a key, always the same as long as it is there.
+    /// `now`: asked for only where endpoints may be left out.
     /// `random`: 64 random bits.
     /// `key`: hash of what sticks to an endpoint.
     /// `excluded`: serials that this request has failed at; taken only when there is no other.
     /// Returns nil where no endpoint is ready.
-    package mutating func pick(now: Instant, random: UInt64, key: UInt64? = nil, excluding excluded: [Int] = [])
-        -> Pick?
-    {
+    package mutating func pick(
+        now: @autoclosure () -> Instant, random: UInt64, key: UInt64? = nil, excluding excluded: [Int] = []
+    ) -> Pick? {
         guard slots.count > 1 else {
             guard let slot = slots.first, slot.isReady else { return nil }
             return take(0)
         }
+        let now = now()
         var usable = slots.indices.filter { index in
             let slot = slots[index]
             return slot.isReady && (slot.ejectedUntil.map { $0 <= now } ?? true) && !excluded.contains(slot.serial)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import HTTP2Streams
 import InferenceEngine
 import InferenceProtocol
 import Logging
@@ -52,11 +53,26 @@ private final class HeldModel: AnsweringModel, ModelCatalog, ModelReports {
     func statistics(_ name: String?, _ version: String?) throws(InferenceFault) -> [JSONValue] { [] }
 }
 
+/// What a call sends.
+private final class RecordedStream: GRPCStream {
+    var isWritable = true
+    var sent: [(headers: HPACKHeaders?, body: ByteBuffer?, isLast: Bool)] = []
+    var isReading = true
+    var reset: HTTP2ErrorCode?
+
+    func send(_ headers: HPACKHeaders, isLast: Bool) { sent.append((headers, nil, isLast)) }
+    func send(_ body: ByteBuffer, isLast: Bool) { sent.append((nil, body, isLast)) }
+    func flush() {}
+    func setReading(_ isReading: Bool) { self.isReading = isReading }
+    func reset(_ code: HTTP2ErrorCode) { reset = code }
+}
+
 @Suite struct GRPCStreamHandlerTests {
     /// A call on a stream of its own.
     private struct Call {
-        let channel: EmbeddedChannel
-        let loop: EmbeddedEventLoop
+        let stream = RecordedStream()
+        let handler: GRPCStreamHandler
+        let loop = EmbeddedEventLoop()
         let server: GRPCServerContext
 
         init(_ model: HeldModel, configure: (inout GRPCConfiguration, inout RequestLimits) -> Void = { _, _ in })
@@ -67,27 +83,27 @@ private final class HeldModel: AnsweringModel, ModelCatalog, ModelReports {
             configure(&configuration, &limits)
             let calls = GRPCCalls(catalog: model, reports: model, limits: limits, description: ["name": "apus"])
             server = GRPCServerContext(calls, configuration, Logger(label: "test"))
-            channel = EmbeddedChannel(handler: GRPCStreamHandler(server))
-            loop = channel.embeddedEventLoop
-            channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
+            handler = GRPCStreamHandler(server, stream, on: loop)
         }
 
-        func begin(_ method: String, _ more: [(String, String)] = []) throws {
+        func begin(_ method: String, _ more: [(String, String)] = []) {
             var headers: HPACKHeaders = [
                 ":method": "POST", ":path": "/inference.GRPCInferenceService/\(method)",
                 "content-type": "application/grpc",
             ]
             for (name, value) in more { headers.add(name: name, value: value) }
-            try write(.headers(.init(headers: headers)))
+            handler.received(headers, isLast: false)
+            handler.receivedAll()
         }
 
-        private func write(_ payload: HTTP2Frame.FramePayload) throws {
-            channel.pipeline.fireChannelRead(payload)
-            channel.pipeline.fireChannelReadComplete()
+        func send(_ bytes: [UInt8], isEnd: Bool) {
+            handler.received(ByteBuffer(bytes: bytes), isLast: isEnd)
+            handler.receivedAll()
         }
 
-        func send(_ bytes: [UInt8], isEnd: Bool) throws {
-            try write(.data(.init(data: .byteBuffer(ByteBuffer(bytes: bytes)), endStream: isEnd)))
+        func setWritable(_ isWritable: Bool) {
+            stream.isWritable = isWritable
+            handler.writabilityChanged(isWritable)
         }
 
         /// What was sent: the messages, and the last headers with the status.
@@ -95,15 +111,12 @@ private final class HeldModel: AnsweringModel, ModelCatalog, ModelReports {
             var framing = GRPCFraming(limit: 1 << 20)
             var messages: [[UInt8]] = []
             var last: HPACKHeaders?
-            while let frame = try channel.readOutbound(as: HTTP2Frame.FramePayload.self) {
-                switch frame {
-                case .headers(let headers) where headers.endStream: last = headers.headers
-                case .data(let data):
-                    if case .byteBuffer(var bytes) = data.data { framing.add(&bytes) }
-                    while let message = try framing.next() { messages.append(Array(message.bytes.readableBytesView)) }
-                default: break
-                }
+            for (headers, body, isLast) in stream.sent {
+                if isLast { last = headers }
+                if var body { framing.add(&body) }
+                while let message = try framing.next() { messages.append(Array(message.bytes.readableBytesView)) }
             }
+            stream.sent = []
             return (messages, last?.first(name: "grpc-status"), last?.first(name: "grpc-message"))
         }
     }
@@ -121,11 +134,11 @@ private final class HeldModel: AnsweringModel, ModelCatalog, ModelReports {
 
     @Test func aQuickModelAnswersAtOnce() throws {
         let call = try Call(HeldModel(isQuick: true))
-        try call.begin("ModelInfer")
+        call.begin("ModelInfer")
         let bytes = request("7")
-        try call.send(Array(bytes.prefix(3)), isEnd: false)
+        call.send(Array(bytes.prefix(3)), isEnd: false)
         #expect(try call.answers().status == nil)
-        try call.send(Array(bytes.dropFirst(3)), isEnd: true)
+        call.send(Array(bytes.dropFirst(3)), isEnd: true)
         let answer = try call.answers()
         #expect(answer.status == "0" && answer.messages == [[10, 1, 109, 18, 1, 49, 26, 1, 55]])
     }
@@ -133,8 +146,8 @@ private final class HeldModel: AnsweringModel, ModelCatalog, ModelReports {
     @Test func aDeadlineEndsTheCallAndTheWait() throws {
         let model = HeldModel(isQuick: false)
         let call = try Call(model)
-        try call.begin("ModelInfer", [("grpc-timeout", "100m")])
-        try call.send(request("7"), isEnd: true)
+        call.begin("ModelInfer", [("grpc-timeout", "100m")])
+        call.send(request("7"), isEnd: true)
         call.loop.advanceTime(by: .milliseconds(99))
         #expect(try call.answers().status == nil)
         call.loop.advanceTime(by: .milliseconds(1))
@@ -150,16 +163,16 @@ private final class HeldModel: AnsweringModel, ModelCatalog, ModelReports {
     @Test func aClientThatGoesEndsTheWait() throws {
         let model = HeldModel(isQuick: false)
         let call = try Call(model)
-        try call.begin("ModelInfer")
-        try call.send(request("7"), isEnd: true)
-        call.channel.pipeline.fireErrorCaught(NIOHTTP2Errors.streamClosed(streamID: 1, errorCode: .cancel))
+        call.begin("ModelInfer")
+        call.send(request("7"), isEnd: true)
+        call.handler.closed(.reset(.cancel))
         #expect(model.cancelled.load(ordering: .relaxed) == 1)
     }
 
     @Test func aMessageThatDoesNotComeIsNotWaitedForForEver() throws {
         let call = try Call(HeldModel(isQuick: true))
-        try call.begin("ModelInfer")
-        try call.send([0, 0, 0], isEnd: false)
+        call.begin("ModelInfer")
+        call.send([0, 0, 0], isEnd: false)
         call.loop.advanceTime(by: GRPCLimits.upload)
         #expect(try call.answers().status == "4")
     }
@@ -167,27 +180,32 @@ private final class HeldModel: AnsweringModel, ModelCatalog, ModelReports {
     @Test func aClientThatDoesNotReadIsGivenUp() throws {
         let model = HeldModel(isQuick: false)
         let call = try Call(model)
-        try call.begin("ModelStreamInfer")
-        try call.send(request("7"), isEnd: false)
-        call.channel.isWritable = false
-        call.channel.pipeline.fireChannelWritabilityChanged()
+        call.begin("ModelStreamInfer")
+        call.send(request("7"), isEnd: false)
+        #expect(call.stream.isReading)
+        call.setWritable(false)
+        #expect(!call.stream.isReading)
         call.loop.advanceTime(by: GRPCLimits.stall - .seconds(1))
-        call.channel.isWritable = true
-        call.channel.pipeline.fireChannelWritabilityChanged()
+        call.setWritable(true)
+        #expect(call.stream.isReading)
         call.loop.advanceTime(by: GRPCLimits.stall)
-        #expect(call.channel.isActive)
-        call.channel.isWritable = false
-        call.channel.pipeline.fireChannelWritabilityChanged()
+        #expect(call.stream.reset == nil)
+        call.setWritable(false)
+        // Of a call that is ended it is not said that there is room again.
+        call.stream.isWritable = true
         call.loop.advanceTime(by: GRPCLimits.stall)
-        #expect(!call.channel.isActive)
+        #expect(call.stream.reset == nil)
+        call.setWritable(false)
+        call.loop.advanceTime(by: GRPCLimits.stall)
+        #expect(call.stream.reset == .cancel)
         #expect(model.cancelled.load(ordering: .relaxed) == 1)
     }
 
     @Test func streamsAnswerInTheOrderOfTheirAnswers() throws {
         let model = HeldModel(isQuick: false)
         let call = try Call(model)
-        try call.begin("ModelStreamInfer")
-        try call.send(request("a") + request("b") + request("c", model: "none"), isEnd: true)
+        call.begin("ModelStreamInfer")
+        call.send(request("a") + request("b") + request("c", model: "none"), isEnd: true)
         let waiting = model.waiting.withLock { $0 }
         #expect(waiting.count == 2)
         for (request, done) in waiting.reversed() { done(.success(HeldModel.answer(request))) }
@@ -209,17 +227,17 @@ private final class HeldModel: AnsweringModel, ModelCatalog, ModelReports {
 
     @Test(arguments: wrong) func wrongCallsHaveAStatus(_ method: String, _ bytes: [UInt8], _ status: String) throws {
         let call = try Call(HeldModel(isQuick: true))
-        try call.begin(method)
-        try call.send(bytes, isEnd: true)
+        call.begin(method)
+        call.send(bytes, isEnd: true)
         #expect(try call.answers().status == status)
     }
 
     @Test func uploadsOfAllCallsAreBounded() throws {
         let call = try Call(HeldModel(isQuick: true)) { configuration, _ in configuration.uploadBytes = 100 }
-        try call.begin("ModelInfer")
-        try call.send([0, 0, 0, 1, 0] + .init(repeating: 0, count: 95), isEnd: false)
+        call.begin("ModelInfer")
+        call.send([0, 0, 0, 1, 0] + .init(repeating: 0, count: 95), isEnd: false)
         #expect(try call.answers().status == nil)
-        try call.send(.init(repeating: 0, count: 10), isEnd: false)
+        call.send(.init(repeating: 0, count: 10), isEnd: false)
         #expect(try call.answers().status == "8")
         #expect(call.server.budget.take(100))
     }

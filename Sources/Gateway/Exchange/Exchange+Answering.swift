@@ -4,7 +4,7 @@ import NIOCore
 
 /// Back to the client.
 extension Exchange {
-    func answer(_ head: ResponseHead, isLast: Bool) {
+    func answer(_ head: consuming ResponseHead, isLast: Bool) {
         guard case .sending(let side) = phase else { return }
         if head.status == 101 { return upgrade(head, side) }
         if head.status >= 500 || !(rule?.rule.retry?.codes.isEmpty ?? true) {
@@ -18,7 +18,6 @@ extension Exchange {
         attemptTimer?.cancel()
         answerBegan = true
         status = head.status
-        var head = head
         head.fields.removeHopByHop()
         change(&head)
         if isGRPC, isLast { noteGRPC(head.fields) }

@@ -5,7 +5,7 @@ import NIOCore
 /// Up to the choice of an upstream.
 extension Exchange {
     func route() {
-        let facts = ExchangeFacts(head)
+        facts = ExchangeFacts(head)
         isGRPC = facts.isGRPC
         guard !facts.isAmbiguous else { return refuse(400, "the path has . or .. in it", grpc: 3) }
         if head.method == "OPTIONS", answerPreflight(facts) { return }
@@ -24,20 +24,20 @@ extension Exchange {
             }
             head.fields.remove(keys.header)
         }
-        guard let verifier = rule.verifier else { return limit(facts) }
+        guard let verifier = rule.verifier else { return limit() }
         // What a client claims itself counts for nothing.
         for header in rule.rule.policy.tokens?.claims.values ?? [:].values { head.fields.remove(header) }
         guard let words = head.fields.first(.authorization)?.split(separator: " ", maxSplits: 1), words.count == 2,
             words[0].lowercased() == "bearer"
         else { return refuseToken("a token is needed: Authorization: Bearer TOKEN") }
         let token = String(words[1])
-        if let claims = verifier.remembered(token) { return verified(claims, facts) }
+        if let claims = verifier.remembered(token) { return verified(claims) }
         let bound = NIOLoopBound(self, eventLoop: client.loop)
         client.loop.makeFutureWithTask { await verifier.verify(token) }.whenSuccess { verdict in
             let exchange = bound.value
             guard case .routing = exchange.phase else { return }
             switch verdict {
-            case .good(let claims): exchange.verified(claims, facts)
+            case .good(let claims): exchange.verified(claims)
             case .bad: exchange.refuseToken("the token is not good here")
             case .noKeys:
                 exchange.refuse(
@@ -51,12 +51,12 @@ extension Exchange {
         refuse(401, text, grpc: 16, fields: [("www-authenticate", "Bearer")])
     }
 
-    private func verified(_ claims: TokenVerifier.Claims, _ facts: ExchangeFacts) {
+    private func verified(_ claims: TokenVerifier.Claims) {
         for claim in claims { head.fields.set(claim.header, claim.value) }
-        limit(facts)
+        limit()
     }
 
-    private func limit(_ facts: ExchangeFacts) {
+    private func limit() {
         guard let rule else { return }
         if let limits = rule.limits {
             let key = rule.rule.policy.rate?.header.flatMap { facts.header($0.lowercased()) } ?? client.peer
@@ -67,14 +67,14 @@ extension Exchange {
         }
         for filter in rule.rule.filters {
             if case .redirect(let scheme, let host, let port, let path, let status) = filter {
-                return redirect(facts, (scheme, host, port, path), status)
+                return redirect((scheme, host, port, path), status)
             }
         }
-        choose(facts, rule)
+        choose(rule)
     }
 
     private func redirect(
-        _ facts: ExchangeFacts, _ to: (scheme: String?, host: String?, port: Int?, path: PathChange?), _ status: Int
+        _ to: (scheme: String?, host: String?, port: Int?, path: PathChange?), _ status: Int
     ) {
         let scheme = to.scheme ?? head.scheme
         let (oldHost, oldPort) = Authority.parts(head.authority)
@@ -93,7 +93,7 @@ extension Exchange {
         refuse(status, "it is at \(location)", grpc: 14, fields: [("location", location)])
     }
 
-    private func choose(_ facts: ExchangeFacts, _ rule: CompiledRule) {
+    private func choose(_ rule: CompiledRule) {
         var number = worker.randomBits()
         switch rule.rule.sticky {
         case .none: break
@@ -116,49 +116,49 @@ extension Exchange {
         let backend = rule.backends[index]
         self.backend = backend
         self.upstream = upstream
-        prepare(facts, rule.rule.filters + backend.filters)
+        prepare(rule.rule.filters, backend.filters)
         startMirrors(rule)
         admit(upstream)
     }
 
     /// What the upstream gets.
-    private func prepare(_ facts: ExchangeFacts, _ filters: [RouteFilter]) {
+    private func prepare(_ filters: [RouteFilter], _ more: [RouteFilter]) {
+        // What is shared is copied when it is changed.
+        facts.dropFields()
         let original = head.authority
-        if head.fields.fields.contains(where: { $0.name.isHopByHop }) {
+        if head.fields.hasHopByHop {
             // gRPC's clients ask by it for trailers (RFC 9110, 10.1.4).
             let wantsTrailers = head.fields.lists("trailers", in: .te)
             head.fields.removeHopByHop()
             if wantsTrailers, isGRPC { head.fields.add("te", "trailers") }
         }
-        for filter in filters {
-            switch filter {
-            case .requestHeaders(let set, let add, let remove):
-                for (name, value) in set { head.fields.set(name, value) }
-                for (name, value) in add { head.fields.add(name, value) }
-                for name in remove { head.fields.remove(name) }
-            case .rewrite(let host, let path):
-                if let host { head.authority = host }
-                if let path {
-                    let changed = path.apply(to: facts.path, matched: prefix)
-                    head.target = facts.query.isEmpty ? changed : "\(changed)?\(facts.query)"
-                }
-            case .responseHeaders, .redirect, .mirror, .cors: break
-            }
-        }
+        for filter in filters { change(filter) }
+        for filter in more { change(filter) }
         let before = head.fields.first(.forwardedFor)
-        if before != nil { head.fields.remove(.forwardedFor) }
-        head.fields.add("x-forwarded-for", before.map { "\($0), \(client.peer)" } ?? client.peer)
-        head.fields.remove(.forwardedProto)
-        head.fields.add("x-forwarded-proto", head.scheme)
-        head.fields.remove(.forwardedHost)
-        head.fields.add("x-forwarded-host", original)
+        head.fields.removeForwarded()
+        head.fields.add("x-forwarded-for", .forwardedFor, before.map { "\($0), \(client.peer)" } ?? client.peer)
+        head.fields.add("x-forwarded-proto", .forwardedProto, head.scheme)
+        head.fields.add("x-forwarded-host", .forwardedHost, original)
+    }
+
+    private func change(_ filter: RouteFilter) {
+        switch filter {
+        case .requestHeaders(let set, let add, let remove):
+            for (name, value) in set { head.fields.set(name, value) }
+            for (name, value) in add { head.fields.add(name, value) }
+            for name in remove { head.fields.remove(name) }
+        case .rewrite(let host, let path):
+            if let host { head.authority = host }
+            if let path {
+                let changed = path.apply(to: facts.path, matched: prefix)
+                head.target = facts.query.isEmpty ? changed : "\(changed)?\(facts.query)"
+            }
+        case .responseHeaders, .redirect, .mirror, .cors: break
+        }
     }
 
     private func admit(_ upstream: Upstream) {
-        let bound = NIOLoopBound(self, eventLoop: client.loop)
-        let (admission, isFirst) = upstream.admit(
-            now: start, patience: rule?.rule.timeout,
-            Upstream.Waiter(loop: client.loop) { bound.value.resumed($0) })
+        let (admission, isFirst) = upstream.admit(now: start, patience: rule?.rule.timeout, waiter())
         switch admission {
         case .pass:
             isAdmitted = true
@@ -168,6 +168,11 @@ extension Exchange {
             phase = .held(id)
             if isFirst { worker.core.activator.watch(upstream) }
         }
+    }
+
+    private func waiter() -> Upstream.Waiter {
+        let bound = NIOLoopBound(self, eventLoop: client.loop)
+        return Upstream.Waiter(loop: client.loop) { bound.value.resumed($0) }
     }
 
     private func resumed(_ goesOn: Bool) {

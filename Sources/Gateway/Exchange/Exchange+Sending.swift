@@ -7,11 +7,10 @@ import NIOCore
 extension Exchange {
     func attemptOnce() {
         guard let upstream else { return }
-        guard
-            let (pick, rules) = upstream.pick(
-                now: .now, random: worker.randomBits(), key: stickyKey, excluding: failedSerials)
-        else { return refuse(503, "no endpoint of \(upstream.id.service) is ready", grpc: 14) }
-        self.pick = pick
+        guard let target = upstream.pick(random: worker.randomBits(), key: stickyKey, excluding: failedSerials) else {
+            return refuse(503, "no endpoint of \(upstream.id.service) is ready", grpc: 14)
+        }
+        pick = target.pick
         phase = .connecting
         attempt += 1
         if let timeout = rule?.rule.backendTimeout, timeout > .zero {
@@ -22,7 +21,7 @@ extension Exchange {
             }
         }
         do {
-            try worker.pool(upstream, pick, rules).acquire(Attempt(self, attempt))
+            try worker.pool(upstream, target).acquire(Attempt(self, attempt))
         } catch {
             worker.core.logger.warning(
                 "no TLS to an upstream", metadata: ["upstream": "\(upstream.id)", "error": "\(error)"])
@@ -139,7 +138,9 @@ final class Attempt: UpstreamReceiver {
         exchange.connected(side, for: self)
     }
 
-    func answer(_ head: ResponseHead, isLast: Bool) { if isCurrent { exchange.answer(head, isLast: isLast) } }
+    func answer(_ head: consuming ResponseHead, isLast: Bool) {
+        if isCurrent { exchange.answer(head, isLast: isLast) }
+    }
     func answer(_ body: ByteBuffer) { if isCurrent { exchange.answer(body) } }
     func answerEnd(_ trailers: HeaderFields?) { if isCurrent { exchange.answerEnd(trailers) } }
     func answerFlush() { if isCurrent { exchange.client.flush() } }

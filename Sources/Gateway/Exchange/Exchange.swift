@@ -32,6 +32,7 @@ final class Exchange: RequestReceiver {
     let start: Instant
     var phase = Phase.routing
     var head = RequestHead()
+    var facts = ExchangeFacts(RequestHead())
     var isGRPC = false
     var rule: CompiledRule?
     var prefix: String?
@@ -73,7 +74,7 @@ final class Exchange: RequestReceiver {
 
     // MARK: from the client
 
-    func begin(_ head: RequestHead, isLast: Bool) {
+    func begin(_ head: consuming RequestHead, isLast: Bool) {
         self.head = head
         requestIsWhole = isLast
         worker.core.metrics.began()

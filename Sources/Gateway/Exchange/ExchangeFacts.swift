@@ -8,7 +8,7 @@ struct ExchangeFacts: RequestFacts {
     let query: String
     private(set) var method: String
     let isGRPC: Bool
-    private let fields: HeaderFields
+    private var fields: HeaderFields
 
     init(_ head: RequestHead) {
         host = Authority.host(head.authority)
@@ -24,6 +24,9 @@ struct ExchangeFacts: RequestFacts {
         isGRPC = head.method == "POST" && (head.fields.first(.contentType)?.hasPrefix("application/grpc") ?? false)
         fields = head.fields
     }
+
+    /// Keeps only what the path, the query and the method are.
+    mutating func dropFields() { fields = HeaderFields() }
 
     func header(_ name: String) -> String? { fields.first(name) }
 

@@ -56,13 +56,10 @@ private final class MirrorCall: UpstreamReceiver {
     }
 
     func start() {
-        guard
-            let (pick, rules) = upstream.pick(
-                now: .now, random: worker.randomBits(), key: nil, excluding: [])
-        else { return }
-        self.pick = pick
+        guard let target = upstream.pick(random: worker.randomBits(), key: nil, excluding: []) else { return }
+        pick = target.pick
         timer = worker.loop.assumeIsolated().scheduleTask(in: Self.patience) { self.over(.failure) }
-        do { try worker.pool(upstream, pick, rules).acquire(self) } catch { over(.failure) }
+        do { try worker.pool(upstream, target).acquire(self) } catch { over(.failure) }
     }
 
     private func over(_ outcome: UpstreamOutcome) {

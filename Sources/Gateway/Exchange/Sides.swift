@@ -21,8 +21,10 @@ protocol ClientSide: AnyObject {
 }
 
 /// What a client's request goes to. Used on the client's event loop only.
+///
+/// Heads are given away: whoever changes their fields while another holds them would copy them.
 protocol RequestReceiver: AnyObject {
-    func begin(_ head: RequestHead, isLast: Bool)
+    func begin(_ head: consuming RequestHead, isLast: Bool)
     func request(_ body: ByteBuffer)
     func requestEnd(_ trailers: HeaderFields?)
     /// Nothing more is there at the moment.
@@ -48,7 +50,7 @@ protocol UpstreamSide: AnyObject {
 /// Who gets an endpoint's answer. Used on the event loop of the connection only.
 protocol UpstreamReceiver: AnyObject {
     func connected(_ side: any UpstreamSide)
-    func answer(_ head: ResponseHead, isLast: Bool)
+    func answer(_ head: consuming ResponseHead, isLast: Bool)
     func answer(_ body: ByteBuffer)
     func answerEnd(_ trailers: HeaderFields?)
     func answerFlush()

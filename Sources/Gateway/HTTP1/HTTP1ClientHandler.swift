@@ -23,7 +23,9 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, UpstreamSide {
     private var reading = Reading.idle
     private var search = HeadSearch()
     private var inbound = ByteBuffer()
-    private var outbound = ByteBuffer()
+    private var outbound = OutboundBytes()
+    /// Something was written and not flushed.
+    private var isUnflushed = false
     private weak var pool: HTTP1Pool?
     private var receiver: (any UpstreamReceiver)?
     private var method = ""
@@ -39,10 +41,10 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, UpstreamSide {
     init(pool: HTTP1Pool) { self.pool = pool }
 
     var isUsable: Bool {
-        if case .idle = reading, let context { context.channel.isActive } else { false }
+        if case .idle = reading { context != nil } else { false }
     }
 
-    var isWritable: Bool { context?.channel.isWritable ?? false }
+    private(set) var isWritable = true
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
@@ -58,41 +60,45 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, UpstreamSide {
         keepsAlive = true
         reading = .head
         sendsChunks = head.body == .chunked
-        HeadWriter.request(head, upgrade: head.upgrade, into: &outbound)
+        HeadWriter.request(head, upgrade: head.upgrade, into: &outbound.buffer)
     }
 
     func send(_ body: ByteBuffer) {
         guard body.readableBytes > 0 else { return }
-        if case .tunnel = reading {} else if sendsChunks { HeadWriter.chunk(body.readableBytes, into: &outbound) }
+        if case .tunnel = reading {
+        } else if sendsChunks {
+            HeadWriter.chunk(body.readableBytes, into: &outbound.buffer)
+        }
         write(body)
-        if case .tunnel = reading {} else if sendsChunks { outbound.writeStaticString("\r\n") }
+        if case .tunnel = reading {} else if sendsChunks { outbound.buffer.writeStaticString("\r\n") }
     }
 
-    /// Small pieces go together, large ones are not copied.
     private func write(_ body: ByteBuffer) {
-        if body.readableBytes <= 4096 {
-            outbound.writeImmutableBuffer(body)
-        } else {
-            writeOut()
-            context?.write(wrapOutboundOut(body), promise: nil)
-        }
+        guard !outbound.add(body) else { return }
+        writeOut()
+        context?.write(wrapOutboundOut(body), promise: nil)
+        isUnflushed = true
     }
 
     func sendEnd(_ trailers: HeaderFields?) {
         isSent = true
         if case .tunnel = reading { return close() }
-        if sendsChunks { HeadWriter.lastChunk(trailers, into: &outbound) }
+        if sendsChunks { HeadWriter.lastChunk(trailers, into: &outbound.buffer) }
     }
 
     private func writeOut() {
-        guard outbound.readableBytes > 0 else { return }
-        context?.write(wrapOutboundOut(outbound), promise: nil)
-        outbound = ByteBuffer()
+        guard let bytes = outbound.take() else { return }
+        isUnflushed = true
+        context?.write(wrapOutboundOut(bytes), promise: nil)
     }
 
     func flush() {
-        writeOut()
+        let bytes = outbound.take()
+        guard bytes != nil || isUnflushed else { return }
+        isUnflushed = false
+        if let bytes { context?.write(wrapOutboundOut(bytes), promise: nil) }
         context?.flush()
+        if let bytes { outbound.reuse(bytes) }
     }
 
     func setReading(_ isReading: Bool) {
@@ -111,7 +117,7 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, UpstreamSide {
 
     func close() {
         reading = .closed
-        outbound.clear()
+        outbound = OutboundBytes()
         context?.close(promise: nil)
     }
 
@@ -129,6 +135,8 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, UpstreamSide {
         } catch {
             fail(.malformed(error.description))
         }
+        // The memory is the channel's, for what it reads next.
+        if inbound.readableBytes == 0 { inbound = ByteBuffer() }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -180,15 +188,7 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, UpstreamSide {
     }
 
     private func readHead() throws(MessageFault) -> Bool {
-        let bytes = inbound
-        var search = search
-        let found = try bytes.withUnsafeReadableBytes { (bytes) throws(MessageFault) -> (Int, ResponseHead)? in
-            guard let end = try search.end(in: bytes) else { return nil }
-            return (end, try HeadReader.response(UnsafeRawBufferPointer(rebasing: bytes[..<end]), to: method))
-        }
-        self.search = search
-        guard let (count, head) = found else { return false }
-        inbound.moveReaderIndex(forwardBy: count)
+        guard let head = try nextHead() else { return false }
         if head.status == 101 {
             guard upgrades else { throw .bad("the answer changes to a protocol that was not asked for") }
             keepsAlive = false
@@ -210,6 +210,19 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, UpstreamSide {
         receiver?.answer(head, isLast: isLast)
         if isLast { end(nil, isSaid: true) }
         return true
+    }
+
+    private func nextHead() throws(MessageFault) -> ResponseHead? {
+        let bytes = inbound
+        var search = search
+        let found = try bytes.withUnsafeReadableBytes { (bytes) throws(MessageFault) -> (Int, ResponseHead)? in
+            guard let end = try search.end(in: bytes) else { return nil }
+            return (end, try HeadReader.response(UnsafeRawBufferPointer(rebasing: bytes[..<end]), to: method))
+        }
+        self.search = search
+        guard let (count, head) = found else { return nil }
+        inbound.moveReaderIndex(forwardBy: count)
+        return head
     }
 
     private func end(_ trailers: HeaderFields?, isSaid: Bool = false) {
@@ -239,12 +252,14 @@ final class HTTP1ClientHandler: ChannelDuplexHandler, UpstreamSide {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        receiver?.upstreamWritable(context.channel.isWritable)
+        isWritable = context.channel.isWritable
+        receiver?.upstreamWritable(isWritable)
         context.fireChannelWritabilityChanged()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         pool?.closed(self)
+        isWritable = false
         switch reading {
         case .untilClose:
             reading = .closed

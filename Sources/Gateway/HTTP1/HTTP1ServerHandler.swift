@@ -42,7 +42,9 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, ClientSide {
     private var writing = Writing.done
     private var search = HeadSearch()
     private var inbound = ByteBuffer()
-    private var outbound = ByteBuffer()
+    private var outbound = OutboundBytes()
+    /// Something was written and not flushed.
+    private var isUnflushed = false
     private var receiver: (any RequestReceiver)?
     private var isOld = false
     private var keepsAlive = true
@@ -64,7 +66,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, ClientSide {
         timer = ConnectionTimer(channel)
     }
 
-    var isWritable: Bool { context?.channel.isWritable ?? false }
+    private(set) var isWritable = true
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
@@ -91,6 +93,8 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, ClientSide {
         var buffer = unwrapInboundIn(data)
         if inbound.readableBytes == 0 { inbound = buffer } else { inbound.writeBuffer(&buffer) }
         steps()
+        // The memory is the channel's, for what it reads next.
+        if inbound.readableBytes == 0 { inbound = ByteBuffer() }
         if case .whole = reading, inbound.readableBytes > Self.longestWait { setReading(false) }
     }
 
@@ -170,19 +174,15 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, ClientSide {
             inbound.moveReaderIndex(forwardBy: 2)
             guard inbound.readableBytes > 0 else { return false }
         }
-        let bytes = inbound
-        var search = search
-        let found = try bytes.withUnsafeReadableBytes { (bytes) throws(MessageFault) -> (Int, RequestHead)? in
-            guard let end = try search.end(in: bytes) else { return nil }
-            return (end, try HeadReader.request(UnsafeRawBufferPointer(rebasing: bytes[..<end])))
-        }
-        self.search = search
-        guard let (count, read) = found else {
+        guard let head = try nextHead() else {
             timer.setOnce(services.limits.headPatience)
             return false
         }
-        inbound.moveReaderIndex(forwardBy: count)
-        var head = read
+        begin(head)
+        return true
+    }
+
+    private func begin(_ head: consuming RequestHead) {
         head.scheme = isTLS ? "https" : "http"
         isOld = head.isOld
         keepsAlive = head.keepsAlive && !isLeaving
@@ -198,7 +198,19 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, ClientSide {
         let receiver = services.receiver(for: self)
         self.receiver = receiver
         receiver.begin(head, isLast: isLast)
-        return true
+    }
+
+    private func nextHead() throws(MessageFault) -> RequestHead? {
+        let bytes = inbound
+        var search = search
+        let found = try bytes.withUnsafeReadableBytes { (bytes) throws(MessageFault) -> (Int, RequestHead)? in
+            guard let end = try search.end(in: bytes) else { return nil }
+            return (end, try HeadReader.request(UnsafeRawBufferPointer(rebasing: bytes[..<end])))
+        }
+        self.search = search
+        guard let (count, head) = found else { return nil }
+        inbound.moveReaderIndex(forwardBy: count)
+        return head
     }
 
     private func requestEnded(_ trailers: HeaderFields?) {
@@ -213,7 +225,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, ClientSide {
     func respondContinue() {
         guard case .nothing = writing else { return }
         awaitsContinue = false
-        outbound.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
+        outbound.buffer.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
         flush()
     }
 
@@ -235,29 +247,28 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, ClientSide {
         }
         let connection: StaticString? =
             !keepsAlive ? "Connection: close\r\n" : isOld ? "Connection: keep-alive\r\n" : nil
-        HeadWriter.response(head, connection: connection, into: &outbound)
+        HeadWriter.response(head, connection: connection, into: &outbound.buffer)
         if isLast { answered() }
     }
 
     func respond(_ body: ByteBuffer) {
         guard body.readableBytes > 0 else { return }
-        if case .chunks = writing { HeadWriter.chunk(body.readableBytes, into: &outbound) }
-        if body.readableBytes <= 4096 {
-            outbound.writeImmutableBuffer(body)
-        } else {
+        if case .chunks = writing { HeadWriter.chunk(body.readableBytes, into: &outbound.buffer) }
+        if !outbound.add(body) {
             writeOut()
             context?.write(wrapOutboundOut(body), promise: nil)
+            isUnflushed = true
         }
-        if case .chunks = writing { outbound.writeStaticString("\r\n") }
+        if case .chunks = writing { outbound.buffer.writeStaticString("\r\n") }
     }
 
     func respondEnd(_ trailers: HeaderFields?) {
-        if case .chunks = writing { HeadWriter.lastChunk(trailers, into: &outbound) }
+        if case .chunks = writing { HeadWriter.lastChunk(trailers, into: &outbound.buffer) }
         answered()
     }
 
     func respondUpgrade(_ head: ResponseHead, to upgrade: String) {
-        HeadWriter.response(head, connection: nil, upgrade: upgrade, into: &outbound)
+        HeadWriter.response(head, connection: nil, upgrade: upgrade, into: &outbound.buffer)
         writing = .tunnel
         reading = .tunnel
         timer.set(nil)
@@ -267,14 +278,18 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, ClientSide {
     }
 
     private func writeOut() {
-        guard outbound.readableBytes > 0 else { return }
-        context?.write(wrapOutboundOut(outbound), promise: nil)
-        outbound = ByteBuffer()
+        guard let bytes = outbound.take() else { return }
+        isUnflushed = true
+        context?.write(wrapOutboundOut(bytes), promise: nil)
     }
 
     func flush() {
-        writeOut()
+        let bytes = outbound.take()
+        guard bytes != nil || isUnflushed else { return }
+        isUnflushed = false
+        if let bytes { context?.write(wrapOutboundOut(bytes), promise: nil) }
         context?.flush()
+        if let bytes { outbound.reuse(bytes) }
     }
 
     private func answered() {
@@ -354,9 +369,10 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, ClientSide {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        receiver?.clientWritable(context.channel.isWritable)
+        isWritable = context.channel.isWritable
+        receiver?.clientWritable(isWritable)
         // Who reads nothing of an answer is not waited for without end.
-        if !context.channel.isWritable {
+        if !isWritable {
             timer.set(services.limits.bodyPatience)
         } else {
             switch reading {
@@ -375,6 +391,7 @@ final class HTTP1ServerHandler: ChannelDuplexHandler, ClientSide {
     func channelInactive(context: ChannelHandlerContext) {
         timer.set(nil)
         services.closed(self)
+        isWritable = false
         let receiver = receiver
         self.receiver = nil
         reading = .refused

@@ -54,8 +54,7 @@ enum HeadReader {
         position += 1
         // "HTTP/1." as a number.
         let version = UnsafeRawBufferPointer(rebasing: bytes[position..<position + 8])
-        guard version.prefix(5).elementsEqual("HTTP/".utf8), version[6] == 0x2E, isDigit(version[5]),
-            isDigit(version[7])
+        guard starts(version, with: "HTTP/"), version[6] == 0x2E, isDigit(version[5]), isDigit(version[7])
         else { throw .bad("the request line has no version") }
         guard version[5] == 0x31 else { throw MessageFault(505, "only HTTP/1.1 and HTTP/2 are spoken here") }
         head.isOld = version[7] == 0x30
@@ -67,7 +66,15 @@ enum HeadReader {
         return head
     }
 
-    private static func method(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
+    private static func method(_ bytes: UnsafeRawBufferPointer) -> String {
+        starts(bytes, with: "GET") && bytes.count == 3 ? "GET" : String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func starts(_ bytes: UnsafeRawBufferPointer, with text: StaticString) -> Bool {
+        guard bytes.count >= text.utf8CodeUnitCount else { return false }
+        for index in 0..<text.utf8CodeUnitCount where bytes[index] != text.utf8Start[index] { return false }
+        return true
+    }
 
     private static func readTarget(_ bytes: UnsafeRawBufferPointer, into head: inout RequestHead) throws(MessageFault) {
         var hosts = 0
@@ -126,7 +133,7 @@ enum HeadReader {
     /// `method`: of the request that it answers.
     static func response(_ bytes: UnsafeRawBufferPointer, to method: String) throws(MessageFault) -> ResponseHead {
         var head = ResponseHead()
-        guard bytes.count >= 14, bytes.prefix(7).elementsEqual("HTTP/1.".utf8), isDigit(bytes[7]), bytes[8] == 0x20,
+        guard bytes.count >= 14, starts(bytes, with: "HTTP/1."), isDigit(bytes[7]), bytes[8] == 0x20,
             isDigit(bytes[9]), isDigit(bytes[10]), isDigit(bytes[11]), bytes[12] == 0x20 || bytes[12] == 0x0D
         else { throw .bad("the answer has no status line") }
         head.status = Int(bytes[9] - 0x30) * 100 + Int(bytes[10] - 0x30) * 10 + Int(bytes[11] - 0x30)
@@ -244,8 +251,8 @@ enum Authority {
         guard !text.isEmpty, text.utf8.count <= 300 else { return false }
         let (host, port) = parts(text)
         guard port.utf8.allSatisfy(HeadReader.isDigit), !host.isEmpty else { return false }
-        if host.hasPrefix("[") {
-            return host.hasSuffix("]")
+        if host.utf8.first == 0x5B {
+            return host.utf8.last == 0x5D
                 && host.dropFirst().dropLast().utf8.allSatisfy {
                     HeadReader.isDigit($0) || $0 == 0x3A || $0 == 0x2E || (HeaderFields.lowercased($0) &- 0x61) < 6
                 }
@@ -258,12 +265,13 @@ enum Authority {
 
     /// The host in lower case, without port, and without a dot at its end.
     static func host(_ text: String) -> String {
-        let host = parts(text).host
-        return (host.hasSuffix(".") ? host.dropLast() : host).lowercased()
+        var host = parts(text).host
+        if host.utf8.last == 0x2E { host = host.dropLast() }
+        return host.utf8.contains { $0 &- 0x41 < 26 } ? host.lowercased() : String(host)
     }
 
     static func parts(_ text: String) -> (host: Substring, port: Substring) {
-        guard let colon = text.utf8.lastIndex(of: 0x3A), !text.hasSuffix("]") else { return (text[...], "") }
+        guard let colon = text.utf8.lastIndex(of: 0x3A), text.utf8.last != 0x5D else { return (text[...], "") }
         return (text[..<colon], text[text.index(after: colon)...])
     }
 }

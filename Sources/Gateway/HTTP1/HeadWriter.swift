@@ -7,6 +7,7 @@ enum HeadWriter {
     /// `upgrade`: what the connection is to become.
     /// `extra`: further fields, whole lines.
     static func request(_ head: RequestHead, upgrade: String?, into buffer: inout ByteBuffer) {
+        buffer.reserveCapacity(minimumWritableBytes: 512)
         buffer.writeString(head.method)
         buffer.writeStaticString(" ")
         buffer.writeString(head.target)
@@ -25,6 +26,7 @@ enum HeadWriter {
     static func response(
         _ head: ResponseHead, connection: StaticString?, upgrade: String? = nil, into buffer: inout ByteBuffer
     ) {
+        buffer.reserveCapacity(minimumWritableBytes: 512)
         switch head.status {
         case 200: buffer.writeStaticString("HTTP/1.1 200 OK\r\n")
         default:
@@ -55,7 +57,8 @@ enum HeadWriter {
 
     /// Lines of fields; hop-by-hop fields are not among them.
     static func write(_ fields: HeaderFields, into buffer: inout ByteBuffer, leavingLength: Bool) {
-        let count = fields.fields.reduce(0) { $0 + Int($1.nameCount) + Int($1.valueEnd - $1.valueStart) + 4 }
+        var count = 0
+        for field in fields.fields { count += Int(field.nameCount) + Int(field.valueEnd - field.valueStart) + 4 }
         guard count > 0 else { return }
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { target in
             fields.storage.withUnsafeBytes { source in

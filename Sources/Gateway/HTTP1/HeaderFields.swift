@@ -12,29 +12,27 @@ enum FieldName: UInt8 {
     /// Whether it goes no further.
     var isHopByHop: Bool { rawValue >= Self.connection.rawValue && rawValue <= Self.proxyAuthorization.rawValue }
 
-    private static let names: [(String, Self)] = [
-        ("connection", .connection), ("keep-alive", .keepAlive), ("proxy-connection", .proxyConnection),
-        ("transfer-encoding", .transferEncoding), ("te", .te), ("trailer", .trailer), ("upgrade", .upgrade),
-        ("proxy-authenticate", .proxyAuthenticate), ("proxy-authorization", .proxyAuthorization), ("host", .host),
-        ("content-length", .contentLength), ("content-type", .contentType), ("expect", .expect), ("cookie", .cookie),
-        ("authorization", .authorization), ("x-forwarded-for", .forwardedFor), ("x-forwarded-proto", .forwardedProto),
-        ("x-forwarded-host", .forwardedHost),
-    ]
-
-    /// By length, then name.
-    private static let table: [[(name: [UInt8], field: Self)]] = {
-        var table = [[(name: [UInt8], field: Self)]](repeating: [], count: 20)
-        for (name, field) in names { table[name.utf8.count].append((Array(name.utf8), field)) }
-        return table
-    }()
-
     init(_ bytes: UnsafeRawBufferPointer) {
-        self = .other
-        guard bytes.count < 20 else { return }
-        for (name, field) in Self.table[bytes.count] where HeaderFields.isSame(bytes, name) {
-            self = field
-            return
+        func named(_ name: StaticString, _ field: Self, else other: Self = .other) -> Self {
+            HeaderFields.isSame(bytes, name) ? field : other
         }
+        self =
+            switch bytes.count {
+            case 2: named("te", .te)
+            case 4: named("host", .host)
+            case 6: named("cookie", .cookie, else: named("expect", .expect))
+            case 7: named("upgrade", .upgrade, else: named("trailer", .trailer))
+            case 10: named("connection", .connection, else: named("keep-alive", .keepAlive))
+            case 12: named("content-type", .contentType)
+            case 13: named("authorization", .authorization)
+            case 14: named("content-length", .contentLength)
+            case 15: named("x-forwarded-for", .forwardedFor)
+            case 16: named("x-forwarded-host", .forwardedHost, else: named("proxy-connection", .proxyConnection))
+            case 17: named("transfer-encoding", .transferEncoding, else: named("x-forwarded-proto", .forwardedProto))
+            case 18: named("proxy-authenticate", .proxyAuthenticate)
+            case 19: named("proxy-authorization", .proxyAuthorization)
+            default: .other
+            }
     }
 }
 
@@ -59,6 +57,13 @@ struct HeaderFields: Sendable {
         return true
     }
 
+    /// `lower`: in lower case, ASCII.
+    static func isSame(_ bytes: UnsafeRawBufferPointer, _ lower: StaticString) -> Bool {
+        guard bytes.count == lower.utf8CodeUnitCount else { return false }
+        for index in bytes.indices where lowercased(bytes[index]) != lower.utf8Start[index] { return false }
+        return true
+    }
+
     static func lowercased(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
 
     mutating func reserve(fields count: Int) { fields.reserveCapacity(count) }
@@ -80,6 +85,15 @@ struct HeaderFields: Sendable {
         add(name: start..<middle, value: middle..<storage.count, field)
     }
 
+    /// Adds a field that the gateway knows; `name`: as the field is written.
+    mutating func add(_ name: StaticString, _ field: FieldName, _ value: String) {
+        let start = storage.count
+        storage.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+        let middle = storage.count
+        storage.append(contentsOf: value.utf8)
+        add(name: start..<middle, value: middle..<storage.count, field)
+    }
+
     mutating func set(_ name: String, _ value: String) {
         remove(name)
         add(name, value)
@@ -96,7 +110,10 @@ struct HeaderFields: Sendable {
         fields.removeAll { $0.name == name }
     }
 
-    func contains(_ name: FieldName) -> Bool { fields.contains { $0.name == name } }
+    func contains(_ name: FieldName) -> Bool {
+        for field in fields where field.name == name { return true }
+        return false
+    }
 
     private func isNamed(_ field: Field, _ lower: [UInt8]) -> Bool {
         guard Int(field.nameCount) == lower.count else { return false }
@@ -129,32 +146,56 @@ struct HeaderFields: Sendable {
         return found
     }
 
-    /// Whether a list of tokens has one, in lower case.
-    func lists(_ token: String, in name: FieldName) -> Bool {
-        for field in fields where field.name == name {
-            for part in value(field).split(separator: ",") {
-                if part.trimmed.lowercased() == token { return true }
+    /// The tokens of the lists that fields of a name have, until `body` says that it has enough.
+    /// - Returns: whether `body` has said so.
+    private func anyToken(in name: FieldName, _ body: (UnsafeRawBufferPointer) -> Bool) -> Bool {
+        storage.withUnsafeBytes { bytes in
+            for field in fields where field.name == name {
+                var position = Int(field.valueStart)
+                let end = Int(field.valueEnd)
+                while position < end {
+                    var last = position
+                    while last < end, bytes[last] != 0x2C { last += 1 }
+                    var token = position..<last
+                    while let first = token.first, Self.isBlank(bytes[first]) { token = first + 1..<last }
+                    while let final = token.last, Self.isBlank(bytes[final]) { token = token.lowerBound..<final }
+                    if !token.isEmpty, body(UnsafeRawBufferPointer(rebasing: bytes[token])) { return true }
+                    position = last + 1
+                }
             }
+            return false
         }
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+
+    /// Whether a list of tokens has one, in lower case.
+    func lists(_ token: StaticString, in name: FieldName) -> Bool {
+        anyToken(in: name) { Self.isSame($0, token) }
+    }
+
+    var hasHopByHop: Bool {
+        for field in fields where field.name.isHopByHop { return true }
         return false
     }
 
+    /// Leaves out what says whom a request came from and how.
+    mutating func removeForwarded() { fields.removeAll { $0.name.rawValue >= FieldName.forwardedFor.rawValue } }
+
     /// Leaves out what is only for this hop: the known fields, and those that `Connection` names.
     mutating func removeHopByHop() {
-        var isThere = false
-        for field in fields where field.name.isHopByHop { isThere = true }
-        guard isThere else { return }
+        guard hasHopByHop else { return }
         var named: [[UInt8]] = []
-        for field in fields where field.name == .connection {
-            for part in value(field).split(separator: ",") {
-                let token = part.trimmed.lowercased()
-                if token != "keep-alive", token != "close", token != "upgrade", !token.isEmpty {
-                    named.append(Array(token.utf8))
-                }
+        _ = anyToken(in: .connection) { token in
+            if !Self.isSame(token, "keep-alive"), !Self.isSame(token, "close"), !Self.isSame(token, "upgrade") {
+                named.append(token.map(Self.lowercased))
             }
+            return false
         }
+        fields.removeAll(where: \.name.isHopByHop)
+        guard !named.isEmpty else { return }
         fields = fields.filter { field in
-            !field.name.isHopByHop && !named.contains { isNamed(field, $0) && !Self.isNeeded(field.name) }
+            Self.isNeeded(field.name) || !named.contains { isNamed(field, $0) }
         }
     }
 

@@ -136,9 +136,19 @@ final class Upstream: Sendable {
         resume(resumed)
     }
 
-    func pick(now: Instant, random: UInt64, key: UInt64?, excluding: [Int]) -> (UpstreamState.Pick, UpstreamRules)? {
+    /// An endpoint that was picked, and how it is talked to.
+    struct Target: Sendable {
+        let pick: UpstreamState.Pick
+        let isHTTP2: Bool
+        let tls: UpstreamTLS?
+    }
+
+    func pick(random: UInt64, key: UInt64?, excluding: [Int]) -> Target? {
         state.withLock { state in
-            state.balance.pick(now: now, random: random, key: key, excluding: excluding).map { ($0, state.rules) }
+            guard let pick = state.balance.pick(now: .now, random: random, key: key, excluding: excluding) else {
+                return nil
+            }
+            return Target(pick: pick, isHTTP2: state.rules.isHTTP2, tls: state.rules.tls)
         }
     }
 

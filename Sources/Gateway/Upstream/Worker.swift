@@ -51,14 +51,14 @@ final class Worker {
         if !core.isStopped { start() }
     }
 
-    func pool(_ upstream: Upstream, _ pick: UpstreamState.Pick, _ rules: UpstreamRules) throws -> any EndpointPool {
+    func pool(_ upstream: Upstream, _ target: Upstream.Target) throws -> any EndpointPool {
         let key = PoolKey(
-            upstream: ObjectIdentifier(upstream), serial: pick.serial, isHTTP2: rules.isHTTP2, tls: rules.tls)
+            upstream: ObjectIdentifier(upstream), serial: target.pick.serial, isHTTP2: target.isHTTP2, tls: target.tls)
         if let pool = pools[key] { return pool }
         let dialing = Dialing(
-            loop: loop, endpoint: pick.endpoint,
-            tls: try rules.tls.map { (try context($0, isHTTP2: rules.isHTTP2), $0.hostname) })
-        let pool: any EndpointPool = rules.isHTTP2 ? HTTP2Pool(dialing) : HTTP1Pool(dialing)
+            loop: loop, endpoint: target.pick.endpoint,
+            tls: try target.tls.map { (try context($0, isHTTP2: target.isHTTP2), $0.hostname) })
+        let pool: any EndpointPool = target.isHTTP2 ? HTTP2Pool(dialing) : HTTP1Pool(dialing)
         pools[key] = pool
         return pool
     }

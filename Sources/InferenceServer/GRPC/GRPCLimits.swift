@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import HTTP2Streams
 import NIOCore
 import NIOHTTP2
 import Synchronization
@@ -21,7 +22,18 @@ enum GRPCLimits {
     /// How long a client may not read its answers.
     static let stall = TimeAmount.seconds(60)
 
-    static var connection: NIOHTTP2Handler.ConnectionConfiguration {
+    static let configuration: HTTP2ConnectionConfiguration = {
+        let handler = NIOHTTP2Handler.Configuration(connection: connection, stream: stream)
+        var configuration = HTTP2ConnectionConfiguration(mode: .server, handler: handler)
+        configuration.streams = concurrentStreams
+        configuration.handshake = handshake
+        // Connections may be without calls for long, as gRPC's are; who does not answer a ping is gone.
+        configuration.idle = .hours(2)
+        configuration.keepalive = (.minutes(2), .seconds(20))
+        return configuration
+    }()
+
+    private static var connection: NIOHTTP2Handler.ConnectionConfiguration {
         var connection = NIOHTTP2Handler.ConnectionConfiguration()
         connection.initialSettings = [
             HTTP2Setting(parameter: .maxConcurrentStreams, value: concurrentStreams),
@@ -36,19 +48,12 @@ enum GRPCLimits {
         return connection
     }
 
-    static var stream: NIOHTTP2Handler.StreamConfiguration {
+    private static var stream: NIOHTTP2Handler.StreamConfiguration {
         var stream = NIOHTTP2Handler.StreamConfiguration()
         stream.targetWindowSize = window
-        stream.outboundBufferSizeHighWatermark = 64 << 10
-        stream.outboundBufferSizeLowWatermark = 16 << 10
         stream.streamResetFrameRateLimit.maximumCount = 20_000
         return stream
     }
-
-    /// Connections may be without calls for long, as gRPC's are; who does not answer a ping is gone.
-    static let lifetime = NIOHTTP2ServerConnectionManagementHandler.Configuration(
-        maxIdleTime: .hours(2), maxAge: nil, maxGraceTime: nil,
-        keepalive: .init(pingInterval: .minutes(2), ackTimeout: .seconds(20)))
 }
 
 /// Bytes of messages that are not whole yet, of all calls together.

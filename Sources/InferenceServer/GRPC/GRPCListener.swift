@@ -3,7 +3,6 @@ import InferenceProtocol
 import Listening
 package import Logging
 package import NIOCore
-import NIOHTTP2
 import NIOPosix
 package import NIOSSL
 package import ServiceHTTP
@@ -105,7 +104,7 @@ package struct GRPCListener: Sendable {
                     if let tls {
                         try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: try tls()))
                     }
-                    try Self.setUp(channel, context)
+                    try GRPCConnection.setUp(channel, context)
                 }
             }
         do {
@@ -114,24 +113,6 @@ package struct GRPCListener: Sendable {
             throw ListenError(
                 error, host: configuration.host, port: configuration.port, option: configuration.listenOption)
         }
-    }
-
-    private static func setUp(_ channel: any Channel, _ context: GRPCServerContext) throws {
-        let manager = NIOHTTP2ServerConnectionManagementHandler(
-            eventLoop: channel.eventLoop, configuration: GRPCLimits.lifetime)
-        let connection = GRPCConnectionHandler()
-        let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(
-            NIOHTTP2Handler(
-                mode: .server, eventLoop: channel.eventLoop, connectionConfiguration: GRPCLimits.connection,
-                streamConfiguration: GRPCLimits.stream,
-                streamDelegate: connection.streams(manager, on: channel.eventLoop)
-            ) { stream in
-                stream.eventLoop.makeCompletedFuture {
-                    try stream.pipeline.syncOperations.addHandler(GRPCStreamHandler(context))
-                }
-            })
-        try pipeline.addHandlers([manager, connection])
     }
 }
 

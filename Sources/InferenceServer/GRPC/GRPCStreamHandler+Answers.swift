@@ -3,29 +3,28 @@ import InferenceEngine
 import Logging
 import NIOCore
 import NIOHPACK
-import NIOHTTP2
 
 extension GRPCStreamHandler {
     /// Has a message answered, now or later.
-    func answer(_ message: ByteBuffer, _ context: ChannelHandlerContext) throws(GRPCStatus) {
+    func answer(_ message: ByteBuffer) throws(GRPCStatus) {
         switch head?.method {
-        case .infer: infer(message, isStream: false, context)
+        case .infer: infer(message, isStream: false)
         case .streamInfer:
-            infer(message, isStream: true, context)
-            pauseOrGoOn(context)
-        case .unary(let method) where GRPCCalls.waits(method): control(method, message, context)
-        case .unary(let method): last(try server.calls.answer(method, message), context)
-        case .healthCheck: last(try server.health.check(message), context)
-        case .healthWatch: watchHealth(try server.health.service(message), told: nil, context)
+            infer(message, isStream: true)
+            pauseOrGoOn()
+        case .unary(let method) where GRPCCalls.waits(method): control(method, message)
+        case .unary(let method): last(try server.calls.answer(method, message))
+        case .healthCheck: last(try server.health.check(message))
+        case .healthWatch: watchHealth(try server.health.service(message), told: nil)
         case .reflection(let version):
             let answer = try GRPCReflection(version: version, limits: server.calls.limits).answer(message)
-            write(GRPCAnswer(answer, nil), context)
-            context.flush()
+            write(GRPCAnswer(answer, nil))
+            stream.flush()
         case nil: break
         }
     }
 
-    private func infer(_ message: ByteBuffer, isStream: Bool, _ context: ChannelHandlerContext) {
+    private func infer(_ message: ByteBuffer, isStream: Bool) {
         var call = GRPCCalls.Context()
         call.deadline = deadline
         call.eventID = head?.eventID
@@ -33,76 +32,65 @@ extension GRPCStreamHandler {
         let number = nextNumber
         nextNumber += 1
         pending[number] = .some(nil)
-        let (compression, loop) = (head?.answerCompression, context.eventLoop)
-        let bound = NIOLoopBound((self, context), eventLoop: loop)
+        let (compression, loop) = (head?.answerCompression, loop)
+        let bound = NIOLoopBound(self, eventLoop: loop)
         let ticket = server.calls.infer(message, call) { result in
             // Where the model has threads of its own, they frame the answer, too.
             let answer = result.map { GRPCAnswer($0, compression) }
             if loop.inEventLoop {
-                let (handler, context) = bound.value
-                handler.complete(answer, number, context)
+                bound.value.complete(answer, number)
             } else {
-                loop.execute {
-                    let (handler, context) = bound.value
-                    handler.complete(answer, number, context)
-                }
+                loop.execute { bound.value.complete(answer, number) }
             }
         }
         if let ticket, pending[number] != nil { pending[number] = ticket }
     }
 
-    private func control(
-        _ method: GRPCMethod.Unary, _ message: ByteBuffer, _ context: ChannelHandlerContext
-    ) {
+    private func control(_ method: GRPCMethod.Unary, _ message: ByteBuffer) {
         let calls = server.calls
-        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let bound = NIOLoopBound(self, eventLoop: loop)
         let number = nextNumber
         nextNumber += 1
         pending[number] = .some(nil)
-        context.eventLoop.makeFutureWithTask { () async -> Result<GRPCAnswer, GRPCStatus> in
+        loop.makeFutureWithTask { () async -> Result<GRPCAnswer, GRPCStatus> in
             do throws(GRPCStatus) {
                 return .success(GRPCAnswer(try await calls.control(method, message), nil))
             } catch {
                 return .failure(error)
             }
         }.whenSuccess { result in
-            let (handler, context) = bound.value
-            handler.complete(result, number, context)
+            bound.value.complete(result, number)
         }
     }
 
-    private func complete(
-        _ result: Result<GRPCAnswer, GRPCStatus>, _ number: Int, _ context: ChannelHandlerContext
-    ) {
+    private func complete(_ result: Result<GRPCAnswer, GRPCStatus>, _ number: Int) {
         guard state == .open, pending.removeValue(forKey: number) != nil else { return }
         switch result {
-        case .failure(let status): end(status, context)
+        case .failure(let status): end(status)
         case .success(let answer):
-            write(answer, context)
+            write(answer)
             if head?.method == .streamInfer {
-                pauseOrGoOn(context)
-                guard isInputClosed, pending.isEmpty else { return context.flush() }
+                pauseOrGoOn()
+                guard isInputClosed, pending.isEmpty else { return stream.flush() }
             }
-            end(GRPCStatus(.ok, ""), context)
+            end(GRPCStatus(.ok, ""))
         }
     }
 
     /// The answer of a method that has one.
-    private func last(_ message: ByteBuffer, _ context: ChannelHandlerContext) {
-        write(GRPCAnswer(message, nil), context)
-        end(GRPCStatus(.ok, ""), context)
+    private func last(_ message: ByteBuffer) {
+        write(GRPCAnswer(message, nil))
+        end(GRPCStatus(.ok, ""))
     }
 
     /// Tells the state now, and later each that is another.
-    private func watchHealth(_ service: String, told: GRPCHealth.Status?, _ context: ChannelHandlerContext) {
+    private func watchHealth(_ service: String, told: GRPCHealth.Status?) {
         let status = server.health.status(service)
         if status != told {
-            write(GRPCAnswer(server.health.answer(status), nil), context)
-            context.flush()
+            write(GRPCAnswer(server.health.answer(status), nil))
+            stream.flush()
         }
-        watch = after(.milliseconds(200), context) { handler, context in
-            handler.watchHealth(service, told: status, context)
-        }
+        watch = after(.milliseconds(200)) { handler in handler.watchHealth(service, told: status) }
     }
 
     // MARK: Frames
@@ -112,22 +100,20 @@ extension GRPCStreamHandler {
     ]
     private static let success: HPACKHeaders = ["grpc-status": "0"]
 
-    func write(_ answer: GRPCAnswer, _ context: ChannelHandlerContext) {
+    func write(_ answer: GRPCAnswer) {
         if !hasSentHeaders {
             hasSentHeaders = true
             var headers = Self.headers
             if let compression = head?.answerCompression {
                 headers.add(name: "grpc-encoding", value: compression.rawValue)
             }
-            context.write(wrapOutboundOut(.headers(.init(headers: headers))), promise: nil)
+            stream.send(headers, isLast: false)
         }
-        for buffer in answer.buffers {
-            context.write(wrapOutboundOut(.data(.init(data: .byteBuffer(buffer)))), promise: nil)
-        }
+        for buffer in answer.buffers { stream.send(buffer, isLast: false) }
     }
 
     /// Sends the status, and gives up what is not answered.
-    func end(_ status: GRPCStatus, _ context: ChannelHandlerContext) {
+    func end(_ status: GRPCStatus) {
         guard state != .done else { return }
         release()
         var trailers = hasSentHeaders ? HPACKHeaders() : Self.headers
@@ -141,23 +127,19 @@ extension GRPCStreamHandler {
             server.logger.info(
                 "gRPC call", metadata: ["path": "\(head?.path ?? "")", "status": "\(status.code.rawValue)"])
         }
-        finish(trailers, context)
+        finish(trailers)
     }
 
     /// For what is no call of gRPC.
-    func refuse(_ httpStatus: String, _ context: ChannelHandlerContext) {
+    func refuse(_ httpStatus: String) {
         release()
-        finish([":status": httpStatus, "content-length": "0"], context)
+        finish([":status": httpStatus, "content-length": "0"])
     }
 
-    private func finish(_ headers: HPACKHeaders, _ context: ChannelHandlerContext) {
-        let frame = wrapOutboundOut(.headers(.init(headers: headers, endStream: true)))
-        guard !isInputClosed else { return context.writeAndFlush(frame, promise: nil) }
-        // The client is told not to go on, once it has the status.
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        promise.futureResult.whenComplete { _ in bound.value.close(promise: nil) }
-        context.writeAndFlush(frame, promise: promise)
+    /// A client that has not ended its side is told by the connection not to go on, once it has the status.
+    private func finish(_ headers: HPACKHeaders) {
+        stream.send(headers, isLast: true)
+        stream.flush()
     }
 }
 

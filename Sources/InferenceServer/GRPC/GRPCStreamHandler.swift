@@ -1,16 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
+import HTTP2Streams
 import InferenceEngine
 import InferenceProtocol
 import NIOCore
 import NIOHPACK
 import NIOHTTP2
 
-/// One call: reads its messages, has them answered, writes the answers and the status. Lives on one HTTP/2 stream.
-final class GRPCStreamHandler: ChannelDuplexHandler {
-    typealias InboundIn = HTTP2Frame.FramePayload
-    typealias OutboundIn = HTTP2Frame.FramePayload
-    typealias OutboundOut = HTTP2Frame.FramePayload
+/// Where a call's answers go: a stream of HTTP/2. Used on its event loop only.
+protocol GRPCStream: AnyObject {
+    /// Whether the client reads what is sent.
+    var isWritable: Bool { get }
+    func send(_ headers: HPACKHeaders, isLast: Bool)
+    func send(_ body: ByteBuffer, isLast: Bool)
+    func flush()
+    /// Whether more of the request is wanted.
+    func setReading(_ isReading: Bool)
+    /// Ends it at once; nothing of it comes any more.
+    func reset(_ code: HTTP2ErrorCode)
+}
 
+extension HTTP2Stream: GRPCStream {}
+
+/// One call: reads its messages, has them answered, writes the answers and the status. Lives on one HTTP/2 stream, and
+/// on its event loop.
+final class GRPCStreamHandler: HTTP2StreamDelegate {
     enum State {
         case waiting
         /// A call that is read or answered.
@@ -20,6 +33,8 @@ final class GRPCStreamHandler: ChannelDuplexHandler {
     }
 
     let server: GRPCServerContext
+    let stream: any GRPCStream
+    let loop: any EventLoop
     var state = State.waiting
     var head: GRPCHead?
     private var framing: GRPCFraming
@@ -27,9 +42,7 @@ final class GRPCStreamHandler: ChannelDuplexHandler {
     private var message: ByteBuffer?
     private(set) var isInputClosed = false
     var hasSentHeaders = false
-    var isReading = true
-    /// A read that is put off until more can be taken.
-    private var hasHeldRead = false
+    private var isReading = true
     private var budgeted = 0
     /// Answers that are on their way, by number, and what gives them up.
     var pending: [Int: Ticket?] = [:]
@@ -42,93 +55,88 @@ final class GRPCStreamHandler: ChannelDuplexHandler {
     var watch: Scheduled<Void>?
     private var discarded = 0
 
-    init(_ server: GRPCServerContext) {
+    init(_ server: GRPCServerContext, _ stream: any GRPCStream, on loop: any EventLoop) {
         self.server = server
+        self.stream = stream
+        self.loop = loop
         framing = GRPCFraming(limit: server.calls.limits.bodyBytes)
     }
 
     // MARK: What comes
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .headers(let headers):
-            // Trailers of a request mean nothing.
-            if state == .waiting { begin(headers.headers, context) }
-            if headers.endStream { inputClosed(context) }
-        case .data(let data):
-            if case .byteBuffer(var bytes) = data.data { read(&bytes, context) }
-            if data.endStream { inputClosed(context) }
-        default: break
-        }
+    func received(_ headers: HPACKHeaders, isLast: Bool) {
+        // Trailers of a request mean nothing.
+        if state == .waiting { begin(headers) }
+        if isLast { inputClosed() }
     }
 
-    func read(context: ChannelHandlerContext) {
-        if isReading { context.read() } else { hasHeldRead = true }
+    func received(_ body: ByteBuffer, isLast: Bool) {
+        read(body)
+        if isLast { inputClosed() }
     }
 
     /// Reads no further requests while too many are not answered, or the client does not read what is.
-    func pauseOrGoOn(_ context: ChannelHandlerContext) {
+    func pauseOrGoOn() {
         guard head?.method?.isClientStreaming == true, state == .open else { return }
-        isReading = pending.count < GRPCLimits.pending && context.channel.isWritable
-        guard isReading, hasHeldRead else { return }
-        hasHeldRead = false
-        context.read()
+        let wantsMore = pending.count < GRPCLimits.pending && stream.isWritable
+        guard wantsMore != isReading else { return }
+        isReading = wantsMore
+        stream.setReading(wantsMore)
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
-        if state == .open, !isInputClosed, upload == nil, head?.method?.isClientStreaming == false {
-            upload = after(GRPCLimits.upload, context) { handler, context in
-                handler.end(GRPCStatus(.deadlineExceeded, "the message did not come within 120 s"), context)
-            }
+    func receivedAll() {
+        guard state == .open, !isInputClosed, upload == nil, head?.method?.isClientStreaming == false else { return }
+        upload = after(GRPCLimits.upload) { handler in
+            handler.end(GRPCStatus(.deadlineExceeded, "the message did not come within 120 s"))
         }
-        context.fireChannelReadComplete()
     }
 
-    private func begin(_ headers: HPACKHeaders, _ context: ChannelHandlerContext) {
+    private func begin(_ headers: HPACKHeaders) {
         state = .open
         let head: GRPCHead
         do throws(GRPCHead.NoCall) {
             head = try GRPCHead(headers)
         } catch {
-            refuse(error.status, context)
+            refuse(error.status)
             return
         }
         self.head = head
         guard let method = head.method else {
-            return end(GRPCStatus(.unimplemented, "there is no method \(head.path)"), context)
+            return end(GRPCStatus(.unimplemented, "there is no method \(head.path)"))
         }
         if let unknown = head.unknownCompression {
             return end(
                 GRPCStatus(
                     .unimplemented, "messages compressed by \(unknown) are not understood: \(GRPCCompression.accepted)"
-                ), context)
+                ))
         }
         guard method.isOpen || server.allows(head.token) else {
             return end(
-                GRPCStatus(.unauthenticated, "a token is needed: send it as authorization: Bearer TOKEN"), context)
+                GRPCStatus(.unauthenticated, "a token is needed: send it as authorization: Bearer TOKEN"))
         }
         guard let timeout = head.timeout else { return }
         deadline = .now + timeout
-        timer = after(.nanoseconds(timeout.inNanoseconds), context) { handler, context in
-            handler.end(GRPCStatus(.deadlineExceeded, "the call's deadline has passed"), context)
+        timer = after(.nanoseconds(timeout.inNanoseconds)) { handler in
+            handler.end(GRPCStatus(.deadlineExceeded, "the call's deadline has passed"))
         }
     }
 
-    private func read(_ bytes: inout ByteBuffer, _ context: ChannelHandlerContext) {
+    private func read(_ body: ByteBuffer) {
         guard state == .open else {
             // A client that goes on although it has its status is told to stop.
-            discarded += bytes.readableBytes
-            if discarded > 4 * GRPCLimits.window { context.close(promise: nil) }
+            discarded += body.readableBytes
+            if discarded > 4 * GRPCLimits.window { abandon() }
             return
         }
-        framing.add(&bytes)
+        var body = body
+        framing.add(&body)
         do throws(GRPCStatus) {
             while state == .open, let next = try framing.next() {
-                try take(next, context)
+                try take(next)
             }
             try budget(framing.waiting)
         } catch {
-            end(error, context)
+            end(error)
         }
     }
 
@@ -144,7 +152,7 @@ final class GRPCStreamHandler: ChannelDuplexHandler {
         budgeted = bytes
     }
 
-    private func take(_ message: GRPCFraming.Message, _ context: ChannelHandlerContext) throws(GRPCStatus) {
+    private func take(_ message: GRPCFraming.Message) throws(GRPCStatus) {
         var bytes = message.bytes
         if message.isCompressed {
             guard let compression = head?.compression else {
@@ -159,10 +167,10 @@ final class GRPCStreamHandler: ChannelDuplexHandler {
             self.message = bytes
             return
         }
-        try answer(bytes, context)
+        try answer(bytes)
     }
 
-    private func inputClosed(_ context: ChannelHandlerContext) {
+    private func inputClosed() {
         guard !isInputClosed else { return }
         isInputClosed = true
         upload?.cancel()
@@ -170,46 +178,44 @@ final class GRPCStreamHandler: ChannelDuplexHandler {
         do throws(GRPCStatus) {
             guard framing.waiting == 0 else { throw GRPCStatus(.internal, "the body ends within a message") }
             if head?.method?.isClientStreaming == true {
-                if pending.isEmpty { end(GRPCStatus(.ok, ""), context) }
+                if pending.isEmpty { end(GRPCStatus(.ok, "")) }
             } else if let message {
                 self.message = nil
-                try answer(message, context)
+                try answer(message)
             } else {
                 throw GRPCStatus(.internal, "the method takes a message, there is none")
             }
         } catch {
-            end(error, context)
+            end(error)
         }
     }
 
     // MARK: Ends
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // The client has given the call up, or broke the protocol on this stream.
-        release()
-        context.close(promise: nil)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
+    /// The client has given the call up or broke the protocol, the connection is gone, or all was said.
+    func closed(_ end: HTTP2StreamEnd) {
         release()
         stall?.cancel()
-        context.fireChannelInactive()
     }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        pauseOrGoOn(context)
-        // Also of a call whose status is written already, but not sent.
+    func writabilityChanged(_ isWritable: Bool) {
+        pauseOrGoOn()
         stall?.cancel()
         stall = nil
-        if !context.channel.isWritable {
-            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-            stall = context.eventLoop.scheduleTask(in: GRPCLimits.stall) {
-                let (handler, context) = bound.value
-                handler.release()
-                context.close(promise: nil)
-            }
-        }
-        context.fireChannelWritabilityChanged()
+        guard !isWritable else { return }
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        stall = loop.scheduleTask(in: GRPCLimits.stall) { bound.value.isStalled() }
+    }
+
+    /// Also of a call whose status is written already, but not sent: it is not told that there is room again.
+    private func isStalled() {
+        if !stream.isWritable { abandon() }
+    }
+
+    private func abandon() {
+        release()
+        stall?.cancel()
+        stream.reset(.cancel)
     }
 
     /// Nothing is waited for any more.
@@ -226,15 +232,12 @@ final class GRPCStreamHandler: ChannelDuplexHandler {
         budgeted = 0
     }
 
-    func after(
-        _ delay: TimeAmount, _ context: ChannelHandlerContext,
-        _ body: @escaping @Sendable (GRPCStreamHandler, ChannelHandlerContext) -> Void
-    ) -> Scheduled<Void> {
-        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        return context.eventLoop.scheduleTask(in: delay) {
-            let (handler, context) = bound.value
+    func after(_ delay: TimeAmount, _ body: @escaping @Sendable (GRPCStreamHandler) -> Void) -> Scheduled<Void> {
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        return loop.scheduleTask(in: delay) {
+            let handler = bound.value
             guard handler.state != .done else { return }
-            body(handler, context)
+            body(handler)
         }
     }
 }
