@@ -61,16 +61,16 @@ import Testing
         }
         #expect(why.contains("1 of only 2 requests failed"))
         var rules = rules
-        func decide(_ choice: IdleRollout) -> RolloutStep {
+        func idle(_ choice: IdleRollout) -> RolloutStep {
             rules.whenIdle = choice
             return RolloutDecider.decide(
                 rules, percent: 10, isFixed: false, elapsed: late, stable: sample(0), canary: sample(3))
         }
-        guard case .hold = decide(.wait) else {
+        guard case .hold = idle(.wait) else {
             Issue.record("it is to wait")
             return
         }
-        #expect(decide(.rollBack) == .rollBack(why: "3 of 50 requests at 10 percent within 600 s"))
+        #expect(idle(.rollBack) == .rollBack(why: "3 of 50 requests at 10 percent within 600 s"))
         #expect(
             RolloutDecider.decide(
                 rules, percent: 10, isFixed: true, elapsed: late, stable: sample(0), canary: sample(0))
