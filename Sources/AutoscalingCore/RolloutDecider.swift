@@ -32,8 +32,23 @@ package enum RolloutDecider {
             return .hold(why: "\(percent) percent for \(seconds(elapsed)) of \(seconds(rules.interval)) s")
         }
         guard canary.requests >= rules.minimumRequests else {
-            return .hold(why: "\(canary.requests) of \(rules.minimumRequests) requests at \(percent) percent")
+            let few = "\(canary.requests) of \(rules.minimumRequests) requests at \(percent) percent"
+            guard elapsed >= rules.patience else { return .hold(why: few) }
+            switch rules.whenIdle {
+            case .wait: return .hold(why: few)
+            case .rollBack: return .rollBack(why: "\(few) within \(seconds(rules.patience)) s")
+            case .proceed:
+                // Too few for the test, but all that is known of it.
+                guard share(canary) <= share(stable) + rules.failureMargin else {
+                    return .rollBack(why: "\(canary.failures) of only \(canary.requests) requests failed, \(few)")
+                }
+                return onward(rules, percent)
+            }
         }
+        return onward(rules, percent)
+    }
+
+    private static func onward(_ rules: RolloutRules, _ percent: Int) -> RolloutStep {
         guard let next = rules.steps.first(where: { $0 > percent }), next < 100 else { return .promote }
         return .traffic(percent: next)
     }

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/// What becomes of a step that got too few requests in its time, none of them a reason to go back.
+package enum IdleRollout: String, Sendable, CaseIterable {
+    case proceed, wait
+    case rollBack = "rollback"
+}
+
 /// When a new revision gets more traffic, and when it loses it.
 package struct RolloutRules: Sendable, Hashable {
     package var steps = [5, 10, 25, 50, 100]
     package var interval: Duration = .seconds(10)
     package var minimumRequests = 50
+    /// How long a step waits for so many requests.
+    package var patience: Duration = .seconds(600)
+    package var whenIdle = IdleRollout.proceed
     /// Share of failures more than the running revision's.
     package var failureMargin = 0.01
     package var latencyRatio = 1.5

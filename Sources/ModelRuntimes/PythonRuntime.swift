@@ -153,7 +153,15 @@ final class PythonInstance: ModelInstance {
     func run(
         _ inputs: [Tensor], outputs: [String], deadline: ContinuousClock.Instant?
     ) throws(InferenceFault) -> [Tensor] {
+        let begun = ContinuousClock.now
+        let before = worker
         let worker = try ready()
+        if worker !== before, let deadline, deadline - .now < (deadline - begun) / 2 {
+            // Most of the time went by until it was started: asked now, it would be late and ended again.
+            throw InferenceFault(
+                .notReady, "the Python worker of model '\(model.folder.name)' was started anew just now: ask again",
+                retryAfter: .seconds(1))
+        }
         var heads: [JSONValue] = []
         var storages: [(TensorStorage, Range<Int>)] = []
         for input in inputs {

@@ -90,6 +90,7 @@ extension PodTemplate {
         addEnvironment(to: &main, component, service, surroundings)
         addPeers(to: &main, kind, service, surroundings)
         if let map = surroundings.modelsMap { addModels(map, to: &pod, &main) }
+        if let uri = component.model?.uri { try addClaim(of: uri, to: &pod, &main) }
         var containers = pod["containers"].elements
         containers[index] = main
         pod["containers"] = .array(containers)
@@ -190,6 +191,31 @@ extension PodTemplate {
             arguments += [.string(option), .string(value)]
         }
         main["args"] = .array(arguments)
+    }
+
+    /// The claim of `pvc://CLAIM/PATH`, where KServe has it. Source: kserve/kserve, pkg/webhook/admission/pod,
+    /// storage initializer.
+    private static func addClaim(
+        of uri: String, to pod: inout JSONValue, _ main: inout JSONValue
+    ) throws(SpecFault) {
+        let scheme = "pvc://"
+        guard uri.lowercased().hasPrefix(scheme) else { return }
+        let claim = String(uri.dropFirst(scheme.count).prefix { $0 != "/" && $0 != "#" })
+        guard !claim.isEmpty else { throw fault("storageUri '\(uri.prefix(200))' must be pvc://CLAIM/PATH") }
+        let volumes = pod["volumes"].elements
+        // A runtime or a model may have it mounted itself.
+        let present = volumes.first { $0["persistentVolumeClaim"]["claimName"].string == claim }
+        let name = present?["name"].string ?? "kserve-pvc-source"
+        if present == nil {
+            let volume: JSONValue = [
+                "name": .string(name), "persistentVolumeClaim": ["claimName": .string(claim), "readOnly": true],
+            ]
+            pod["volumes"] = .array(volumes.filter { $0["name"].string != name } + [volume])
+        }
+        let mounts = main["volumeMounts"].elements
+        guard !mounts.contains(where: { $0["name"].string == name }) else { return }
+        main["volumeMounts"] = .array(
+            mounts + [["name": .string(name), "mountPath": "/mnt/pvc", "readOnly": true]])
     }
 
     private static func addModels(_ map: String, to pod: inout JSONValue, _ main: inout JSONValue) {

@@ -24,6 +24,8 @@ package enum ServingNames {
     package static let rolloutSteps = "serving.apus.dev/rollout-steps"
     package static let rolloutInterval = "serving.apus.dev/rollout-interval"
     package static let rolloutMinimumRequests = "serving.apus.dev/rollout-min-requests"
+    package static let rolloutPatience = "serving.apus.dev/rollout-max-wait"
+    package static let rolloutWhenIdle = "serving.apus.dev/rollout-when-idle"
     package static let rolloutFailureMargin = "serving.apus.dev/rollout-max-error-increase"
     package static let rolloutLatencyRatio = "serving.apus.dev/rollout-max-latency-ratio"
     /// `false`: a canary that fails keeps its traffic.

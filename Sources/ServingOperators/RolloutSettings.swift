@@ -44,6 +44,18 @@ struct RolloutSettings: Equatable {
             }
             rules.minimumRequests = count
         }
+        if let text = annotations[ServingNames.rolloutPatience] {
+            guard let seconds = Self.seconds(text), (1...604_800).contains(seconds) else {
+                throw Self.fault(ServingNames.rolloutPatience, text, "a time from 1s to 168h, such as 10m")
+            }
+            rules.patience = .seconds(seconds)
+        }
+        if let text = annotations[ServingNames.rolloutWhenIdle] {
+            guard let known = IdleRollout(rawValue: text) else {
+                throw Self.fault(ServingNames.rolloutWhenIdle, text, "proceed, rollback or wait")
+            }
+            rules.whenIdle = known
+        }
         if let text = annotations[ServingNames.rolloutFailureMargin] {
             guard let margin = Double(text), (0...1).contains(margin) else {
                 throw Self.fault(ServingNames.rolloutFailureMargin, text, "a share from 0 to 1, such as 0.01")

@@ -68,10 +68,11 @@ package struct ServiceReconciler: Reconciler {
         }
         let canaries = try await keepCanaries(work)
         let ingress = try await keepRoute(work, canaries)
+        let ending = try await cleanCanaries(work)
         try await clean(work)
         await tell(work)
         work.observe(others: others, ingress: ingress)
-        let waits = [next, plan.next].compactMap { $0 }
+        let waits = [next, plan.next, ending].compactMap { $0 }
         return .after(waits.min().map { max($0, .milliseconds(100)) })
     }
 
@@ -255,41 +256,6 @@ package struct ServiceReconciler: Reconciler {
         }
         try await keepAutoscaler(workload, key, work)
         return .of(present, podFailure: PodFailure.find(stores.pods(of: name, namespace)))
-    }
-
-    /// The predictors of `spec.canary`; those that are ready, with their shares.
-    private func keepCanaries(_ work: ServiceWork) async throws -> [ServingManifests.Backend] {
-        var backends: [ServingManifests.Backend] = []
-        var names: Set<String> = []
-        let namespace = work.object.namespace
-        for canary in work.spec.canaries {
-            let name = ServingNames.componentName(work.spec.name, .predictor, predictorName: canary.name)
-            names.insert(name)
-            let runtime = try stores.runtime(of: canary.component, namespace)
-            let template = try PodTemplate.make(
-                canary.component, .predictor, runtime: runtime, of: work.spec, PodTemplate.Surroundings())
-            let workload = ServingManifests.Workload(
-                name: name, component: .predictor, template: template,
-                scaling: .init(fixed: max(1, canary.component.minimum)))
-            let key = ObjectKey(namespace: namespace, name: name)
-            var service = ServingManifests.service(workload, of: work.spec, owner: work.object)
-            var deployment = ServingManifests.deployment(workload, of: work.spec, owner: work.object)
-            service.labels[ServiceWork.canaryLabel] = "true"
-            deployment.labels[ServiceWork.canaryLabel] = "true"
-            try await children.apply(.services, service, present: stores.serviceObjects.get(key))
-            let present = stores.deployments.get(key)
-            try await children.apply(.deployments, deployment, present: present)
-            if ServingStatus.Observation.of(present).ready == "True" {
-                backends.append(.init(service: name, weight: canary.percent, hasGRPC: template.grpcPort != nil))
-            }
-        }
-        let selector = LabelSelector(
-            matchLabels: [ServingNames.service: work.spec.name, ServiceWork.canaryLabel: "true"])
-        for old in stores.deployments.list(namespace: namespace, matching: selector) where !names.contains(old.name) {
-            try await children.delete(.deployments, old.key)
-            try await children.delete(.services, old.key)
-        }
-        return backends
     }
 
     // MARK: Route and end

@@ -44,6 +44,39 @@ import Testing
         }
     }
 
+    @Test func aStepThatNobodyAsksHasAnEnd() {
+        let late = Duration.seconds(601)
+        for requests in [0, 1, 49] {
+            #expect(decide(sample(requests), sample(0), percent: 10, elapsed: late) == .traffic(percent: 25))
+            #expect(decide(sample(requests), sample(0), percent: 50, elapsed: late) == .promote)
+            guard case .hold = decide(sample(requests), sample(0), elapsed: .seconds(599)) else {
+                Issue.record("its time is not over")
+                continue
+            }
+        }
+        // What little is known speaks against it.
+        guard case .rollBack(let why) = decide(sample(2, 1), sample(900), elapsed: late) else {
+            Issue.record("half of its requests failed")
+            return
+        }
+        #expect(why.contains("1 of only 2 requests failed"))
+        var rules = rules
+        func idle(_ choice: IdleRollout) -> RolloutStep {
+            rules.whenIdle = choice
+            return RolloutDecider.decide(
+                rules, percent: 10, isFixed: false, elapsed: late, stable: sample(0), canary: sample(3))
+        }
+        guard case .hold = idle(.wait) else {
+            Issue.record("it is to wait")
+            return
+        }
+        #expect(idle(.rollBack) == .rollBack(why: "3 of 50 requests at 10 percent within 600 s"))
+        #expect(
+            RolloutDecider.decide(
+                rules, percent: 10, isFixed: true, elapsed: late, stable: sample(0), canary: sample(0))
+                == .hold(why: "10 percent as declared"))
+    }
+
     @Test func goesBackForFailures() {
         for isFixed in [false, true] {
             guard case .rollBack(let why) = decide(sample(100, 8), sample(900, 2), isFixed: isFixed) else {

@@ -72,6 +72,34 @@ def test_a_run_that_never_ends_is_ended(request, tmp_path):
             assert status == 504 and "in time" in json.loads(text)["error"]
 
 
+def test_a_python_worker_that_never_ends_is_started_anew(request, tmp_path):
+    import joblib
+    from sklearn.preprocessing import FunctionTransformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.linear_model import LinearRegression
+    model = make_pipeline(FunctionTransformer(numpy.nan_to_num), LinearRegression())
+    model.fit([[0.0], [1.0]], [0.0, 1.0])
+    # What a worker does with a long input is its own affair: here it counts the days.
+    model.steps[0] = ("sleep", FunctionTransformer(numpy.vectorize(time.sleep, otypes=[bool])))
+    (tmp_path / "sleeper" / "1").mkdir(parents=True)
+    joblib.dump(model, tmp_path / "sleeper" / "1" / "model.joblib")
+    for server in with_inference(request, "--model-repository", tmp_path, "--run-timeout", "2"):
+        with server.http(network_timeout=120, connection_timeout=120) as client:
+            def ask(seconds):
+                return client.infer("sleeper", [http_input("input-0", numpy.array([[seconds]]))])
+
+            with pytest.raises(InferenceServerException, match="in time"):
+                ask(86_400.0)
+
+            def again():
+                try:
+                    return ask(0.0) is not None
+                except InferenceServerException:
+                    return False
+
+            wait_for(again, 120, "a new worker to answer")
+
+
 def test_the_folder_is_looked_at_again(request, tmp_path):
     """--repository-poll: models and versions that come and go without a request."""
     folder = fixture.repository(tmp_path / "models", a=fixture.scale(2.0))

@@ -235,3 +235,113 @@ def test_trained_models_and_graph_by_the_sdk(cluster, serving, space):
     assert answer["thrice"]["outputs"][0]["data"] == [3, 6, 9, 12] and "twice" in answer
     kserve.delete_trained_model("twice", space)
     wait_for(lambda: ask("many", "/v2/models/twice/infer", body) is None, 90, "the model to be gone")
+
+
+def test_canaries_by_the_sdk(cluster, serving, space):
+    """`spec.canary[]` of KServe's SDK: further predictors with shares of the traffic, which change and go under load."""
+    import sys
+
+    from gateway_load import STUB
+    from kserve import (KServeClient, V1beta1CanarySpec, V1beta1InferenceService, V1beta1InferenceServiceSpec,
+                        V1beta1PredictorSpec, constants)
+    from kubernetes import client
+
+    def predictor(revision, **more):
+        return V1beta1PredictorSpec(containers=[client.V1Container(
+            name="kserve-container", image="python", command=[sys.executable, str(STUB), "--name", revision],
+            ports=[client.V1ContainerPort(name="http", container_port=8080)],
+            readiness_probe=client.V1Probe(http_get=client.V1HTTPGetAction(path="/ready", port=8080), period_seconds=1,
+                                           timeout_seconds=10))], **more)
+
+    def service(**shares):
+        return V1beta1InferenceService(
+            api_version=constants.KSERVE_V1BETA1, kind=constants.KSERVE_KIND_INFERENCESERVICE,
+            metadata=client.V1ObjectMeta(name="parts", namespace=space),
+            spec=V1beta1InferenceServiceSpec(predictor=predictor("main"), canary=[
+                V1beta1CanarySpec(predictor=predictor(name, name=name), traffic_percent=share)
+                for name, share in shares.items()]))
+
+    def weights():
+        rules = cluster.get("httproute", "parts", "-n", space)["spec"]["rules"]
+        return {b["name"]: b["weight"] for b in rules[-1]["backendRefs"]}
+
+    kserve = KServeClient(config_file=cluster.kubeconfig)
+    kserve.create(service(left=20, right=30))
+    kserve.wait_isvc_ready("parts", namespace=space, timeout_seconds=60, polling_interval=1)
+    wait_for(lambda: sorted(weights().values()) == [20, 30, 50], what="the shares of the canaries")
+    with serving.load("parts", space) as load:
+        load.more(20)
+        went = load.more(int(300 * max(1, SECONDS / 2)))
+        total = sum(went.values())
+        for name, share in [("main", 0.5), ("left", 0.2), ("right", 0.3)]:
+            assert within_chance(went[name], total, share), went
+        # Another share, one canary less; then none.
+        kserve.patch("parts", service(left=60), namespace=space)
+        wait_for(lambda: sorted(weights().values()) == [40, 60], what="the changed shares")
+        load.more(20)
+        went = load.more(int(200 * max(1, SECONDS / 2)))
+        assert went["right"] == 0 and within_chance(went["left"], sum(went.values()), 0.6), went
+        kserve.patch("parts", service(), namespace=space)
+        wait_for(lambda: list(weights().values()) == [100], what="all traffic at the predictor")
+        load.more(20)
+        assert load.more(100)["left"] == 0
+    assert load.failed == [], load.failed[:3]
+    # Shares that cannot be: said in the status, and what serves goes on.
+    kserve.patch("parts", service(left=60, right=50), namespace=space)
+    wait_for(lambda: any("more than 100" in c.get("message", "") for c in serving.status("parts", space)["conditions"]),
+             what="the shares to be refused")
+    assert list(weights().values()) == [100]
+    kserve.delete("parts", namespace=space)
+
+
+def test_a_model_in_a_claim(cluster, serving, space):
+    """`pvc://`: a pod puts the model into a claim, the predictor serves it from there."""
+    import requests
+    from kserve import (KServeClient, V1beta1InferenceService, V1beta1InferenceServiceSpec, V1beta1ModelFormat,
+                        V1beta1ModelSpec, V1beta1PredictorSpec, constants)
+    from kubernetes import client
+    from serving_fixture import scale
+    cluster.apply(json.dumps({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "models"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}), "-n", space)
+    cluster.apply(json.dumps({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "writer"},
+        "spec": {"restartPolicy": "Never", "volumes": [
+            {"name": "data", "persistentVolumeClaim": {"claimName": "models"}}],
+            "containers": [{"name": "main", "image": "host", "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+                            "command": ["sh", "-c", "mkdir -p $APUS_VOLUME_DATA/times/three && cp "
+                                        f"{scale(3.0)} $APUS_VOLUME_DATA/times/three/model.onnx"]}]}}), "-n", space)
+    wait_for(lambda: cluster.get("pod", "writer", "-n", space)["status"]["phase"] == "Succeeded", 60, "the model's copy")
+    kserve = KServeClient(config_file=cluster.kubeconfig)
+    kserve.create(V1beta1InferenceService(
+        api_version=constants.KSERVE_V1BETA1, kind=constants.KSERVE_KIND_INFERENCESERVICE,
+        metadata=client.V1ObjectMeta(name="claimed", namespace=space),
+        spec=V1beta1InferenceServiceSpec(predictor=V1beta1PredictorSpec(model=V1beta1ModelSpec(
+            model_format=V1beta1ModelFormat(name="onnx"), protocol_version="v2",
+            storage_uri="pvc://models/times/three")))))
+    kserve.wait_isvc_ready("claimed", namespace=space, timeout_seconds=60, polling_interval=1)
+    answer = requests.post(
+        serving.url + "/v2/models/claimed/infer", headers={"Host": serving.host("claimed", space)}, timeout=30,
+        json={"inputs": [{"name": "X", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]})
+    assert answer.json()["outputs"][0]["data"] == [3, 6, 9, 12]
+    kserve.delete("claimed", namespace=space)
+
+
+def test_a_rollout_that_nobody_asks_has_an_end(cluster, serving, space):
+    """A step without requests goes on after its time, or back, as the object says."""
+    def steps(choice):
+        return {"serving.apus.dev/rollout-steps": "50,100", "serving.apus.dev/rollout-interval": "1s",
+                "serving.apus.dev/rollout-max-wait": "2s", "serving.apus.dev/rollout-when-idle": choice}
+
+    for name, choice in [("onward", "proceed"), ("backward", "rollback")]:
+        serving.stub(name, space, "one", annotations=steps(choice))
+    for name in ["onward", "backward"]:
+        wait_for(lambda: serving.ready(name, space), what="the first revision")
+    for name, choice in [("onward", "proceed"), ("backward", "rollback")]:
+        serving.stub(name, space, "two", annotations=steps(choice))
+    wait_for(lambda: serving.shares("onward", space) == {"onward-predictor-00002": 100}, what="the rollout to go on")
+    wait_for(lambda: "RolloutRolledBack" in serving.events("backward", space), what="the rollout to go back")
+    wait_for(lambda: serving.shares("backward", space) == {"backward-predictor-00001": 100}, what="the traffic to be back")
+    assert "0 of 50 requests at 50 percent within 2 s" in serving.events("backward", space)["RolloutRolledBack"]
+    for name in ["onward", "backward"]:
+        cluster.kubectl("delete", "isvc", name, "-n", space, "--wait=false")

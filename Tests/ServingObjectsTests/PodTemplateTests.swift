@@ -42,6 +42,35 @@ import YAMLFormat
             uniquingKeysWith: { first, _ in first })
     }
 
+    @Test func theClaimOfAModelIsMounted() throws {
+        let template = try make("predictor: {model: {modelFormat: {name: onnx}, storageUri: 'pvc://models/iris/1'}}")
+        let main = try #require(template.spec["containers"].elements.first { $0["name"] == "kserve-container" })
+        #expect(
+            template.spec["volumes"].elements == [
+                ["name": "kserve-pvc-source", "persistentVolumeClaim": ["claimName": "models", "readOnly": true]]
+            ])
+        #expect(
+            main["volumeMounts"].elements == [
+                ["name": "kserve-pvc-source", "mountPath": "/mnt/pvc", "readOnly": true]
+            ])
+        // One that is declared is taken as it is.
+        let own = try make(
+            """
+            predictor:
+              volumes: [{name: mine, persistentVolumeClaim: {claimName: models}}]
+              model:
+                modelFormat: {name: onnx}
+                storageUri: pvc://models
+                volumeMounts: [{name: mine, mountPath: /data}]
+            """)
+        #expect(own.spec["volumes"].elements.compactMap { $0["name"].string } == ["mine"])
+        let container = try #require(own.spec["containers"].elements.first { $0["name"] == "kserve-container" })
+        #expect(container["volumeMounts"].elements.compactMap { $0["mountPath"].string } == ["/data"])
+        #expect(throws: SpecFault.self) {
+            try make("predictor: {model: {modelFormat: {name: onnx}, storageUri: 'pvc:///x'}}")
+        }
+    }
+
     @Test func theServicesFieldsGoOverTheRuntimes() throws {
         let template = try make(
             """

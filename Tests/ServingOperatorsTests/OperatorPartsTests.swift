@@ -16,7 +16,9 @@ import Testing
             ServingNames.rolloutSteps: "5%, 50,100", ServingNames.rolloutInterval: "2m",
             ServingNames.rolloutMinimumRequests: "7", ServingNames.rolloutFailureMargin: "0.05",
             ServingNames.rolloutLatencyRatio: "3", ServingNames.autoRollback: "false",
+            ServingNames.rolloutPatience: "1h", ServingNames.rolloutWhenIdle: "rollback",
         ])
+        #expect(all.rules.patience == .seconds(3600) && all.rules.whenIdle == .rollBack)
         #expect(all.isProgressive && !all.rollsBack && all.rules.steps == [5, 50, 100])
         #expect(all.rules.interval == .seconds(120) && all.rules.minimumRequests == 7)
         #expect(all.rules.failureMargin == 0.05 && all.rules.latencyRatio == 3)
@@ -30,7 +32,8 @@ import Testing
             (ServingNames.rolloutSteps, "101"), (ServingNames.rollout, "slow"), (ServingNames.rolloutInterval, "0s"),
             (ServingNames.rolloutInterval, "9999999999999999999h"), (ServingNames.rolloutMinimumRequests, "0"),
             (ServingNames.rolloutFailureMargin, "2"), (ServingNames.rolloutLatencyRatio, "0.5"),
-            (ServingNames.autoRollback, "yes"),
+            (ServingNames.autoRollback, "yes"), (ServingNames.rolloutPatience, "0s"),
+            (ServingNames.rolloutWhenIdle, "no"),
         ])
     func annotationsThatCannotBeUsed(_ name: String, _ value: String) {
         let fault = #expect(throws: SpecFault.self) { try RolloutSettings([name: value]) }
