@@ -195,7 +195,7 @@ import Testing
             resolved: "False RefNotPermitted"),
         Refused(
             testDescription: "a filter that is not known",
-            spec: ["rules": [["filters": [["type": "CORS"]], "backendRefs": [["name": "web", "port": 80]]]]],
+            spec: ["rules": [["filters": [["type": "ExternalAuth"]], "backendRefs": [["name": "web", "port": 80]]]]],
             accepted: "False UnsupportedValue", valid: "-"),
         Refused(
             testDescription: "an expression that is none",
