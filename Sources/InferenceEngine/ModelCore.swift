@@ -211,8 +211,9 @@ final class ModelCore: Sendable {
 
     private func enqueue(_ job: Job, priority: UInt64) -> Ticket {
         let now = ContinuousClock.now
-        pending.wrappingAdd(1, ordering: .relaxed)
         let (arrival, woken, isNew) = waiting.withLock { waiting -> (Queue.Arrival, InstanceThread?, Bool) in
+            // Here, so that what is counted is queued.
+            pending.wrappingAdd(1, ordering: .relaxed)
             let arrival = waiting.queue.add(
                 job, rows: signature.maximumBatch > 0 ? job.plan.rows : 0, bytes: job.plan.bytes,
                 key: job.plan.key(signature), priority: priority, deadline: job.deadline, now: now)
