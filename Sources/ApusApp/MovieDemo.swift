@@ -50,11 +50,7 @@ package struct MovieDemo: Sendable {
     /// Runs until the recommendations are printed.
     package func run() async throws {
         try await apply()
-        let meant = ["ingest-", "tables-", "features-", "train-"]
-        try await tellingOfTroubles(of: { name in meant.contains { name.hasPrefix($0) } }) {
-            try await waitForDeployments(["ingest", "tables", "features"])
-            try await train()
-        }
+        try await build()
         try await waitForServing()
         try await waitForDeployments(["web"])
         try await recommend()
@@ -138,32 +134,28 @@ package struct MovieDemo: Sendable {
         console.endLine()
     }
 
-    /// Does something, and says meanwhile of each pod of these names whose program ended and waits to be started again
-    /// where to look: it may take minutes until the platform gives up.
-    private func tellingOfTroubles(
-        of isMeant: @escaping @Sendable (String) -> Bool, while body: @escaping @Sendable () async throws -> Void
-    ) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                var told: Set<String> = []
-                // Where the pods cannot be followed, the other task says so.
-                try? await follow(.pods) { pod in
-                    let state = pod.status["containerStatuses"][0]
-                    guard isMeant(pod.name), state["state"]["waiting"]["reason"] == "CrashLoopBackOff",
-                        told.insert(pod.name).inserted
-                    else { return false }
-                    let code = state["lastState"]["terminated"]["exitCode"].int.map { " with \($0)" } ?? ""
-                    console.say(
-                        "\n\(pod.name) ended\(code) and is started again; see '\(program) logs -n \(Self.namespace) \(pod.name)'"
-                    )
-                    return false
-                }
-                try await Task.sleep(for: .seconds(1 << 30))
-            }
-            group.addTask { try await body() }
-            // Only the work ends: it returns or throws; the other is cancelled.
-            defer { group.cancelAll() }
-            try await group.next()
+    private func build() async throws {
+        // Cancelled when the rest returns or throws.
+        async let _ = tellOfTroubles(["ingest-", "tables-", "features-", "train-"])
+        try await waitForDeployments(["ingest", "tables", "features"])
+        try await train()
+    }
+
+    /// Says of each pod whose name begins so, and whose program ended and waits to be started again, where to look: it
+    /// may take minutes until the platform gives up.
+    private func tellOfTroubles(_ beginnings: [String]) async {
+        var told: Set<String> = []
+        // Where the pods cannot be followed, the others who follow say so.
+        try? await follow(.pods) { pod in
+            let state = pod.status["containerStatuses"][0]
+            guard beginnings.contains(where: pod.name.hasPrefix),
+                state["state"]["waiting"]["reason"] == "CrashLoopBackOff", told.insert(pod.name).inserted
+            else { return false }
+            let code = state["lastState"]["terminated"]["exitCode"].int.map { " with \($0)" } ?? ""
+            console.say(
+                "\n\(pod.name) ended\(code) and is started again; see '\(program) logs -n \(Self.namespace) \(pod.name)'"
+            )
+            return false
         }
     }
 

@@ -174,6 +174,19 @@ def scale(factor=2.0, name=None):
         [("Y", TensorProto.FLOAT, [None, 4])], [onnx.numpy_helper.from_array(numpy.float32(factor), "F")])
 
 
+def register_scales(client, folder):
+    """The model `numbers` of a registry (mlflow's client): version 1 doubles and is the champion, version 2 triples."""
+    client.create_registered_model("numbers")
+    for factor in (2.0, 3.0):
+        run = client.create_run("0").info.run_id
+        place = folder / str(factor)
+        place.mkdir()
+        shutil.copy(scale(factor), place / "model.onnx")
+        client.log_artifacts(run, str(place), "model")
+        client.create_model_version("numbers", f"runs:/{run}/model", run)
+    client.set_registered_model_alias("numbers", "champion", "1")
+
+
 @functools.cache
 def texts():
     """S BYTES [-1] to T, the same texts."""

@@ -508,15 +508,7 @@ def test_an_alias_is_followed(request, tmp_path):
 
     for tracking in with_tracking(request):
         client = tracking.client()
-        client.create_registered_model("numbers")
-        for factor in (2.0, 3.0):
-            run = client.create_run("0").info.run_id
-            folder = tmp_path / str(factor)
-            folder.mkdir()
-            shutil.copy(fixture.scale(factor), folder / "model.onnx")
-            client.log_artifacts(run, str(folder), "model")
-            client.create_model_version("numbers", f"runs:/{run}/model", run)
-        client.set_registered_model_alias("numbers", "champion", "1")
+        fixture.register_scales(client, tmp_path)
         for server in with_inference(
                 request, "--model-name", "numbers", "--model-uri", "models:/numbers@champion", "--follow", "0.2",
                 "--model-cache", tmp_path / "cache", environment={"MLFLOW_TRACKING_URI": tracking.url}):
