@@ -419,7 +419,7 @@ let package = Package(
             ]),
         tests(
             "KafkaClient",
-            ["ByteCodes", "CRDKafka", "EventCoordination", "KafkaProtocol", "SASLMessages", .nioCore, .nioPosix]),
+            ["ByteCodes", "CRDKafka", "EventCoordination", "KafkaProtocol", "SASLMessages", .nioCore, .nioEmbedded, .nioPosix]),
         tests("AccessControl", ["ApusCore", "KubeAPI"]),
         tests(
             "KubeServer",

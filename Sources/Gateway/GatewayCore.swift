@@ -9,19 +9,6 @@ import Synchronization
 
 /// What the gateway's connections and event loops have in common.
 final class GatewayCore: Sendable {
-    /// Endpoints that are gone: all of an upstream, or one.
-    struct Removed: Sendable {
-        let id: ObjectIdentifier
-        let serial: Int?
-        /// So that the identifier is not used again meanwhile.
-        let upstream: Upstream
-    }
-
-    private struct State {
-        var upstreams: [UpstreamID: Upstream] = [:]
-        var removed: [ObjectIdentifier: [Removed]] = [:]
-    }
-
     let logger: Logger
     let limits: ConnectionLimits
     let logsAccess: Bool
@@ -29,7 +16,7 @@ final class GatewayCore: Sendable {
     let activity = ActivityHub()
     let loops: [any EventLoop]
     let activator: Activator
-    private let state = Mutex(State())
+    private let known = Mutex<[UpstreamID: Upstream]>([:])
     private let stopped = Atomic<Bool>(false)
     private let served = Atomic<Int>(0)
     private let clients = Mutex<[ObjectIdentifier: any Channel]>([:])
@@ -95,42 +82,28 @@ final class GatewayCore: Sendable {
         return bound.value
     }
 
-    var upstreams: [Upstream] { state.withLock { Array($0.upstreams.values) } }
+    var upstreams: [Upstream] { known.withLock { Array($0.values) } }
 
     /// Takes over upstreams.
-    /// `policies`: by the rules that refer to them.
-    /// Returns all that are there now.
-    func apply(_ rules: [UpstreamID: UpstreamRules], _ policies: [UpstreamID: TrafficPolicy]) -> [UpstreamID: Upstream]
-    {
+    /// - Parameters:
+    ///   - rules: of each.
+    ///   - policies: by the rules that refer to them.
+    /// - Returns: all that are there now, and those that are not any more, which have to ``Upstream/leave()`` once no
+    ///   route leads to them.
+    func apply(
+        _ rules: [UpstreamID: UpstreamRules], _ policies: [UpstreamID: TrafficPolicy]
+    ) -> (present: [UpstreamID: Upstream], gone: [Upstream]) {
         let now = Instant.now
-        let (all, gone) = state.withLock { state in
-            let old = state.upstreams
-            state.upstreams = [:]
-            for id in rules.keys { state.upstreams[id] = old[id] ?? Upstream(id, now: now) }
-            return (state.upstreams, old.filter { state.upstreams[$0.key] == nil }.map(\.value))
+        let (present, gone) = known.withLock { known in
+            let old = known
+            known = [:]
+            for id in rules.keys { known[id] = old[id] ?? Upstream(id, now: now) }
+            return (known, old.filter { known[$0.key] == nil }.map(\.value))
         }
-        var removed = gone.map { Removed(id: ObjectIdentifier($0), serial: nil, upstream: $0) }
-        for upstream in gone { upstream.apply(UpstreamRules(), TrafficPolicy()) }
-        for (id, upstream) in all {
-            guard let rules = rules[id] else { continue }
-            upstream.apply(rules, policies[id] ?? TrafficPolicy())
-            let serials = upstream.with { state in
-                defer { state.removed = [] }
-                return state.removed
-            }
-            removed += serials.map { Removed(id: ObjectIdentifier(upstream), serial: $0, upstream: upstream) }
+        for (id, upstream) in present {
+            if let rules = rules[id] { upstream.apply(rules, policies[id] ?? TrafficPolicy()) }
         }
-        state.withLock { [removed] state in
-            for loop in loops { state.removed[ObjectIdentifier(loop), default: []] += removed }
-        }
-        return all
-    }
-
-    func takeRemoved(for loop: any EventLoop) -> [Removed] {
-        state.withLock { state in
-            defer { state.removed[ObjectIdentifier(loop)] = [] }
-            return state.removed[ObjectIdentifier(loop)] ?? []
-        }
+        return (present, gone)
     }
 
     /// Tells all who listen what went on.

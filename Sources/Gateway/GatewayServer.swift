@@ -58,7 +58,8 @@ package final class GatewayServer: Sendable {
             }
         }
         let upstreams = core.apply(snapshot.upstreams, policies)
-        let (new, gone) = swap(snapshot.listeners, upstreams, &faults)
+        let (new, gone) = swap(snapshot.listeners, upstreams.present, &faults)
+        for upstream in upstreams.gone { upstream.leave() }
         for listener in gone { await listener.close() }
         for listener in new {
             do {

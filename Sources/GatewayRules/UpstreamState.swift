@@ -48,8 +48,7 @@ package struct UpstreamState: Sendable {
     package init() {}
 
     /// Takes over what an EndpointSlice says; endpoints that stay keep their counts.
-    /// - Returns: the serials of those that are gone.
-    package mutating func update(_ endpoints: [UpstreamEndpoint]) -> [Int] {
+    package mutating func update(_ endpoints: [UpstreamEndpoint]) {
         var old: [Address: Slot] = [:]
         for slot in slots { old[Address(slot.endpoint)] = slot }
         slots = []
@@ -68,8 +67,10 @@ package struct UpstreamState: Sendable {
             }
         }
         for slot in old.values where slot.inFlight > 0 { leaving[slot.serial] = slot.inFlight }
-        return old.values.map(\.serial)
     }
+
+    /// Whether an endpoint is still there.
+    package func has(_ serial: Int) -> Bool { slots.contains { $0.serial == serial } }
 
     private struct Address: Hashable {
         let address: String

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import ByteCodes
 import KafkaProtocol
+import NIOCore
+import NIOEmbedded
 import SASLMessages
 import Testing
 
@@ -63,6 +65,27 @@ import Testing
                 }
             } throws: {
                 ($0 as? KafkaError)?.code == .badMessage && "\($0)".contains("is to request 2, not to 3")
+            }
+        }
+    }
+
+    /// As by a certificate that is not trusted: the connection may be closed before the first request is written.
+    @Test func whyAConnectionEndedIsToldThoughWritingFails() async throws {
+        struct Reason: Error {}
+        let channel = NIOAsyncTestingChannel()
+        let wrapped = try await channel.testingEventLoop.executeInContext {
+            try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+        }
+        try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 9092)).get()
+        channel.pipeline.fireErrorCaught(Reason())
+        try await channel.close().get()
+        let server = try #require(
+            try DirectSettings(KafkaConfiguration(bootstrapServers: ["127.0.0.1:9092"], clientID: "test")).servers.first)
+        await #expect(throws: Reason.self) {
+            try await wrapped.executeThenClose { inbound, outbound in
+                var session = DirectSession(
+                    server: server, clientID: "test", inbound: inbound.makeAsyncIterator(), outbound: outbound)
+                try await session.begin(nil)
             }
         }
     }

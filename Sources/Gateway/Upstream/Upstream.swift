@@ -30,7 +30,8 @@ final class Upstream: Sendable {
         var meter: UpstreamMeter
         var waiters: [UInt64: Waiter] = [:]
         var nextID: UInt64 = 0
-        var removed: [Int] = []
+        /// No route leads to it any more.
+        var hasLeft = false
         var isWatched = false
         var retries: UInt64 = 0
         var refused: UInt64 = 0
@@ -56,12 +57,26 @@ final class Upstream: Sendable {
             state.balance.outliers = policy.outliers
             state.breaker = policy.breaker
             state.budget.percent = policy.retryBudget
-            state.removed += state.balance.update(rules.endpoints)
+            state.balance.update(rules.endpoints)
             state.queue.maximumHeld = rules.activation?.maximumHeld ?? policy.breaker?.pending ?? 1024
             return Self.adjust(&state)
         }
         resume(resumed)
     }
+
+    /// No route leads to it any more: requests that were begun with it go on to the endpoints it had, and nobody wakes
+    /// others.
+    func leave() {
+        let resumed = state.withLock { state in
+            state.hasLeft = true
+            state.rules.activation = nil
+            return Self.adjust(&state)
+        }
+        resume(resumed)
+    }
+
+    /// Whether connections to an endpoint are worth keeping.
+    func keeps(_ serial: Int) -> Bool { state.withLock { !$0.hasLeft && $0.balance.has(serial) } }
 
     /// How many requests may run, by what is known now.
     private static func adjust(_ state: inout State) -> [Waiter] {
@@ -194,4 +209,10 @@ final class Upstream: Sendable {
             state.meter.read(id, revision: state.rules.revision, held: state.queue.held, time: time, now: now)
         }
     }
+}
+
+/// By identity.
+extension Upstream: Hashable {
+    static func == (one: Upstream, other: Upstream) -> Bool { one === other }
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }

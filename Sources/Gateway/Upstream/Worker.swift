@@ -7,7 +7,7 @@ import NIOSSL
 /// What one event loop has for itself: connections to endpoints and of clients, random numbers.
 final class Worker {
     private struct PoolKey: Hashable {
-        let upstream: ObjectIdentifier
+        let upstream: Upstream
         let serial: Int
         let isHTTP2: Bool
         let tls: UpstreamTLS?
@@ -39,21 +39,21 @@ final class Worker {
     }
 
     private func tick() {
-        for upstream in core.takeRemoved(for: loop) {
-            for (key, pool) in pools
-            where key.upstream == upstream.id && (upstream.serial.map { $0 == key.serial } ?? true) {
+        let now = loop.now
+        for (key, pool) in pools {
+            if key.upstream.keeps(key.serial) {
+                pool.sweep(now: now)
+            } else {
                 pool.close()
                 pools[key] = nil
             }
         }
-        let now = loop.now
-        for pool in pools.values { pool.sweep(now: now) }
         if !core.isStopped { start() }
     }
 
     func pool(_ upstream: Upstream, _ target: Upstream.Target) throws -> any EndpointPool {
         let key = PoolKey(
-            upstream: ObjectIdentifier(upstream), serial: target.pick.serial, isHTTP2: target.isHTTP2, tls: target.tls)
+            upstream: upstream, serial: target.pick.serial, isHTTP2: target.isHTTP2, tls: target.tls)
         if let pool = pools[key] { return pool }
         let dialing = Dialing(
             loop: loop, endpoint: target.pick.endpoint,

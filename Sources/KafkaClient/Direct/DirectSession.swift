@@ -77,7 +77,13 @@ package struct DirectSession {
         header.write(to: &writer, version: Request.isFlexible(version) ? 2 : 1)
         request.write(to: &writer, version: version)
         writer.patch(int32: Int32(clamping: writer.count - 4), at: 0)
-        try await outbound.write(ByteBuffer(bytes: writer.bytes))
+        do {
+            try await outbound.write(ByteBuffer(bytes: writer.bytes))
+        } catch let error as ChannelError {
+            // The connection has ended before: reading tells why, as by a certificate that is not trusted.
+            while try await inbound.next() != nil {}
+            throw error
+        }
         guard let frame = try await inbound.next() else {
             throw KafkaError(
                 RD_KAFKA_RESP_ERR__TRANSPORT, "talking to \(server)",
