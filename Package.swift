@@ -419,7 +419,10 @@ let package = Package(
             ]),
         tests(
             "KafkaClient",
-            ["ByteCodes", "CRDKafka", "EventCoordination", "KafkaProtocol", "SASLMessages", .nioCore, .nioEmbedded, .nioPosix]),
+            [
+                "ByteCodes", "CRDKafka", "EventCoordination", "KafkaProtocol", "SASLMessages", .nioCore, .nioEmbedded,
+                .nioPosix,
+            ]),
         tests("AccessControl", ["ApusCore", "KubeAPI"]),
         tests(
             "KubeServer",

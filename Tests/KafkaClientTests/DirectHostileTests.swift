@@ -80,7 +80,8 @@ import Testing
         channel.pipeline.fireErrorCaught(Reason())
         try await channel.close().get()
         let server = try #require(
-            try DirectSettings(KafkaConfiguration(bootstrapServers: ["127.0.0.1:9092"], clientID: "test")).servers.first)
+            try DirectSettings(KafkaConfiguration(bootstrapServers: ["127.0.0.1:9092"], clientID: "test")).servers.first
+        )
         await #expect(throws: Reason.self) {
             try await wrapped.executeThenClose { inbound, outbound in
                 var session = DirectSession(

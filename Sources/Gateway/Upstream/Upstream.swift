@@ -210,9 +210,3 @@ final class Upstream: Sendable {
         }
     }
 }
-
-/// By identity.
-extension Upstream: Hashable {
-    static func == (one: Upstream, other: Upstream) -> Bool { one === other }
-    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
-}

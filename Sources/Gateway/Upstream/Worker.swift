@@ -7,7 +7,7 @@ import NIOSSL
 /// What one event loop has for itself: connections to endpoints and of clients, random numbers.
 final class Worker {
     private struct PoolKey: Hashable {
-        let upstream: Upstream
+        let upstream: ObjectIdentifier
         let serial: Int
         let isHTTP2: Bool
         let tls: UpstreamTLS?
@@ -16,6 +16,8 @@ final class Worker {
     let loop: any EventLoop
     let core: GatewayCore
     private var pools: [PoolKey: any EndpointPool] = [:]
+    /// Those that there are pools of.
+    private var upstreams: [ObjectIdentifier: Upstream] = [:]
     private var contexts: [UpstreamTLS: NIOSSLContext] = [:]
     private var random = SystemRandomNumberGenerator()
     private var seed: UInt64
@@ -41,25 +43,28 @@ final class Worker {
     private func tick() {
         let now = loop.now
         for (key, pool) in pools {
-            if key.upstream.keeps(key.serial) {
+            if upstreams[key.upstream]?.keeps(key.serial) == true {
                 pool.sweep(now: now)
             } else {
                 pool.close()
                 pools[key] = nil
             }
         }
+        let used = Set(pools.keys.map(\.upstream))
+        upstreams = upstreams.filter { used.contains($0.key) }
         if !core.isStopped { start() }
     }
 
     func pool(_ upstream: Upstream, _ target: Upstream.Target) throws -> any EndpointPool {
         let key = PoolKey(
-            upstream: upstream, serial: target.pick.serial, isHTTP2: target.isHTTP2, tls: target.tls)
+            upstream: ObjectIdentifier(upstream), serial: target.pick.serial, isHTTP2: target.isHTTP2, tls: target.tls)
         if let pool = pools[key] { return pool }
         let dialing = Dialing(
             loop: loop, endpoint: target.pick.endpoint,
             tls: try target.tls.map { (try context($0, isHTTP2: target.isHTTP2), $0.hostname) })
         let pool: any EndpointPool = target.isHTTP2 ? HTTP2Pool(dialing) : HTTP1Pool(dialing)
         pools[key] = pool
+        upstreams[key.upstream] = upstream
         return pool
     }
 
@@ -90,5 +95,6 @@ final class Worker {
     func close() {
         for pool in pools.values { pool.close() }
         pools = [:]
+        upstreams = [:]
     }
 }
