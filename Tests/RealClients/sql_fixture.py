@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts `apus serve sql` for the tests, on a free port, and stops it."""
+import contextlib
 import json
 import pathlib
 import urllib.error
 import urllib.request
 
-
+from conftest import PATIENCE
 from service_fixture import Service
 
 
@@ -49,7 +50,7 @@ class SQLServer(Service):
         return status, json.loads(body)["error"]
 
     def metrics(self):
-        with urllib.request.urlopen(self.url + "/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(self.url + "/metrics", timeout=PATIENCE) as answer:
             lines = answer.read().decode().splitlines()
         return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if not line.startswith("#")}
 
@@ -62,8 +63,12 @@ class SQLServer(Service):
 
     def workers(self):
         """Its child processes."""
-        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        return [int(pid) for task in tasks for pid in task.read_text().split()]
+        found = []
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            # A thread may end meanwhile.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                found += map(int, (task / "children").read_text().split())
+        return found
 
     def stop(self):
         """Ends it with SIGTERM, which has to work, and takes its folder away."""
