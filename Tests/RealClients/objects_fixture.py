@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts `apus serve objects` for the tests, on a free port, kills and restarts it, and stops it."""
+import contextlib
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import uuid
 
 import pytest
 
+from conftest import PATIENCE
 from service_fixture import Service
 
 ACCESS, SECRET, REGION = "AKIDEXAMPLE", "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY", "us-east-1"
@@ -56,7 +58,7 @@ class Objects(Service):
         # Without it presigned URLs have signatures of version 2, which nothing needs any more.
         config.setdefault("signature_version", UNSIGNED if access == "anonymous" else "s3v4")
         settings = Config(s3=style, retries={"max_attempts": config.pop("attempts", 1), "mode": "standard"},
-                          connect_timeout=5, read_timeout=config.pop("read_timeout", 30), **config)
+                          connect_timeout=PATIENCE, read_timeout=config.pop("read_timeout", 30), **config)
         return boto3.client("s3", endpoint_url=self.url, region_name=REGION, config=settings,
                             aws_access_key_id=access or self.access, aws_secret_access_key=secret or self.secret,
                             verify=str(self.certificate) if self.certificate else None)
@@ -91,6 +93,15 @@ class Objects(Service):
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         return 0
+
+    def stored(self):
+        """Bytes of the files in its folder; some may go meanwhile."""
+        size = 0
+        for folder, _, names in os.walk(self.data):
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    size += os.lstat(os.path.join(folder, name)).st_size
+        return size
 
     def keys_file(self, keys):
         """Writes a file of access keys, as a whole."""

@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from conftest import wait_for
+from conftest import PATIENCE, wait_for
 from objects_fixture import bucket, new_bucket, objects, own_objects, refused, s3  # noqa: F401
 
 
@@ -27,7 +27,7 @@ def deny(actions, *names, **more):
 def fetch(objects, path, method="GET", headers={}):
     request = urllib.request.Request(objects.url + path, method=method, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, answer.read(), answer.headers
     except urllib.error.HTTPError as error:
         return error.code, error.read(), error.headers
@@ -168,7 +168,7 @@ def test_pages_of_other_origins(objects, s3, bucket):
         assert status == 403 and "Access-Control-Allow-Origin" not in headers
     url = s3.generate_presigned_url("put_object", {"Bucket": bucket, "Key": "k"}, 60)
     request = urllib.request.Request(url, method="PUT", data=b"by a page", headers={"Origin": "https://app.example"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
         assert answer.headers["Access-Control-Expose-Headers"] == "ETag"
     # The page sees why it failed, too.

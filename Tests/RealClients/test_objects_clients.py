@@ -10,7 +10,7 @@ import stat
 
 import pytest
 
-from conftest import wait_for
+from conftest import PATIENCE, wait_for
 from objects_fixture import (Objects, bucket, new_bucket, objects, own_objects, refused, running_objects,  # noqa: F401
                              s3)
 
@@ -39,7 +39,7 @@ def test_aws_cli(objects, tmp_path):
     assert objects.aws("s3", "cp", "s3://cli-bucket/text", "-") == "from a pipe"
     url = objects.aws("s3", "presign", "s3://cli-bucket/moved.bin").strip()
     import urllib.request
-    assert len(urllib.request.urlopen(url, timeout=10).read()) == 100_000
+    assert len(urllib.request.urlopen(url, timeout=PATIENCE).read()) == 100_000
     objects.aws("s3", "rb", "s3://cli-bucket", "--force")
     assert "cli-bucket" not in objects.aws("s3", "ls")
 

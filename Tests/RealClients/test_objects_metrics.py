@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from conftest import wait_for
+from conftest import PATIENCE, wait_for
 from objects_fixture import Objects, new_bucket, refused
 
 REQUESTS = "apus_objects_request_duration_seconds"
@@ -24,7 +24,7 @@ class Scraped:
         return "http://" + re.findall(r"http://([^/]+)/metrics", self.server.logged())[-1]
 
     def samples(self):
-        with urllib.request.urlopen(self.address + "/metrics", timeout=10) as response:
+        with urllib.request.urlopen(self.address + "/metrics", timeout=PATIENCE) as response:
             assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             text = response.read().decode()
         found = {}
@@ -58,7 +58,10 @@ def test_requests_are_counted(scraped):
     for number in range(5):
         s3.put_object(Bucket=bucket, Key=f"k{number}", Body=b"x" * 1000)
     s3.get_object(Bucket=bucket, Key="k0")["Body"].read()
+    missing = scraped.count("getObject", 404)
     refused(s3.get_object, Bucket=bucket, Key="missing")
+    # A request counts once it was answered.
+    wait_for(lambda: scraped.count("getObject", 404) > missing, what="the last request to be counted")
     after = scraped.samples()
 
     def grown(name, **labels):
@@ -129,13 +132,13 @@ def test_a_body_that_is_not_what_it_should_be(scraped):
     before = scraped.samples()["apus_objects_digest_mismatches_total", ()]
     assert refused(s3.put_object, Bucket=bucket, Key="k", Body=b"x", ContentMD5="AAAAAAAAAAAAAAAAAAAAAA==")[0] == "BadDigest"
     assert scraped.samples()["apus_objects_digest_mismatches_total", ()] == before + 1
-    assert scraped.count("putObject", 400) >= 1
+    wait_for(lambda: scraped.count("putObject", 400) >= 1, what="the request to be counted")
 
 
 def test_what_is_not_there(scraped):
     for path, data, status in [("/", None, 404), ("/metrics", b"x", 405)]:
         with pytest.raises(urllib.error.HTTPError) as error:
-            urllib.request.urlopen(urllib.request.Request(scraped.address + path, data=data), timeout=10)
+            urllib.request.urlopen(urllib.request.Request(scraped.address + path, data=data), timeout=PATIENCE)
         assert error.value.code == status
 
 

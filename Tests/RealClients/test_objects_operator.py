@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from prometheus_client.parser import text_string_to_metric_families
 
-from conftest import APUS, ROOT, wait_for
+from conftest import APUS, PATIENCE, ROOT, wait_for
 from objects_fixture import BIN, Objects, refused
 
 N = ["-n", "objects"]
@@ -530,7 +530,7 @@ def test_keys_over_the_network_and_while_the_api_server_is_away(deployed, cluste
 
 
 def test_metrics_of_the_deployed_server(deployed):
-    with urllib.request.urlopen(deployed.metrics, timeout=10) as response:
+    with urllib.request.urlopen(deployed.metrics, timeout=PATIENCE) as response:
         families = {family.name: family for family in text_string_to_metric_families(response.read().decode())}
     samples = [s for s in families["apus_objects_request_duration_seconds"].samples if s.name.endswith("_count")]
     assert any(s.labels == {"operation": "createBucket", "status": "200"} and s.value > 0 for s in samples)
