@@ -7,6 +7,7 @@ import tempfile
 import pytest
 import requests
 
+from conftest import PATIENCE
 from objects_fixture import REGION, Objects, new_bucket
 from service_fixture import Service
 
@@ -42,7 +43,8 @@ class CatalogServer(Service):
         """pyiceberg's settings of this catalog."""
         settings = {"type": "rest", "uri": self.url}
         if self.objects:
-            settings |= {"s3.access-key-id": self.objects.access, "s3.secret-access-key": self.objects.secret}
+            settings |= {"s3.access-key-id": self.objects.access, "s3.secret-access-key": self.objects.secret,
+                         "s3.connect-timeout": str(PATIENCE), "s3.request-timeout": str(PATIENCE)}
         return settings | {name.replace("_", "-"): value for name, value in more.items()}
 
     def pyiceberg(self, **more):

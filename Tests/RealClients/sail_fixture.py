@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from conftest import wait_for
+from conftest import PATIENCE, wait_for
 
 
 @contextlib.contextmanager
@@ -41,7 +41,11 @@ def running_sail(folder, environment=None):
         yield {"ADBC_DRIVER_PATH": str(folder), "ADBC_PROFILE_PATH": str(folder), "SAIL_PORT": str(port)}
     finally:
         server.terminate()
-        server.wait(10)
+        try:
+            server.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
 
 
 @pytest.fixture(scope="module")

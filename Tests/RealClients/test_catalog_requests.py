@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from catalog_fixture import CatalogServer, catalog, error_of, folder_catalog  # noqa: F401
-from conftest import APUS, wait_for
+from conftest import APUS, PATIENCE, wait_for
 
 SCHEMA = {"type": "struct", "fields": [{"id": 1, "name": "id", "type": "long", "required": True}]}
 
@@ -86,17 +86,17 @@ def test_what_is_wrong_changes_nothing(names, method, path, body, expected):
 
 def test_what_is_no_json(names):
     for body in (b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"namespace": ["a"]} x'):
-        answer = requests.post(names.url + "/v1/namespaces", data=body, timeout=10)
+        answer = requests.post(names.url + "/v1/namespaces", data=body, timeout=PATIENCE)
         assert answer.status_code == 400 and answer.json()["error"]["type"] == "BadRequestException"
     answer = requests.post(names.url + "/v1/namespaces", data=b"x" * (17 << 20), timeout=30)
     assert answer.status_code == 413
-    answer = requests.post(names.url + "/v1/namespaces", data=b"x", headers={"Content-Encoding": "gzip"}, timeout=10)
+    answer = requests.post(names.url + "/v1/namespaces", data=b"x", headers={"Content-Encoding": "gzip"}, timeout=PATIENCE)
     assert answer.status_code == 400
     # A body that was promised and does not come holds nothing up.
     with socket.create_connection(names.address.split(":"), timeout=5) as open_end:
         open_end.sendall(b"POST /v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         assert names.call("GET", "/v1/namespaces")[1] == {"namespaces": [["n"]]}
-    assert requests.get(names.url + "/healthz", timeout=10).text == "ok\n"
+    assert requests.get(names.url + "/healthz", timeout=PATIENCE).text == "ok\n"
 
 
 def test_heads_tags_metrics_and_views(names):
@@ -212,7 +212,7 @@ def test_tls(monkeypatch, tmp_path):
     server = CatalogServer("--tls-certificate", str(certificate), "--tls-key", str(key))
     try:
         server.start()
-        assert requests.get(server.url + "/v1/config", verify=str(certificate), timeout=10).status_code == 200
+        assert requests.get(server.url + "/v1/config", verify=str(certificate), timeout=PATIENCE).status_code == 200
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         iceberg = server.pyiceberg()
         iceberg.create_namespace("n")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`apus sql` as others read it: Arrow streams by pyarrow, files by DuckDB outside Apus, and another engine (Sail, by
 the Spark driver of ADBC, in a worker process)."""
+import contextlib
 import json
 import os
 import pathlib
@@ -183,12 +184,12 @@ def test_a_worker_that_is_killed_is_an_error(sail):  # noqa: F811
                                stderr=subprocess.PIPE, env={**ENVIRONMENT, **sail})
 
     def worker():
-        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        found = children.read_text().split() if children.exists() else []
-        if not found:
-            for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
-                found += (task / "children").read_text().split()
-        return int(found[0]) if found else None
+        for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
+            # A thread may end meanwhile.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if found := (task / "children").read_text().split():
+                    return int(found[0])
+        return None
 
     pid = wait_for(worker, 30, "the worker")
     time.sleep(1)
