@@ -101,24 +101,34 @@ package struct DeltaLogSegment: Sendable, Equatable {
         return commits
     }
 
-    /// The latest version that was there at a time: files' times are made to rise with versions, as some stores and
-    /// copies do not keep them so.
+    /// When each commit was made, ascending by version, in milliseconds since 1970: what `inCommit` says of it by its
+    /// version, else its file's time. Files' times are made to rise with versions, as some stores and copies do not
+    /// keep them so.
+    package static func times(
+        of files: [DeltaLogFile], inCommit: [Int64: Int64] = [:]
+    ) -> [(version: Int64, time: Int64)] {
+        var clock = Int64.min
+        var modified: [(version: Int64, time: Int64)] = []
+        for file in files {
+            guard case .commit(let version) = file.name else { continue }
+            modified.append((version, file.modified))
+        }
+        return modified.sorted { $0.version < $1.version }.map { version, time in
+            clock = clock == .min ? time : max(clock + 1, time)
+            return (version, inCommit[version] ?? clock)
+        }
+    }
+
+    /// The latest version that was there at a time, by ``times(of:inCommit:)``.
     /// `time` is in milliseconds since 1970.
     ///
     /// - Throws: `noSuchVersion` when the table is younger.
-    package static func version(at time: Int64, in files: [DeltaLogFile]) throws(DeltaError) -> Int64 {
-        var found: Int64?
-        var clock = Int64.min
-        let commits = files.filter { if case .commit = $0.name { true } else { false } }
-            .sorted { ($0.name.version ?? 0) < ($1.name.version ?? 0) }
-        for commit in commits {
-            clock = clock == .min ? commit.modified : max(clock + 1, commit.modified)
-            if clock > time { break }
-            found = commit.name.version
-        }
-        guard let found else {
+    package static func version(
+        at time: Int64, in files: [DeltaLogFile], inCommit: [Int64: Int64] = [:]
+    ) throws(DeltaError) -> Int64 {
+        guard let found = times(of: files, inCommit: inCommit).last(where: { $0.time <= time }) else {
             throw DeltaError(.noSuchVersion, "the log has no commit that is as old as the time asked for")
         }
-        return found
+        return found.version
     }
 }

@@ -89,16 +89,15 @@ package final class DeltaTable: Sendable {
     package func snapshot(atTime milliseconds: Int64) async throws(DeltaError) -> DeltaSnapshot {
         let files = try await log(after: nil)
         guard !files.isEmpty else { throw notATable() }
-        var timed = files
+        var times: [Int64: Int64] = [:]
         if try await snapshot().properties.hasInCommitTimestamps {
-            for index in timed.indices {
-                guard case .commit(let version) = timed[index].name,
-                    let time = try await commit(version).info?.inCommitTimestamp
-                else { continue }
-                timed[index].modified = time
+            for file in files {
+                guard case .commit(let version) = file.name else { continue }
+                times[version] = try await commit(version).info?.inCommitTimestamp
             }
         }
-        return try await load(try DeltaLogSegment.version(at: milliseconds, in: timed), files).snapshot
+        let version = try DeltaLogSegment.version(at: milliseconds, in: files, inCommit: times)
+        return try await load(version, files).snapshot
     }
 
     /// The log's files, by listing.
@@ -193,21 +192,21 @@ package final class DeltaTable: Sendable {
     /// One entry of a table's history.
     package struct HistoryEntry: Sendable {
         package var version: Int64
-        /// Milliseconds since 1970.
+        /// Milliseconds since 1970, as ``DeltaTable/snapshot(atTime:)`` counts it: not what the writer says of it.
         package var time: Int64
         package var info: DeltaCommitInfo?
     }
 
     /// Who did what, the latest first. Commits whose files are gone are left out.
     package func history(limit: Int = 1000) async throws(DeltaError) -> [HistoryEntry] {
-        let commits = try await log(after: nil).filter { if case .commit = $0.name { true } else { false } }
+        let commits = DeltaLogSegment.times(of: try await log(after: nil))
         guard !commits.isEmpty else { throw notATable() }
+        // There is a history of a table that cannot be read, too.
+        let isInCommit = (try? await snapshot())?.properties.hasInCommitTimestamps ?? true
         var entries: [HistoryEntry] = []
-        let wanted = commits.sorted { ($0.name.version ?? 0) > ($1.name.version ?? 0) }.prefix(limit)
-        for file in wanted {
-            guard let version = file.name.version else { continue }
+        for (version, modified) in commits.suffix(limit).reversed() {
             let info = try await commit(version).info
-            let time = info?.inCommitTimestamp ?? info?.timestamp ?? file.modified
+            let time = isInCommit ? info?.inCommitTimestamp ?? modified : modified
             entries.append(HistoryEntry(version: version, time: time, info: info))
         }
         return entries

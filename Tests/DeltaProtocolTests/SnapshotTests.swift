@@ -188,6 +188,17 @@ struct LogTests {
         #expect(try DeltaLogSegment.version(at: 200, in: listing) == 2)
         #expect(try DeltaLogSegment.version(at: 201, in: listing) == 3)
         #expect(code { _ = try DeltaLogSegment.version(at: 99, in: listing) } == .noSuchVersion)
+        // A version's time leads to it, also where some are in the commits of a log that was copied.
+        for inCommit in [[:], [2: 70, 3: 80], [1: 300, 2: 400]] as [[Int64: Int64]] {
+            let files = listing.reversed() + [DeltaLogFile(.checkpoint(2))]
+            let times = DeltaLogSegment.times(of: files, inCommit: inCommit)
+            #expect(times.map(\.version) == [0, 1, 2, 3])
+            #expect(times.map(\.time) == [100, 101, 200, 201].enumerated().map { inCommit[Int64($0)] ?? $1 })
+        }
+        #expect(try DeltaLogSegment.version(at: 70, in: listing, inCommit: [2: 70, 3: 80]) == 2)
+        #expect(try DeltaLogSegment.version(at: 80, in: listing, inCommit: [2: 70, 3: 80]) == 3)
+        #expect(try DeltaLogSegment.version(at: 101, in: listing, inCommit: [2: 300, 3: 400]) == 1)
+        #expect(try DeltaLogSegment.version(at: 300, in: listing, inCommit: [2: 300, 3: 400]) == 2)
     }
 
     @Test("_last_checkpoint is a hint: damaged ones are none")

@@ -65,6 +65,10 @@ struct DeltaTableTests {
         let history = try await table.history()
         #expect(history.map(\.version) == [2, 1, 0])
         #expect(history.compactMap(\.info?.operation) == ["WRITE", "WRITE", "CREATE TABLE"])
+        // Whatever the writer's clock says, a time that is shown leads to its version.
+        for entry in history {
+            #expect(try await table.snapshot(atTime: entry.time).version == entry.version)
+        }
         #expect(folder.files().filter { $0.hasSuffix(".parquet") }.count == 2, "a file without rows stays")
     }
 
