@@ -7,6 +7,8 @@ package import IcebergProtocol
 package struct FolderStorage: WarehouseStorage {
     package let warehouse: Warehouse
     private let pool = WorkPool(label: "apus.catalog.files")
+    /// How often a file is written whose folder goes meanwhile, as it was empty.
+    private static let attempts = 20
 
     /// - Throws: where the warehouse is no folder.
     package init(_ warehouse: Warehouse) throws(IcebergError) {
@@ -44,9 +46,20 @@ package struct FolderStorage: WarehouseStorage {
     package func write(_ location: String, _ bytes: [UInt8]) async throws(IcebergError) {
         let path = try warehouse.inner(location)
         try await run { () throws(FileError) in
-            try Folder.create(Self.parent(path), mode: 0o755)
-            try Folder.replace(path, with: bytes, mode: 0o644)
+            for _ in 1..<Self.attempts {
+                do throws(FileError) {
+                    return try Self.write(path, bytes)
+                } catch {
+                    guard error.code == ENOENT else { throw error }
+                }
+            }
+            try Self.write(path, bytes)
         }
+    }
+
+    private static func write(_ path: String, _ bytes: [UInt8]) throws(FileError) {
+        try Folder.create(parent(path), mode: 0o755)
+        try Folder.replace(path, with: bytes, mode: 0o644)
     }
 
     package func list(

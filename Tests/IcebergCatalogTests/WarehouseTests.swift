@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import ApusCore
+import Foundation
 import IcebergProtocol
 import Testing
 
@@ -44,6 +46,26 @@ import Testing
         for other in ["00007-\(uuid).metadata.json", "v1.metadata.json", own + ".bak", "snap-1.avro", "", "/"] {
             #expect(!Warehouse.isOwnMetadata("s3://b/t/metadata/" + other), "\(other)")
         }
+    }
+
+    @Test func filesAreWrittenWhileTheirFoldersGo() async throws {
+        let root = NSTemporaryDirectory() + "apus-warehouse-\(RandomID.uuid())"
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        let storage = try FolderStorage(Warehouse("file://" + root))
+        try await storage.prepare()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for name in ["a", "b"] {
+                group.addTask {
+                    let location = "file://\(root)/n/t/metadata/\(name)"
+                    for _ in 0..<500 {
+                        try await storage.write(location, [1])
+                        try await storage.delete([location])
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try await storage.list("file://\(root)/n", limit: 1).isEmpty)
     }
 
     @Test func placesOfTablesAreTheirOwn() throws {
