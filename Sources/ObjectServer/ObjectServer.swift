@@ -70,8 +70,9 @@ package struct ObjectServer: Sendable {
                 }
                 serving.addTask {
                     for await _ in stop {}
-                    listener.channel.close(promise: nil)
+                    // First: who finds that nobody listens any more finds answers that say so, too.
                     open.drain()
+                    listener.channel.close(promise: nil)
                     try await Task.sleep(for: configuration.drainPatience)
                     return false
                 }
