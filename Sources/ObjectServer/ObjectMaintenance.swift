@@ -11,20 +11,8 @@ package enum ObjectMaintenance {
     ///   - now: milliseconds since 1970.
     ///   - logger: for what was removed, and why nothing could be.
     package static func run(_ store: ObjectStore, now: Int64, logger: Logger) async {
-        var rules: [String: [LifecycleRule]] = [:]
-        for bucket in await store.buckets() {
-            guard let bytes = bucket.documents[.lifecycle] else { continue }
-            do {
-                rules[bucket.name] = try S3Documents.LifecycleConfiguration(xml: bytes).rules
-                    .filter(\.isEnabled).map(Self.rule)
-            } catch {
-                logger.error(
-                    "a lifecycle configuration cannot be used",
-                    metadata: ["bucket": "\(bucket.name)", "why": "\(error)"])
-            }
-        }
         do {
-            let report = try await store.maintain(rules: rules, now: now)
+            let report = try await store.maintain(now: now) { rules(of: $0, logger) }
             if report.damaged > 0 {
                 logger.error(
                     "objects cannot expire, as what is known of them is damaged: restore the store from a backup",
@@ -38,6 +26,18 @@ package enum ObjectMaintenance {
                 ])
         } catch {
             logger.error("what is due could not be removed", metadata: ["why": "\(error)"])
+        }
+    }
+
+    private static func rules(of bucket: BucketInfo, _ logger: Logger) -> [LifecycleRule] {
+        guard let bytes = bucket.documents[.lifecycle] else { return [] }
+        do {
+            return try S3Documents.LifecycleConfiguration(xml: bytes).rules.filter(\.isEnabled).map(Self.rule)
+        } catch {
+            logger.error(
+                "a lifecycle configuration cannot be used",
+                metadata: ["bucket": "\(bucket.name)", "why": "\(error)"])
+            return []
         }
     }
 

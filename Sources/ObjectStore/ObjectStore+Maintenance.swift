@@ -18,14 +18,19 @@ extension ObjectStore {
 
     /// Removes what is due: by the rules of each bucket, uploads that nobody finished, and files that no row names.
     ///
-    /// Once at a time; what is written meanwhile is left alone.
+    /// Once at a time; what is written meanwhile is left alone, and so is a bucket whose rules are others meanwhile.
+    /// - Parameters:
+    ///   - now: milliseconds since 1970.
+    ///   - rules: the rules of a bucket by its document of them.
+    /// - Returns: what was removed.
+    /// - Throws: where the store failed.
     @discardableResult
     package func maintain(
-        rules: [String: [LifecycleRule]] = [:], now: Int64
+        now: Int64, rules: @Sendable (BucketInfo) async -> [LifecycleRule] = { _ in [] }
     ) async throws(ObjectStoreError) -> MaintenanceReport {
         var report = MaintenanceReport()
         for bucket in await buckets() {
-            let rules = rules[bucket.name] ?? []
+            let rules = await rules(bucket)
             do throws(ObjectStoreError) {
                 if !rules.isEmpty { try await expire(bucket, rules, now: now, &report) }
                 report.uploads += try await abandon(bucket, rules, now: now)
@@ -94,7 +99,7 @@ extension ObjectStore {
     private func remove(_ due: [Due], _ bucket: BucketInfo, now: Int64) async throws(ObjectStoreError) -> Int {
         try await writer.commit { transaction in
             let info = try transaction.bucket(bucket.name)
-            guard info.id == bucket.id else { return 0 }
+            guard info.id == bucket.id, info.documents[.lifecycle] == bucket.documents[.lifecycle] else { return 0 }
             var count = 0
             for item in due {
                 do {

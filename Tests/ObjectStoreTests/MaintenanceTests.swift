@@ -32,6 +32,30 @@ import Testing
         await store.close()
     }
 
+    @Test func rulesThatAreOthersMeanwhileRemoveNothing() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.open()
+        try await store.createBucket("b", owner: "me")
+        try await store.setDocument(.lifecycle, [1], of: "b")
+        var rule = LifecycleRule()
+        rule.expirationDate = 1
+        let rules = [rule]
+        // Its object came after the rules were other ones.
+        let report = try await store.maintain(now: 2) { bucket in
+            #expect(bucket.documents[.lifecycle] == [1])
+            await #expect(throws: Never.self) {
+                try await store.setDocument(.lifecycle, nil, of: "b")
+                try await store.put([1], to: "k")
+            }
+            return rules
+        }
+        #expect(report.expired == 0)
+        #expect(try await store.keys() == ["k"])
+        #expect(try await store.maintain(now: 2) { _ in rules }.expired == 1)
+        #expect(try await store.keys() == [])
+        await store.close()
+    }
+
     @Test func oldVersionsAndLoneMarkersExpire() async throws {
         let fixture = try StoreFixture()
         let store = try await fixture.open()

@@ -53,6 +53,14 @@ final class StoreFixture: Sendable {
     }
 }
 
+extension ObjectStore {
+    func maintain(
+        rules: [String: [LifecycleRule]], now: Int64
+    ) async throws(ObjectStoreError) -> MaintenanceReport {
+        try await maintain(now: now) { rules[$0.name] ?? [] }
+    }
+}
+
 /// Removes a folder with all that is in it.
 func removeTree(_ path: String) {
     for name in (try? Folder.names(in: path)) ?? [] {
