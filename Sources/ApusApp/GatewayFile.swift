@@ -21,14 +21,16 @@ struct GatewayFile: Sendable {
 
     /// - Throws: `PlatformError` when it cannot be used at first; later the objects of before stay.
     func run(onSynced: @Sendable () async -> Void) async throws {
+        // Before it is ready: until then a SIGHUP ends the program.
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
         let first = try read()
         var present = first.time
-        try await take(first.objects, isFirst: true)
+        try await take(first.objects)
         await onSynced()
         let (looks, continuation) = AsyncStream<Bool>.makeStream(bufferingPolicy: .bufferingNewest(4))
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                for await _ in await UnixSignalsSequence(trapping: .sighup) { continuation.yield(true) }
+                for await _ in hangups { continuation.yield(true) }
             }
             group.addTask {
                 while (try? await Task.sleep(for: .milliseconds(500))) != nil { continuation.yield(false) }
@@ -38,10 +40,10 @@ struct GatewayFile: Sendable {
                 guard isAsked || (try? modified()).map({ $0 != present }) ?? false else { continue }
                 present = try? modified()
                 do {
-                    try await take(read().objects, isFirst: false)
+                    try await take(read().objects)
                     logger.info("\(path) was read again: the gateway goes by it")
                 } catch {
-                    logger.warning("\(error)")
+                    logger.warning("\(error): the gateway goes on by what it had")
                 }
             }
             group.cancelAll()
@@ -87,10 +89,11 @@ struct GatewayFile: Sendable {
         }
     }
 
-    private func take(_ objects: GatewayObjects, isFirst: Bool) async throws {
+    /// - Throws: `PlatformError` for objects that no port would be open by: what is read while it is written, perhaps.
+    private func take(_ objects: GatewayObjects) async throws {
         let translator = configuration.translator(now: .now())
         let translation = translator.translate(objects)
-        if isFirst, translation.snapshot.listeners.isEmpty {
+        if translation.snapshot.listeners.isEmpty {
             throw PlatformError("\(path) has no Gateway with a listener that can be used\(Self.reasons(translation))")
         }
         let faults = await apply(translation.snapshot)
