@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A gateway by a file of objects, and small servers behind it."""
+import http.client
 import http.server
 import json
 import os
@@ -155,7 +156,7 @@ class Gateway:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="apus-gateway-"))
         self.file = self.folder / "gateway.yaml"
         self.port, self.tls_port = free_port(), None
-        self.process = None
+        self.process, self.reloads = None, 0
         self.listeners = [{"name": "http", "port": self.port, "protocol": "HTTP"}]
         self.arguments, self.spec = [], {}
 
@@ -167,7 +168,10 @@ class Gateway:
         gateway = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "gateway"},
                    "spec": {"gatewayClassName": "apus", "listeners": self.listeners,
                             "addresses": [{"type": "IPAddress", "value": "127.0.0.1"}], **self.spec}}
-        text = yaml.safe_dump_all([gateway, *objects])
+        self.put(yaml.safe_dump_all([gateway, *objects]))
+
+    def put(self, text):
+        """At once: the gateway never reads a part of it."""
         temporary = self.folder / "next.yaml"
         temporary.write_text(text)
         temporary.rename(self.file)
@@ -189,11 +193,24 @@ class Gateway:
         return self
 
     def reload(self, *objects):
-        """Takes over other objects, by SIGHUP."""
+        """Takes over other objects, by SIGHUP. The gateway looks at the file by itself, too, and may take that of before
+        once more: a route of its own tells this file from others."""
         before = self.metric("apus_gateway_reloads_total")
-        self.write(*objects)
+        self.reloads += 1
+        redirect = {"type": "RequestRedirect", "requestRedirect": {"hostname": "reloads.test", "statusCode": 302}}
+        self.write(*objects, route("reloads", rule(exact=f"/{self.reloads}", filters=[redirect]),
+                                   hostnames=["reloads.test"]))
         self.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: self.metric("apus_gateway_reloads_total") > before, 30, "the gateway to read its file again")
+        wait_for(self.goes_by_file, 30, "the gateway to go by its file")
+        wait_for(lambda: self.metric("apus_gateway_reloads_total") > before, 30, "the reload to be counted")
+
+    def goes_by_file(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request("GET", f"/{self.reloads}", headers={"Host": "reloads.test"})
+            return connection.getresponse().status == 302
+        finally:
+            connection.close()
 
     def metrics(self):
         return urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=30).read().decode()

@@ -93,7 +93,8 @@ def test_httpx_and_requests_keep_their_connections(gateway, origins):
             assert plain.post(f"{gateway.url}/{number}", json={"n": number}).json()["bytes"] > 0
             assert two.get(f"{gateway.url}/{number}").json()["path"] == f"/{number}"
             assert session.put(f"{gateway.url}/{number}", data=b"z" * number).json()["bytes"] == number
-    assert gateway.metric("apus_gateway_requests_total", rule="default/kept/0", status="2xx") == 60
+    # The last is counted after its answer.
+    wait_for(lambda: gateway.metric("apus_gateway_requests_total", rule="default/kept/0", status="2xx") == 60, 30, "60")
 
 
 def test_routes_filters_and_redirects(gateway, origins):
@@ -188,13 +189,14 @@ def test_retries_timeouts_and_what_is_down(gateway, origins):
     assert origins[2].count() == 1
     assert requests.get(f"{gateway.url}/lost", timeout=60).status_code == 502
     assert origins[2].count() == 3
-    origins[0].delay = 10
-    begun = time.monotonic()
-    assert requests.get(f"{gateway.url}/slow", timeout=60).status_code == 504
-    assert time.monotonic() - begun < 9
-    before = origins[0].count()
-    assert requests.post(f"{gateway.url}/again", data=b"x", timeout=60).status_code == 504
-    wait_for(lambda: origins[0].count() >= before + 2, 30, "the second attempt")
+    origins[0].hold = threading.Event()
+    try:
+        assert requests.get(f"{gateway.url}/slow", timeout=60).status_code == 504
+        before = origins[0].count()
+        assert requests.post(f"{gateway.url}/again", data=b"x", timeout=60).status_code == 504
+        wait_for(lambda: origins[0].count() >= before + 2, 30, "the second attempt")
+    finally:
+        origins[0].hold.set()
 
 
 def test_outliers_and_breakers(gateway, origins):
@@ -209,14 +211,16 @@ def test_outliers_and_breakers(gateway, origins):
     assert gateway.metric("apus_gateway_upstream_endpoints_ejected", service="both") == 1
     # Two run, one waits, the others are told at once.
     origins[2].hold = threading.Event()
+    begun = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(requests.get, f"{gateway.url}/few", timeout=120) for _ in range(8)]
         try:
-            wait_for(lambda: sum(answer.done() for answer in asked) == 5, what="five to be turned away")
+            wait_for(lambda: sum(answer.done() for answer in asked) >= 5, what="five to be turned away")
         finally:
             origins[2].hold.set()
-        codes = [answer.result().status_code for answer in asked]
-    assert sorted(codes) == [200] * 3 + [503] * 5
+        codes = sorted(answer.result().status_code for answer in asked)
+    # Nothing waits for more than ten seconds.
+    assert codes == [200] * 3 + [503] * 5 or time.monotonic() - begun > 10 and codes == [200] * 2 + [503] * 6
 
 
 def test_who_may_use_it(gateway, origins):
@@ -262,7 +266,10 @@ def test_who_may_use_it(gateway, origins):
 
 
 class Calls(grpc.GenericRpcHandler):
-    """Echoes bytes; each kind of call."""
+    """Echoes bytes; each kind of call. Slow calls end when they are told to."""
+
+    def __init__(self):
+        self.slow = threading.Event()
 
     def service(self, details):
         plain = {"request_deserializer": bytes, "response_serializer": bytes}
@@ -279,23 +286,25 @@ class Calls(grpc.GenericRpcHandler):
         if method == "Both":
             return grpc.stream_stream_rpc_method_handler(lambda requests, context: (item * 2 for item in requests), **plain)
         if method == "Slow":
-            return grpc.unary_unary_rpc_method_handler(lambda request, context: time.sleep(3) or request, **plain)
+            return grpc.unary_unary_rpc_method_handler(lambda request, context: self.slow.wait(60) and request, **plain)
         return None
 
 
 @pytest.fixture(scope="module")
 def calls():
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(16), handlers=[Calls()],
+    handler = Calls()
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(16), handlers=[handler],
                          options=[("grpc.max_receive_message_length", -1)])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    yield f"127.0.0.1:{port}"
+    yield f"127.0.0.1:{port}", handler
     server.stop(None)
 
 
 def test_grpc(gateway, origins, calls):
+    address, handler = calls
     gateway.reload(
-        upstream("calls", calls, http2=True),
+        upstream("calls", address, http2=True),
         route("calls", rule(backend("calls"), matches=[{"method": {"service": "test.Calls"}}]), kind="GRPCRoute"),
         route("slow", rule(backend("calls"), exact="/test.Other/Slow", timeouts={"request": "300ms"})))
     with grpc.insecure_channel(f"127.0.0.1:{gateway.port}", options=[("grpc.max_receive_message_length", -1)]) as channel:
@@ -319,8 +328,11 @@ def test_grpc(gateway, origins, calls):
         with pytest.raises(grpc.RpcError) as failure:
             channel.unary_unary("/test.Unknown/Call")(b"x", timeout=60)
         assert failure.value.code() == grpc.StatusCode.UNIMPLEMENTED
-        with pytest.raises(grpc.RpcError) as failure:
-            channel.unary_unary("/test.Other/Slow")(b"x", timeout=60)
+        try:
+            with pytest.raises(grpc.RpcError) as failure:
+                channel.unary_unary("/test.Other/Slow")(b"x", timeout=60)
+        finally:
+            handler.slow.set()
         assert failure.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             assert list(pool.map(lambda n: echo(b"%d" % n, timeout=60), range(300))) == [b"%d" % n for n in range(300)]
@@ -579,10 +591,11 @@ def test_nothing_fails_while_routes_and_endpoints_change(gateway, origins):
         for client in clients[:1]:
             client.close()
     assert not failures and done[0] >= 800
-    # A file that is none changes nothing.
-    gateway.file.write_text("kind: [")
-    wait_for(lambda: "is no YAML" in gateway.logged(), 30, "the refusal")
-    assert requests.get(gateway.url, timeout=60).status_code == 200
+    # A file that is none changes nothing, nor does one that is read before anything is written into it.
+    for text, fault in [("kind: [", "is no YAML"), ("", "has no Gateway with a listener that can be used")]:
+        gateway.put(text)
+        wait_for(lambda: fault in gateway.logged(), 30, "the refusal")
+        assert requests.get(gateway.url, timeout=60).status_code == 200
 
 
 def test_requests_wait_for_the_first_endpoint(gateway, origins):
