@@ -47,6 +47,12 @@ class Serving:
         traffic = self.status(name, namespace).get("components", {}).get("predictor", {}).get("traffic", [])
         return {t["revisionName"]: t["percent"] for t in traffic if t["percent"]}
 
+    def routed(self, name, namespace):
+        """Whether the gateway goes by the service's route as it is: it says so after it does."""
+        route = self.cluster.get("httproute", name, "-n", namespace)
+        conditions = [c for parent in route.get("status", {}).get("parents", []) for c in parent["conditions"]]
+        return conditions and all(c["observedGeneration"] == route["metadata"]["generation"] for c in conditions)
+
     def events(self, name, namespace):
         events = self.cluster.get("events", "-n", namespace)["items"]
         return {e["reason"]: e["message"] for e in events if e["involvedObject"]["name"] == name}
@@ -75,11 +81,11 @@ class Load:
 
     def __init__(self, url, host, workers=4, path="/v2/models/m/infer", pause=0.0, body="{}"):
         self.url, self.host, self.workers, self.pause, self.body = url + path, host, workers, pause, body
-        self.answered, self.failed = collections.Counter(), []
+        self.answered, self.failed, self.ended = collections.Counter(), [], [0] * workers
         self.lock = threading.Lock()
         self.threads = []
 
-    def work(self):
+    def work(self, number):
         with requests.Session() as session:
             session.trust_env = False
             while not self.stop.is_set():
@@ -90,6 +96,7 @@ class Load:
                 except requests.RequestException as error:
                     problem = repr(error)
                 with self.lock:
+                    self.ended[number] += 1
                     if problem:
                         self.failed.append((time.time(), problem))
                     else:
@@ -111,9 +118,14 @@ class Load:
         wait_for(lambda: self.total >= total + count, seconds, f"{count} more requests")
         return self.counts() - before
 
+    def settle(self, seconds=60):
+        """Waits until all requests that are on their way have ended."""
+        before = list(self.ended)
+        wait_for(lambda: all(now > then for now, then in zip(self.ended, before)), seconds, "requests on their way")
+
     def __enter__(self):
         self.stop = threading.Event()
-        self.threads = [threading.Thread(target=self.work) for _ in range(self.workers)]
+        self.threads = [threading.Thread(target=self.work, args=(number,)) for number in range(self.workers)]
         for thread in self.threads:
             thread.start()
         wait_for(lambda: self.total > 10, what="the load to begin")

@@ -129,11 +129,22 @@ def test_words_of_others_stay(served, cluster, namespace, api):
     listen(cluster, namespace, free_port())
     cluster.apply(service("web"), "-n", namespace)
     route(cluster, namespace, [{"name": "web", "port": 80}])
-    wait_for(lambda: parent(api, namespace, "Accepted"), what="a status")
+    wait_for(lambda: parent(api, namespace, "ResolvedRefs") == "True ResolvedRefs", what="references to be resolved")
     theirs = {"parentRef": {"name": "elsewhere"}, "controllerName": "example.com/other", "conditions": []}
-    found = api.get_namespaced_custom_object(GROUP, "v1", namespace, "httproutes", "web")
-    found["status"]["parents"].append(theirs)
-    api.replace_namespaced_custom_object_status(GROUP, "v1", namespace, "httproutes", "web", found)
+
+    def added():
+        found = api.get_namespaced_custom_object(GROUP, "v1", namespace, "httproutes", "web")
+        found["status"]["parents"].append(theirs)
+        try:
+            api.replace_namespaced_custom_object_status(GROUP, "v1", namespace, "httproutes", "web", found)
+        except client.ApiException as error:
+            # The gateway has written meanwhile: read again, as any controller does.
+            if error.status != 409:
+                raise
+            return False
+        return True
+
+    wait_for(added, what="the status with another's words")
     route(cluster, namespace, [{"name": "gone", "port": 80}])
 
     def both():
@@ -166,6 +177,8 @@ def test_policies_of_a_route(served, cluster, namespace):
         except requests.ConnectionError:
             return None
 
+    # The route may be there before its policy.
+    wait_for(lambda: status() == 401, what="the policy to close")
     wait_for(lambda: status(**{"x-api-key": "open-sesame"}) == 200, what="the key to open")
     assert status() == 401 and status(**{"x-api-key": "wrong"}) == 401
 

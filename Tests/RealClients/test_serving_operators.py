@@ -63,14 +63,15 @@ def test_canary_shares(cluster, serving, space):
     serving.stub("shares", space, "two", canaryTrafficPercent=10)
     wait_for(lambda: serving.shares("shares", space) == {
         "shares-predictor-00001": 90, "shares-predictor-00002": 10}, what="ten percent")
+    wait_for(lambda: serving.routed("shares", space), what="the gateway to go by it")
     with serving.load("shares", space) as load:
         for percent in [10, 50, 100]:
             if percent != 10:
                 serving.stub("shares", space, "two", canaryTrafficPercent=percent)
                 wait_for(lambda: serving.shares("shares", space).get("shares-predictor-00002") == percent,
                          what=f"{percent} percent")
-                # Requests that were on their way.
-                load.more(20)
+                wait_for(lambda: serving.routed("shares", space), what="the gateway to go by it")
+                load.settle()
             went = load.more(int(300 * max(1, SECONDS / 2)))
             total = sum(went.values())
             if percent == 100:
@@ -265,25 +266,28 @@ def test_canaries_by_the_sdk(cluster, serving, space):
         rules = cluster.get("httproute", "parts", "-n", space)["spec"]["rules"]
         return {b["name"]: b["weight"] for b in rules[-1]["backendRefs"]}
 
+    def settled(expected, load=None):
+        wait_for(lambda: sorted(weights().values()) == expected, what=f"the shares {expected}")
+        wait_for(lambda: serving.routed("parts", space), what="the gateway to go by them")
+        if load:
+            load.settle()
+
     kserve = KServeClient(config_file=cluster.kubeconfig)
     kserve.create(service(left=20, right=30))
     kserve.wait_isvc_ready("parts", namespace=space, timeout_seconds=60, polling_interval=1)
-    wait_for(lambda: sorted(weights().values()) == [20, 30, 50], what="the shares of the canaries")
+    settled([20, 30, 50])
     with serving.load("parts", space) as load:
-        load.more(20)
         went = load.more(int(300 * max(1, SECONDS / 2)))
         total = sum(went.values())
         for name, share in [("main", 0.5), ("left", 0.2), ("right", 0.3)]:
             assert within_chance(went[name], total, share), went
         # Another share, one canary less; then none.
         kserve.patch("parts", service(left=60), namespace=space)
-        wait_for(lambda: sorted(weights().values()) == [40, 60], what="the changed shares")
-        load.more(20)
+        settled([40, 60], load)
         went = load.more(int(200 * max(1, SECONDS / 2)))
         assert went["right"] == 0 and within_chance(went["left"], sum(went.values()), 0.6), went
         kserve.patch("parts", service(), namespace=space)
-        wait_for(lambda: list(weights().values()) == [100], what="all traffic at the predictor")
-        load.more(20)
+        settled([100], load)
         assert load.more(100)["left"] == 0
     assert load.failed == [], load.failed[:3]
     # Shares that cannot be: said in the status, and what serves goes on.
