@@ -4,13 +4,17 @@
 ///
 /// Failures: a one-sided test of two proportions, whether the new revision's share of failures is more than the running
 /// one's plus the margin (z > 2.33, about 1 %); the variances are of shares with one failure and one success added, so that
-/// a share of 0 or 1 has one too. Latency: the 95th percentiles. A few failures in a row decide at once, where that would
-/// be a rare thing on the running revision: so only a small part of the traffic is lost to a revision that is broken.
+/// a share of 0 or 1 has one too. Latency: the same test, of the share of requests that took more than the running one's
+/// 95th percentile times the ratio (and 5 ms more), against the 5 percent that make it the 95th percentile: that a few of
+/// the first requests were slow says nothing. A few failures in a row decide at once, where that would be a rare thing on
+/// the running revision: so only a small part of the traffic is lost to a revision that is broken.
 package enum RolloutDecider {
     /// One-sided, of the standard normal distribution: 0.99.
     static let threshold = 2.33
     /// Differences of latency below this are the measurement's, seconds.
     static let latencyFloor = 0.005
+    /// Of all requests, that take more than the 95th percentile.
+    private static let tail = 0.05
     /// In percent, before failures are compared; latency and steps wait for the rules' number.
     private static let earlyShare = 40
 
@@ -80,19 +84,31 @@ package enum RolloutDecider {
 
     private static func variance(_ sample: RevisionSample) -> Double {
         // A running revision without requests says nothing against failures of the new one.
-        guard sample.requests > 0 else { return 0 }
-        let count = Double(sample.requests) + 2
-        let share = (Double(sample.failures) + 1) / count
+        sample.requests > 0 ? variance(Double(sample.failures), of: Double(sample.requests)) : 0
+    }
+
+    /// Of a share, with one more on each side.
+    private static func variance(_ part: Double, of all: Double) -> Double {
+        let count = all + 2
+        let share = (part + 1) / count
         return share * (1 - share) / count
     }
 
     private static func slow(_ rules: RolloutRules, _ stable: RevisionSample, _ canary: RevisionSample) -> String? {
-        guard canary.requests >= rules.minimumRequests, stable.requests >= rules.minimumRequests,
-            stable.latency > 0, canary.latency > stable.latency * rules.latencyRatio,
-            canary.latency - stable.latency > latencyFloor
-        else { return nil }
-        return "95 percent of \(canary.requests) requests took up to \(text(canary.latency * 1000)) ms, of the running "
-            + "revision up to \(text(stable.latency * 1000)) ms: more than \(text(rules.latencyRatio)) times as long"
+        let before = stable.latencies.quantile(1 - tail)
+        guard canary.requests >= rules.minimumRequests, stable.requests >= rules.minimumRequests, before > 0 else {
+            return nil
+        }
+        let limit = max(before * rules.latencyRatio, before + latencyFloor)
+        let slow = canary.latencies.share(above: limit)
+        let (all, others) = (Double(canary.latencies.total), Double(stable.latencies.total))
+        let variance = variance(slow * all, of: all) + variance(tail * others, of: others)
+        let score = (slow - tail) / variance.squareRoot()
+        guard score > threshold else { return nil }
+        let now = canary.latencies.quantile(1 - tail)
+        return "95 percent of \(canary.requests) requests took up to \(text(now * 1000)) ms, of the running revision "
+            + "up to \(text(before * 1000)) ms: \(text(slow * 100)) percent took more than \(text(limit * 1000)) ms "
+            + "(z = \(text(score)))"
     }
 
     private static func seconds(_ duration: Duration) -> Int { Int(duration / .seconds(1)) }
@@ -103,29 +119,5 @@ package enum RolloutDecider {
         let (whole, rest) = abs(hundredths).quotientAndRemainder(dividingBy: 100)
         let sign = hundredths < 0 ? "-" : ""
         return rest == 0 ? "\(sign)\(whole)" : "\(sign)\(whole).\(rest < 10 ? "0" : "")\(rest)"
-    }
-}
-
-/// A percentile of a histogram.
-package enum LatencyQuantile {
-    /// - Parameters:
-    ///   - quantile: 0 to 1.
-    ///   - counts: of each bucket; one more than bounds, the last for what is above them, is allowed.
-    ///   - bounds: upper ones, seconds, ascending.
-    /// - Returns: seconds, by a straight line within the bucket; 0 without any.
-    package static func estimate(_ quantile: Double, counts: [UInt64], bounds: [Double]) -> Double {
-        let total = counts.reduce(0, +)
-        guard total > 0, let last = bounds.last else { return 0 }
-        let rank = quantile * Double(total)
-        var below: UInt64 = 0
-        for (index, count) in counts.enumerated() {
-            if Double(below + count) >= rank, count > 0 {
-                guard index < bounds.count else { return last }
-                let lower = index == 0 ? 0 : bounds[index - 1]
-                return lower + (bounds[index] - lower) * (rank - Double(below)) / Double(count)
-            }
-            below += count
-        }
-        return last
     }
 }

@@ -22,18 +22,18 @@ package struct RolloutRules: Sendable, Hashable {
     package init() {}
 }
 
+/// What went to a revision in some time.
 package struct RevisionSample: Sendable, Hashable {
     package var requests: Int
     package var failures: Int
     package var failuresInARow: Int
-    /// 95th percentile, seconds.
-    package var latency: Double
+    package var latencies: LatencyHistogram
 
-    package init(requests: Int, failures: Int, failuresInARow: Int, latency: Double) {
+    package init(requests: Int, failures: Int, failuresInARow: Int, latencies: LatencyHistogram) {
         self.requests = requests
         self.failures = failures
         self.failuresInARow = failuresInARow
-        self.latency = latency
+        self.latencies = latencies
     }
 }
 

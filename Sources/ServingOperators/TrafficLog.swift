@@ -48,13 +48,13 @@ package final class TrafficLog: Sendable {
     /// The sum of what came since then.
     package func sample(_ service: ObjectKey, since: Timestamp) -> RevisionSample {
         let list = entries.withLock { $0[service] ?? [] }.filter { $0.time >= since }.sorted { $0.time < $1.time }
-        var counts = [UInt64](repeating: 0, count: bounds.count + 1)
+        var latencies = LatencyHistogram(bounds: bounds)
         var requests = 0
         var failures = 0
         for entry in list {
             requests += entry.requests
             failures += entry.failures
-            for (index, count) in entry.latencies.prefix(counts.count).enumerated() { counts[index] += count }
+            latencies.add(entry.latencies)
         }
         var inARow = 0
         for entry in list.reversed() {
@@ -62,7 +62,6 @@ package final class TrafficLog: Sendable {
             inARow += entry.failures
         }
         return RevisionSample(
-            requests: requests, failures: failures, failuresInARow: inARow,
-            latency: LatencyQuantile.estimate(0.95, counts: counts, bounds: bounds))
+            requests: requests, failures: failures, failuresInARow: inARow, latencies: latencies)
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import Testing
 
 @testable import AutoscalingCore
@@ -6,9 +7,24 @@ import Testing
 @Suite struct RolloutDeciderTests {
     private let rules = RolloutRules()
 
-    private func sample(_ requests: Int, _ failures: Int = 0, inARow: Int = 0, latency: Double = 0.01) -> RevisionSample
-    {
-        RevisionSample(requests: requests, failures: failures, failuresInARow: inARow, latency: latency)
+    /// As gateways count them.
+    private static let bounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+    /// All requests took `latency`, but for those that are `slow`, which took five seconds.
+    private func sample(
+        _ requests: Int, _ failures: Int = 0, inARow: Int = 0, latency: Double = 0.01, slow: Int = 0
+    ) -> RevisionSample {
+        let seconds = [Double](repeating: latency, count: requests - slow) + [Double](repeating: 5, count: slow)
+        return RevisionSample(
+            requests: requests, failures: failures, failuresInARow: inARow, latencies: Self.histogram(seconds))
+    }
+
+    private static func histogram(_ seconds: [Double]) -> LatencyHistogram {
+        var counts = [UInt64](repeating: 0, count: bounds.count + 1)
+        for one in seconds { counts[bounds.firstIndex { one <= $0 } ?? bounds.count] += 1 }
+        var histogram = LatencyHistogram(bounds: bounds)
+        histogram.add(counts)
+        return histogram
     }
 
     private func decide(
@@ -103,9 +119,20 @@ import Testing
             Issue.record("twice as long")
             return
         }
-        #expect(why.contains("up to 200 ms") && why.contains("up to 100 ms"))
-        #expect(decide(sample(100, latency: 0.14), sample(900, latency: 0.1)) == .traffic(percent: 25))
+        // Within their buckets.
+        #expect(why.contains("up to 242.50 ms") && why.contains("up to 97.50 ms"))
+        #expect(decide(sample(100, latency: 0.08), sample(900, latency: 0.1)) == .traffic(percent: 25))
         #expect(decide(sample(100, latency: 0.004), sample(900, latency: 0.001)) == .traffic(percent: 25), "noise")
+        // Four of fifty, eight percent, are no proof of more than five; twelve of a hundred and fifty neither; a fifth is.
+        #expect(decide(sample(50, slow: 4), sample(50)) == .traffic(percent: 25))
+        #expect(decide(sample(150, slow: 12), sample(900)) == .traffic(percent: 25))
+        guard case .rollBack(let why) = decide(sample(100, slow: 20), sample(900)) else {
+            Issue.record("a fifth is slow")
+            return
+        }
+        #expect(why.contains("20 percent took more than 14.75 ms"))
+        // What took longer than all bounds cannot be told apart.
+        #expect(decide(sample(100, latency: 60), sample(900, latency: 30)) == .traffic(percent: 25))
         guard case .hold = decide(sample(20, latency: 9), sample(900, latency: 0.1)) else {
             Issue.record("too few to say")
             return
@@ -159,13 +186,60 @@ import Testing
         return false
     }
 
-    @Test func percentilesOfHistograms() {
-        let bounds = [0.1, 0.2, 0.4]
-        #expect(LatencyQuantile.estimate(0.95, counts: [], bounds: bounds) == 0)
-        #expect(LatencyQuantile.estimate(0.5, counts: [10, 0, 0, 0], bounds: bounds) == 0.05)
-        #expect(abs(LatencyQuantile.estimate(0.95, counts: [90, 10, 0, 0], bounds: bounds) - 0.15) < 1e-9)
-        #expect(LatencyQuantile.estimate(0.95, counts: [0, 0, 0, 5], bounds: bounds) == 0.4)
-        #expect(LatencyQuantile.estimate(1, counts: [1, 1, 1, 1, 1], bounds: bounds) == 0.4)
+    /// Fixed canaries, looked at twice a second for a minute of 50 requests a second: how often one goes back that is as
+    /// slow as the running one (log-normal with a median of 5 ms), and how soon one that is slower.
+    @Test(arguments: [(1.0, 10, 0.0...0.01), (1.0, 50, 0.0...0.01), (3.0, 10, 0.99...1.0), (10.0, 10, 1.0...1.0)])
+    func comparesLatencyRightMostOfTheTime(_ factor: Double, _ percent: Int, _ expected: ClosedRange<Double>) {
+        var generator = Seeded(state: UInt64(factor * 1e6) &* 31 &+ UInt64(percent))
+        let runs = 50
+        var back = 0
+        for _ in 0..<runs where isTooSlow(factor, percent, &generator) { back += 1 }
+        #expect(expected.contains(Double(back) / Double(runs)), "\(back) of \(runs)")
+    }
+
+    private func isTooSlow(_ factor: Double, _ percent: Int, _ generator: inout Seeded) -> Bool {
+        var stable = sample(0)
+        var canary = sample(0)
+        for look in 1...120 {
+            for _ in 0..<25 {
+                let isNew = Int.random(in: 0..<100, using: &generator) < percent
+                let radius = (-2 * log(Double.random(in: 1e-9..<1, using: &generator))).squareRoot()
+                let normal = radius * cos(Double.random(in: 0..<(2 * .pi), using: &generator))
+                let seconds = 0.005 * exp(normal) * (isNew ? factor : 1)
+                let one = Self.histogram([seconds]).counts
+                if isNew {
+                    canary.requests += 1
+                    canary.latencies.add(one)
+                } else {
+                    stable.requests += 1
+                    stable.latencies.add(one)
+                }
+            }
+            let step = RolloutDecider.decide(
+                rules, percent: percent, isFixed: true, elapsed: .milliseconds(500 * look), stable: stable,
+                canary: canary
+            )
+            if case .rollBack = step { return true }
+        }
+        return false
+    }
+
+    @Test func histogramsOfLatencies() {
+        func histogram(_ counts: [UInt64]) -> LatencyHistogram {
+            var histogram = LatencyHistogram(bounds: [0.1, 0.2, 0.4])
+            histogram.add(counts)
+            return histogram
+        }
+        #expect(histogram([]).quantile(0.95) == 0)
+        #expect(histogram([10, 0, 0, 0]).quantile(0.5) == 0.05)
+        #expect(abs(histogram([90, 10, 0, 0]).quantile(0.95) - 0.15) < 1e-9)
+        #expect(histogram([0, 0, 0, 5]).quantile(0.95) == 0.4)
+        #expect(histogram([1, 1, 1, 1, 1]).quantile(1) == 0.4 && histogram([1, 1, 1, 1, 1]).total == 4)
+        #expect(histogram([]).share(above: 0) == 0)
+        #expect(histogram([2, 4, 2, 2]).share(above: 0) == 1)
+        #expect(abs(histogram([2, 4, 2, 2]).share(above: 0.15) - 0.6) < 1e-9)
+        #expect(abs(histogram([2, 4, 2, 2]).share(above: 0.4) - 0.2) < 1e-9)
+        #expect(histogram([2, 4, 2, 2]).share(above: 0.5) == 0)
     }
 }
 
