@@ -185,13 +185,12 @@ extension ServingStatus.Observation {
     package static func of(_ deployment: KubeObject?, podFailure: String? = nil) -> Self {
         guard let deployment else { return Self(ready: "Unknown", reason: "Creating") }
         let status = deployment.status
+        // Before the generation: pods go only when others are there, and a change of their number takes not all of them.
+        if Conditions.isTrue("Available", in: status), (status["availableReplicas"].int ?? 0) > 0 { return .isReady }
         guard status["observedGeneration"].int ?? 0 >= deployment.generation else {
             return Self(ready: "Unknown", reason: "Creating")
         }
-        let wanted = deployment.spec["replicas"].int ?? 1
-        if wanted == 0 || Conditions.isTrue("Available", in: status) && (status["availableReplicas"].int ?? 0) > 0 {
-            return .isReady
-        }
+        if deployment.spec["replicas"].int == 0 { return .isReady }
         if let podFailure { return Self(ready: "False", reason: "ModelLoadFailed", message: podFailure) }
         let progress = Conditions.find("Progressing", in: status)
         if progress["status"].string == "False" {

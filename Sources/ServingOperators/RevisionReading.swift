@@ -14,7 +14,8 @@ extension RevisionState {
         let notes = deployment.annotations
         wanted = deployment.spec["replicas"].int ?? 1
         let isCurrent = deployment.status["observedGeneration"].int ?? 0 >= deployment.generation
-        available = isCurrent ? deployment.status["availableReplicas"].int ?? 0 : 0
+        // Of a revision only the number of pods changes: those that could answer can, also where it is not observed yet.
+        available = deployment.status["availableReplicas"].int ?? 0
         if wanted == 0, !isCurrent { wanted = 1 }
         let seen = ServingStatus.Observation.of(deployment, podFailure: podFailure)
         failure = seen.ready == "False" ? seen.message : nil

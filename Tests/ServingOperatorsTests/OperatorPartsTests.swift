@@ -62,6 +62,25 @@ import Testing
         #expect(log.sample(key, since: start).requests == 1)
     }
 
+    @Test func scalingTakesNoPodsThatAnswer() throws {
+        var deployment = KubeObject(.deployments, namespace: "n", name: "m-predictor-00001")
+        deployment.annotations = [ServingNames.digest: "d"]
+        deployment["metadata"]["generation"] = 1
+        deployment.spec = ["replicas": 2]
+        let made = try #require(RevisionState(deployment, component: "m-predictor"))
+        #expect(!made.isAvailable && ServingStatus.Observation.of(deployment).ready == "Unknown")
+        deployment.status = ["observedGeneration": 1, "availableReplicas": 2]
+        Conditions.set("Available", "True", now: .now(), in: &deployment.status)
+        // Not observed yet.
+        deployment["metadata"]["generation"] = 2
+        for (replicas, isComplete) in [(3, false), (1, true)] {
+            deployment.spec["replicas"] = JSONValue(replicas)
+            let scaled = try #require(RevisionState(deployment, component: "m-predictor"))
+            #expect(scaled.available == 2 && scaled.isAvailable && scaled.isComplete == isComplete)
+            #expect(ServingStatus.Observation.of(deployment).ready == "True")
+        }
+    }
+
     @Test func credentialsAreKServes() {
         var secret = KubeObject(.secrets, namespace: "n", name: "s3")
         secret["data"] = ["AWS_ACCESS_KEY_ID": "YQ==", "AWS_SECRET_ACCESS_KEY": "Yg=="]
