@@ -39,7 +39,8 @@ struct KPATarget: Sendable {
         current = deployment.spec["replicas"].int ?? 1
         ready = deployment.status["readyReplicas"].int ?? 0
         book = LoadBook(spec)
-        state = KPAState(ready: ready, now: now)
+        // Those that are wanted count as well: until they are ready, and a window is told of, nothing speaks against them.
+        state = KPAState(ready: max(ready, current), now: now)
         zero = ZeroMachine(ready: ready, wanted: current, now: now)
     }
 
