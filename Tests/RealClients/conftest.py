@@ -193,5 +193,7 @@ def namespace(cluster, request):
     """A namespace of the test's own, deleted afterwards."""
     name = "t-" + "".join(random.choice("abcdefghijkmnpqrstuvwxyz") for _ in range(8))
     cluster.kubectl("create", "namespace", name)
+    # Its controller makes the certificate, then the account: after that nothing comes of itself.
+    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "-n", name, f"--timeout={PATIENCE}s")
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")

@@ -30,9 +30,10 @@ class Broker(Service):
         self.starts += 1
         return self
 
-    def kcat(self, *arguments, input=None, check=True, timeout=30):
-        result = subprocess.run([KCAT, "-b", self.address, *arguments], input=input, text=True, capture_output=True,
-                                timeout=timeout)
+    def kcat(self, *arguments, input=None, check=True, timeout=60):
+        # By itself it waits 5 s for metadata.
+        result = subprocess.run([KCAT, "-b", self.address, "-m", "30", *arguments], input=input, text=True,
+                                capture_output=True, timeout=timeout)
         if check and result.returncode != 0:
             pytest.fail(f"kcat {' '.join(arguments)} ended with {result.returncode}:\n{result.stdout}{result.stderr}")
         return result.stdout if check else result
@@ -65,6 +66,14 @@ def new_topic(broker, partitions=1, **config):
     admin = AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
     admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(20)
     return name
+
+
+def settle(broker, transactional_id, **options):
+    """Waits until the last transaction of a producer shows as a whole, as a commit is answered before its markers are
+    written. The producer is fenced."""
+    from confluent_kafka import Producer
+    Producer({"bootstrap.servers": broker.address, "log_level": 0, "transactional.id": transactional_id,
+              **options}).init_transactions(60)
 
 
 def running_broker(request, *arguments):

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaExcepti
 from confluent_kafka.admin import AdminClient
 
 from conftest import wait_for
-from events_fixture import new_topic
+from events_fixture import new_topic, settle
 
 # A single broker has nobody to bootstrap from anew. Where librdkafka (2.10 and later) does, it takes the broker off its
 # list, comes back later, and may wait for ever for it as the group's coordinator (its issues 5511 and 5456).
@@ -305,6 +305,9 @@ def transform(broker, count, broker_kills, client_kills, workers=2, partitions=4
     finally:
         for worker in team:
             worker.kill()
+    # Whatever their last transactions were, they are decided and written now.
+    for slot in range(workers):
+        settle(broker, f"{group}-{slot}", **QUICK)
     found, errors = read_all(broker, target, partitions)
     lost = doubled = reordered = 0
     for partition in range(partitions):

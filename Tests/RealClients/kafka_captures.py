@@ -132,8 +132,8 @@ class Walk:
         flags = [flag for key, value in self.options("linger.ms").items() for flag in ("-X", f"{key}={value}")]
 
         def kcat(*arguments, input=None):
-            return subprocess.run([KCAT, "-b", self.proxy.address, *flags, *arguments], input=input, text=True,
-                                  capture_output=True, timeout=30, check=True).stdout
+            return subprocess.run([KCAT, "-b", self.proxy.address, "-m", "30", *flags, *arguments], input=input,
+                                  text=True, capture_output=True, timeout=60, check=True).stdout
 
         topic = "captures-confluent"
         kcat("-L")

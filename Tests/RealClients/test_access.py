@@ -140,6 +140,8 @@ subjects:
 
 def test_a_token_of_a_pod_ends_with_the_pod(cluster, namespace):
     cluster.kubectl("-n", namespace, "run", "p", "--image=none", "--restart=Never", "--command", "--", "sleep", "100")
+    wait_for(lambda: cluster.kubectl("-n", namespace, "get", "pod", "p", "-o", "jsonpath={.spec.nodeName}"),
+             what="the pod to have a node")
     token = cluster.kubectl("-n", namespace, "create", "token", "default", "--bound-object-kind=Pod",
                             "--bound-object-name=p").strip()
     claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))

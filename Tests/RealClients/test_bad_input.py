@@ -11,6 +11,8 @@ import pytest
 import requests
 import yaml
 
+from conftest import wait_for
+
 
 @pytest.fixture(scope="module")
 def http(cluster):
@@ -29,6 +31,8 @@ def http(cluster):
     session.cert = (file(user["client-certificate-data"]), file(user["client-key-data"]))
     session.verify = file(content["clusters"][0]["cluster"]["certificate-authority-data"])
     session.base = content["clusters"][0]["cluster"]["server"]
+    # The tests count what is there; this one comes of itself.
+    wait_for(lambda: session.get(session.base + MAPS + "/kube-root-ca.crt").ok, what="the certificate")
     return session
 
 
@@ -126,7 +130,7 @@ def test_garbage_on_the_port(http, cluster):
     context.verify_mode = ssl.CERT_NONE
     for attempt in range(40):
         garbage = generator.randbytes(generator.randrange(1, 4000))
-        with socket.create_connection((host, int(port)), timeout=5) as raw:
+        with socket.create_connection((host, int(port)), timeout=60) as raw:
             connection = context.wrap_socket(raw) if attempt % 2 else raw
             connection.settimeout(5)
             try:
@@ -134,7 +138,7 @@ def test_garbage_on_the_port(http, cluster):
                 connection.recv(1000)
             except OSError:
                 pass
-    assert requests.get(http.base + "/healthz", verify=http.verify, timeout=10).text == "ok"
+    assert requests.get(http.base + "/healthz", verify=http.verify, timeout=60).text == "ok"
 
 
 def test_kubectl_says_what_is_wrong(cluster):

@@ -20,6 +20,8 @@ def test_queues(cluster, namespace):
     before = value("adds_total")
     cluster.kubectl("-n", namespace, "create", "deployment", "web", "--image=host", "--replicas=2", "--", "sleep", "600")
     wait_for(lambda: value("adds_total") > before, 10, "the queue to count")
+    # A key counts as added when it begins to wait, and its work when it has been done.
+    wait_for(lambda: value("work_duration_seconds_count") > 0, what="work to be done")
     samples, text = queues(cluster)
     names = {name for metric, name, _ in samples if metric == "workqueue_depth"}
     assert {"deployment-controller", "garbage-collector", "resourcequota-controller", "job-controller"} <= names

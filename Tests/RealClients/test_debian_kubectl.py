@@ -51,7 +51,7 @@ def test_apply_set_image_rollout_delete(old):
     header, row = old("get", "deployment", "web").splitlines()
     assert header.split() == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"]
     assert row.split()[:4] == ["web", "1/1", "1", "1"]
-    assert "started" in old("logs", "deployment/web")
+    wait_for(lambda: "started" in old("logs", "deployment/web"), what="the container to say something")
 
     old("set", "image", "deployment/web", "main=example/web:2")
     old("rollout", "status", "deployment/web", "--timeout=60s")

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError, ProducerFenced
 
-from events_fixture import CODECS, broker, new_topic  # noqa: F401
+from events_fixture import CODECS, broker, new_topic, settle  # noqa: F401
 
 LIMIT = 40
 
@@ -18,7 +18,7 @@ def run(work):
 
 def reader(broker, *topics, group=None, **options):
     return AIOKafkaConsumer(*topics, bootstrap_servers=broker.address, auto_offset_reset="earliest", group_id=group,
-                            enable_auto_commit=False, session_timeout_ms=6000, heartbeat_interval_ms=300, **options)
+                            enable_auto_commit=False, session_timeout_ms=45000, heartbeat_interval_ms=300, **options)
 
 
 async def take(consumer, count):
@@ -78,6 +78,8 @@ def test_exactly_once_transform(broker):
                 async with reader(broker, source, group=group, isolation_level="read_committed") as consumer:
                     while done < 60:
                         batch = await consumer.getmany(timeout_ms=5000, max_records=10)
+                        if not batch:
+                            continue
                         attempt += 1
                         await producer.begin_transaction()
                         progress = {}
@@ -95,6 +97,7 @@ def test_exactly_once_transform(broker):
         assert attempt > 3
 
     run(work())
+    settle(broker, f"tx-{source}")
     values = [v for _, _, _, v in broker.read(target)]
     assert sorted(values) == sorted(f"<{n}>" for n in range(60))
     assert len(broker.read(target, committed=False)) > 60
@@ -104,7 +107,7 @@ def test_exactly_once_transform(broker):
 
 
 def test_wrong_input(broker):
-    topic = new_topic(broker, max_message_bytes=1000)
+    topic, name = new_topic(broker, max_message_bytes=1000), "tx-" + uuid.uuid4().hex
 
     async def work():
         async with AIOKafkaProducer(bootstrap_servers=broker.address) as producer:
@@ -113,7 +116,6 @@ def test_wrong_input(broker):
             with pytest.raises(AssertionError):
                 await producer.send_and_wait(topic, b"x", partition=9)
             assert (await producer.send_and_wait(topic, b"fits")).offset == 0
-        name = "tx-" + uuid.uuid4().hex
         async with AIOKafkaProducer(bootstrap_servers=broker.address, transactional_id=name) as first:
             await first.begin_transaction()
             await first.send_and_wait(topic, b"fenced")
@@ -124,4 +126,5 @@ def test_wrong_input(broker):
                     await second.send_and_wait(topic, b"kept")
 
     run(work())
+    settle(broker, name)
     assert [v for _, _, _, v in broker.read(topic)] == ["fits", "kept"]

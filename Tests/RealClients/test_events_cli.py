@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from conftest import APUS, wait_for
-from events_fixture import CODECS, broker  # noqa: F401
+from events_fixture import CODECS, broker, settle  # noqa: F401
 
 
 def columns(table):
@@ -76,6 +76,7 @@ def test_tail_ends_after_a_transaction(broker, topic):
     client.begin_transaction()
     client.produce(topic, value="in", partition=1)
     client.commit_transaction(20)
+    settle(broker, topic)
     assert broker.apus("tail", topic, "--from-beginning", "--exit") == "in\n"
 
 

@@ -10,7 +10,7 @@ from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, 
                                    OffsetSpec, ResourceType)
 
 from conftest import wait_for
-from events_fixture import CODECS, broker, new_topic  # noqa: F401
+from events_fixture import CODECS, broker, new_topic, settle  # noqa: F401
 
 
 def producer(broker, **options):
@@ -20,7 +20,7 @@ def producer(broker, **options):
 
 def consumer(broker, group=None, **options):
     return Consumer({"bootstrap.servers": broker.address, "log_level": 0, "group.id": group or uuid.uuid4().hex,
-                     "auto.offset.reset": "earliest", "enable.auto.commit": False, "session.timeout.ms": 6000,
+                     "auto.offset.reset": "earliest", "enable.auto.commit": False, "session.timeout.ms": 45000,
                      "heartbeat.interval.ms": 300,
                      **{key.replace("_", "."): value for key, value in options.items()}})
 
@@ -124,6 +124,9 @@ def test_transactions_are_seen_whole_or_not_at_all(broker):
             client.abort_transaction(20)
         else:
             client.commit_transaction(20)
+    # The next producer of this id waits for the markers of the last transaction, which are written after its answer.
+    client = producer(broker, transactional_id=f"tx-{topic}")
+    client.init_transactions(20)
     committed = [f"{n}.{i}" for n in (0, 1, 3, 4) for i in range(10)]
     everything = [f"{n}.{i}" for n in range(6) for i in range(10)]
     assert sorted(v for _, _, _, v in broker.read(topic)) == sorted(committed)
@@ -136,6 +139,7 @@ def test_transactions_are_seen_whole_or_not_at_all(broker):
     assert "after" not in [v for _, _, _, v in broker.read(topic)]
     assert "after" in [v for _, _, _, v in broker.read(topic, committed=False)]
     client.commit_transaction(20)
+    settle(broker, f"tx-{topic}")
     assert [v for _, _, _, v in broker.read(topic)][-1] in ("after", committed[-1])
     assert {"open", "after"} <= {v for _, _, _, v in broker.read(topic)}
 
@@ -155,6 +159,7 @@ def test_a_second_producer_fences_the_first(broker):
     second.begin_transaction()
     second.produce(topic, value="kept")
     second.commit_transaction(20)
+    settle(broker, f"tx-{topic}")
     assert [v for _, _, _, v in broker.read(topic)] == ["kept"]
 
 
@@ -202,7 +207,7 @@ def test_static_members_keep_their_partitions(broker):
     group = f"g-{topic}"
 
     def member(name):
-        client = consumer(broker, group, group_instance_id=name, session_timeout_ms=20000)
+        client = consumer(broker, group, group_instance_id=name)
         client.subscribe([topic])
         return client
 

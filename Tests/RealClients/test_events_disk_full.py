@@ -14,10 +14,10 @@ from events_fixture import Broker, new_topic
 def produce(broker, topic, value):
     """The error code that one record got; None where it was acknowledged. Not tried again by the client."""
     seen = []
-    producer = Producer({"bootstrap.servers": broker.address, "acks": "all", "retries": 0, "message.timeout.ms": 10_000,
+    producer = Producer({"bootstrap.servers": broker.address, "acks": "all", "retries": 0, "message.timeout.ms": 60_000,
                          "linger.ms": 0, "log_level": 0})
     producer.produce(topic, value=value, partition=0, on_delivery=lambda error, _: seen.append(error and error.code()))
-    assert producer.flush(20) == 0
+    assert producer.flush(70) == 0
     return seen[0]
 
 

@@ -13,7 +13,7 @@ from events_fixture import CODECS, broker, new_topic  # noqa: F401
 
 def reader(broker, *topics, **options):
     return KafkaConsumer(*topics, **{**dict(bootstrap_servers=broker.address, auto_offset_reset="earliest",
-                                            enable_auto_commit=False, consumer_timeout_ms=8000), **options})
+                                            enable_auto_commit=False, consumer_timeout_ms=60000), **options})
 
 
 def take(consumer, count):
@@ -33,7 +33,7 @@ def test_every_codec(broker, codec):
     futures = [producer.send(topic, key=b"k%d" % n, value=b"value " * 20 + b"%d" % n, headers=[("h", b"%d" % n)])
                for n in range(300)]
     producer.flush(20)
-    assert [future.get(10).offset for future in futures] == list(range(300))
+    assert [future.get(60).offset for future in futures] == list(range(300))
     producer.close()
     consumer = reader(broker, topic)
     records = take(consumer, 300)
@@ -50,7 +50,7 @@ def test_two_members_of_a_group(broker):
     for n in range(80):
         producer.send(topic, value=b"%d" % n, partition=n % 4)
     producer.flush(20)
-    members = [reader(broker, topic, group_id=group, session_timeout_ms=6000, heartbeat_interval_ms=300)
+    members = [reader(broker, topic, group_id=group, session_timeout_ms=45000, heartbeat_interval_ms=300)
                for _ in range(2)]
     seen = []
 
@@ -92,7 +92,7 @@ def test_offsets_and_times(broker):
     topic = new_topic(broker)
     producer = KafkaProducer(bootstrap_servers=broker.address)
     for n in range(10):
-        producer.send(topic, value=b"%d" % n, timestamp_ms=1_700_000_000_000 + n * 1000).get(10)
+        producer.send(topic, value=b"%d" % n, timestamp_ms=1_700_000_000_000 + n * 1000).get(60)
     consumer = reader(broker)
     place = TopicPartition(topic, 0)
     consumer.assign([place])
@@ -111,12 +111,12 @@ def test_wrong_input(broker):
     topic = new_topic(broker, max_message_bytes=1000)
     producer = KafkaProducer(bootstrap_servers=broker.address)
     with pytest.raises(MessageSizeTooLargeError):
-        producer.send(topic, value=b"x" * 5000).get(10)
+        producer.send(topic, value=b"x" * 5000).get(60)
     producer.close()
     # Idempotent by default: this client takes a refused batch for its end.
     producer = KafkaProducer(bootstrap_servers=broker.address)
-    assert producer.send(topic, value=b"fits").get(10).offset == 0
+    assert producer.send(topic, value=b"fits").get(60).offset == 0
     with pytest.raises(Exception, match="artition"):
-        producer.send(topic, value=b"x", partition=7).get(10)
+        producer.send(topic, value=b"x", partition=7).get(60)
     producer.close()
     assert [v for _, _, _, v in broker.read(topic)] == ["fits"]

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A scrape of `apus serve events --metrics-listen`."""
 import re
-import socket
 import urllib.error
 import urllib.request
 
 import pytest
 
+from conftest import wait_for
 from events_fixture import Broker, new_topic
 
 SAMPLE = re.compile(r'^([a-z_:][a-z0-9_:]*)(?:\{(.*)\})? (-?[0-9.e+-]+|\+Inf|NaN)$')
@@ -15,13 +15,12 @@ LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\["\\n])*)"(?:,|$)')
 
 @pytest.fixture(scope="module")
 def scraped(request):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    broker = Broker("--metrics-listen", f"127.0.0.1:{port}")
+    broker = Broker("--metrics-listen", "127.0.0.1:0")
     failed = request.session.testsfailed
     try:
-        yield broker.start(), f"http://127.0.0.1:{port}"
+        broker.start()
+        said = wait_for(lambda: re.search(r"at=(http://127.0.0.1:\d+)/metrics", broker.logged()), what="the metrics")
+        yield broker, said[1]
         broker.stop()
     finally:
         broker.clean(keep=request.session.testsfailed > failed)

@@ -24,8 +24,8 @@ class Events:
 
     def topic(self, name):
         """A topic's partitions by kcat; nil when there is none."""
-        out = subprocess.run([KCAT, "-b", self.address, "-L", "-J"], text=True, check=True, capture_output=True,
-                             timeout=30).stdout
+        out = subprocess.run([KCAT, "-b", self.address, "-m", "30", "-L", "-J"], text=True, check=True,
+                             capture_output=True, timeout=60).stdout
         found = next((t for t in json.loads(out)["topics"] if t["topic"] == name), None)
         return found and len(found["partitions"])
 
@@ -40,14 +40,14 @@ class Events:
             "metadata": {"name": name, "namespace": namespace, "labels": {"strimzi.io/cluster": "events"}},
             "spec": spec}))
 
-    def ready(self, name, namespace):
-        """The condition Ready, once it speaks of the object as it is now."""
+    def ready(self, name, namespace, status=None):
+        """The condition Ready, once it speaks of the object as it is now (and has that status)."""
         def current():
             topic = self.cluster.get("kafkatopic", name, "-n", namespace)
-            status = topic.get("status", {})
-            if status.get("observedGeneration") != topic["metadata"]["generation"]:
+            if topic.get("status", {}).get("observedGeneration") != topic["metadata"]["generation"]:
                 return None
-            return next((c for c in status.get("conditions", []) if c["type"] == "Ready"), None)
+            condition = next((c for c in topic["status"].get("conditions", []) if c["type"] == "Ready"), None)
+            return condition if status in (None, (condition or {}).get("status")) else None
         return wait_for(current, 30, f"a condition of {name}")
 
     def annotate(self, name, namespace, value):
@@ -64,13 +64,13 @@ def events(cluster):
 
 def test_topic_is_made_changed_and_deleted(events, cluster, namespace):
     events.apply("ratings", namespace, partitions=3, replicas=1, config={"retention.ms": 7200000})
-    assert events.ready("ratings", namespace)["status"] == "True"
+    assert events.ready("ratings", namespace, status="True")
     assert events.topic("ratings") == 3 and "7200000" in events.settings("ratings")
     status = cluster.get("kafkatopic", "ratings", "-n", namespace)["status"]
     assert status["topicName"] == "ratings" and len(status["topicId"]) == 22
 
     events.apply("ratings", namespace, partitions=5, replicas=1, config={"cleanup.policy": "compact"})
-    assert events.ready("ratings", namespace)["status"] == "True"
+    assert events.ready("ratings", namespace, status="True")
     settings = events.settings("ratings")
     assert events.topic("ratings") == 5 and "compact" in settings and "7200000" not in settings
 
@@ -80,18 +80,18 @@ def test_topic_is_made_changed_and_deleted(events, cluster, namespace):
 
 def test_partitions_never_decrease(events, cluster, namespace):
     events.apply("shrinking", namespace, partitions=4)
-    assert events.ready("shrinking", namespace)["status"] == "True"
+    assert events.ready("shrinking", namespace, status="True")
     events.apply("shrinking", namespace, partitions=2)
     condition = events.ready("shrinking", namespace)
     assert (condition["status"], condition["reason"]) == ("False", "NotSupported")
     assert "4" in condition["message"] and events.topic("shrinking") == 4
     events.apply("shrinking", namespace, partitions=4)
-    assert events.ready("shrinking", namespace)["status"] == "True"
+    assert events.ready("shrinking", namespace, status="True")
 
 
 def test_name_in_kafka_and_two_objects_of_one_topic(events, cluster, namespace):
     events.apply("first", namespace, topicName="Movie_Ratings", partitions=1)
-    assert events.ready("first", namespace)["status"] == "True" and events.topic("Movie_Ratings") == 1
+    assert events.ready("first", namespace, status="True") and events.topic("Movie_Ratings") == 1
     events.apply("second", namespace, topicName="Movie_Ratings", partitions=2)
     condition = events.ready("second", namespace)
     assert (condition["status"], condition["reason"]) == ("False", "ResourceConflict")
@@ -125,7 +125,7 @@ def test_users_need_a_broker_with_logins(events, cluster, namespace):
 
 def test_topic_that_is_not_managed_stays(events, cluster, namespace):
     events.apply("kept", namespace, partitions=1)
-    assert events.ready("kept", namespace)["status"] == "True"
+    assert events.ready("kept", namespace, status="True")
     events.annotate("kept", namespace, "strimzi.io/managed=false")
     wait_for(lambda: any(c["type"] == "Unmanaged" for c in cluster.get(
         "kafkatopic", "kept", "-n", namespace)["status"]["conditions"]), 30, "the topic to be let go")
@@ -141,7 +141,7 @@ def test_operator_against_a_broker_that_comes_back(events, cluster, namespace):
     condition = wait_for(lambda: events.ready("late", namespace), 60, "a condition while no broker is there")
     assert (condition["status"], condition["reason"]) == ("False", "KafkaError")
     cluster.kubectl("scale", "statefulset/events", "--replicas=1", *N)
-    wait_for(lambda: events.ready("late", namespace)["status"] == "True", 60, "the topic to be made")
+    assert events.ready("late", namespace, status="True")
     assert events.topic("late") == 2
     assert cluster.get("pod", "events-0", *N)["metadata"]["uid"] != pod["metadata"]["uid"]
 
@@ -149,6 +149,7 @@ def test_operator_against_a_broker_that_comes_back(events, cluster, namespace):
 def test_operator_outside_of_the_cluster_and_only_its_label(events, cluster, namespace, tmp_path):
     """`apus operate events` by hand, for objects of one label only, against the same broker."""
     cluster.kubectl("scale", "deployment/events-operator", "--replicas=0", *N)
+    cluster.kubectl("wait", "--for=delete", "pod", "-l", "app=events-operator", *N, "--timeout=60s")
     log = open(tmp_path / "operator.log", "wb")
     process = subprocess.Popen(
         [APUS, "operate", "events", "--kubeconfig", cluster.kubeconfig, "--bootstrap", events.address, "--cluster",
@@ -160,7 +161,7 @@ def test_operator_outside_of_the_cluster_and_only_its_label(events, cluster, nam
             "metadata": {"name": "others", "namespace": namespace, "labels": {"strimzi.io/cluster": "another"}},
             "spec": {"partitions": 1}}))
         events.apply("mine", namespace, partitions=1)
-        assert events.ready("mine", namespace)["status"] == "True"
+        assert events.ready("mine", namespace, status="True")
         assert "status" not in cluster.get("kafkatopic", "others", "-n", namespace)
         cluster.kubectl("delete", "kafkatopic", "mine", "-n", namespace, "--timeout=30s")
         process.send_signal(signal.SIGTERM)

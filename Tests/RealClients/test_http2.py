@@ -224,7 +224,7 @@ def test_a_watch_that_is_not_read_does_not_hold_up_others(cluster, namespace):
     def told(stream):
         return connection.bodies[stream].count(b'"type":"MODIFIED"')
 
-    connection.until(lambda: told(quick) == 6)
+    connection.until(lambda: told(quick) == 6 and len(connection.bodies[slow]) >= 65_535)
     assert len(connection.bodies[slow]) == 65_535, "as far as the window of the stream goes"
     connection.unread.clear()
     connection.http.increment_flow_control_window(1 << 20, slow)
@@ -302,7 +302,7 @@ LIVEZ = b"\x82\x87\x04\x06/livez\x01\x01x"
 def connections_end(cluster, data):
     """Sends bytes over HTTP/2; whether the server closes the connection."""
     connection = tls(cluster, "h2")
-    connection.settimeout(10)
+    connection.settimeout(60)
     try:
         connection.sendall(data)
         while connection.recv(1 << 16):

@@ -129,7 +129,8 @@ spec:
   containers:
   - {name: main, image: x, command: [sh, -c, 'for i in 1 2 3 4 5; do echo line $i; sleep 0.2; done']}
 """, *n)
-    cluster.kubectl("wait", "--for=jsonpath={.status.phase}=Running", "pod/talker", "--timeout=30s", *n)
+    wait_for(lambda: cluster.get("pod", "talker", *n)["status"].get("phase") in ("Running", "Succeeded"),
+             what="the pod to run")
     followed = cluster.kubectl("logs", "-f", "talker", *n)
     assert followed.splitlines() == [f"line {i}" for i in range(1, 6)]
     assert cluster.kubectl("logs", "talker", "--tail=2", *n).splitlines() == ["line 4", "line 5"]

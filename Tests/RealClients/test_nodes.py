@@ -48,8 +48,8 @@ def test_taint_evicts(cluster, namespace):
         wait_for(lambda: names(cluster, namespace) == ["never"], 30, "two pods to be evicted")
     finally:
         cluster.kubectl("taint", "node", "apus", "gone:NoExecute-")
-    events = cluster.kubectl("-n", namespace, "get", "events", "--field-selector", "reason=TaintManagerEviction")
-    assert f"Marking for deletion Pod {namespace}/soon" in events
+    wait_for(lambda: f"Marking for deletion Pod {namespace}/soon" in cluster.kubectl(
+        "-n", namespace, "get", "events", "--field-selector", "reason=TaintManagerEviction"), what="the event")
 
 
 def test_taint_keeps_off(cluster, namespace):

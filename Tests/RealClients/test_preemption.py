@@ -44,12 +44,14 @@ def scheduled(obj):
     return {c["type"]: c for c in obj["status"].get("conditions", [])}.get("PodScheduled", {})
 
 
-def test_a_pod_takes_the_place_of_the_least_important(cluster, free, n):
+def test_a_pod_takes_the_place_of_the_least_important(cluster, free, n, tmp_path):
     third = free // 3
-    # It stays for a while when it is told to go, so that the states between can be seen.
-    stays = ("sh", "-c", "trap 'sleep 2; exit 0' TERM; while :; do sleep 0.1; done")
+    # Told to go, it stays until it may leave, so that the states between can be seen.
+    leave = tmp_path / "leave"
+    stays = ("sh", "-c",
+             f"trap 'while [ ! -e {leave} ]; do sleep 0.1; done; exit 0' TERM; while :; do sleep 0.1; done")
     for name, priority in [("least", "low"), ("one", "middle"), ("other", "middle")]:
-        cluster.apply(pod(name, priority, third, grace=30, command=stays), *n)
+        cluster.apply(pod(name, priority, third, grace=600, command=stays), *n)
     runs(cluster, n, "least", "one", "other")
     cluster.apply(pod("urgent", "high", third), *n)
     node = cluster.get("nodes")["items"][0]["metadata"]["name"]
@@ -58,12 +60,13 @@ def test_a_pod_takes_the_place_of_the_least_important(cluster, free, n):
     victim = wait_for(lambda: next((p for p in cluster.get("pods", *n)["items"]
                                     if p["metadata"]["name"] == "least" and "deletionTimestamp" in p["metadata"]), None),
                       what="the victim to be told to go")
-    assert victim["metadata"]["deletionGracePeriodSeconds"] == 30
+    assert victim["metadata"]["deletionGracePeriodSeconds"] == 600
     condition = {c["type"]: c for c in victim["status"]["conditions"]}["DisruptionTarget"]
     assert (condition["status"], condition["reason"]) == ("True", "PreemptionByScheduler")
     assert condition["message"] == "default-scheduler: preempting to accommodate a higher priority pod"
     # The room is not for what comes later and is worth less.
     cluster.apply(pod("later", "middle", third), *n)
+    leave.touch()
     runs(cluster, n, "urgent", "one", "other")
     assert jsonpath(cluster, n, "urgent", ".status.nominatedNodeName") == ""
     assert "least" not in cluster.kubectl("get", "pods", *n, "-o", "name")

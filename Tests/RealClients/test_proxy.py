@@ -71,7 +71,8 @@ def web(cluster):
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "none", "namespace": "proxied"},
          "spec": {"selector": {"app": "none"}, "ports": [{"port": 80}]}}]}))
     cluster.kubectl("wait", "--for=condition=Ready", "pod/web", "-n", "proxied", "--timeout=60s")
-    wait_for(lambda: cluster.get("endpoints", "web", "-n", "proxied").get("subsets"), what="endpoints")
+    wait_for(lambda: cluster.kubectl("get", "endpoints", "web", "-n", "proxied", "--ignore-not-found",
+                                     "-o", "jsonpath={.subsets}"), what="endpoints")
     yield "proxied"
     cluster.kubectl("delete", "namespace", "proxied", "--wait=false")
 

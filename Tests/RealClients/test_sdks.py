@@ -110,7 +110,7 @@ def test_kserve(cluster, namespace, kinds, capsys):
     threading.Timer(0.3, status, (cluster, namespace, "isvc", "iris", ready)).start()
     kserve.wait_isvc_ready("iris", namespace=namespace, timeout_seconds=20, polling_interval=1)
     assert kserve.is_isvc_ready("iris", namespace=namespace)
-    kserve.get("iris", namespace=namespace, watch=True, timeout_seconds=10)
+    kserve.get("iris", namespace=namespace, watch=True, timeout_seconds=60)
     assert "iris.example.com" in capsys.readouterr().out
     table = cluster.kubectl("get", "isvc", "-n", namespace).splitlines()
     assert table[0].split() == ["NAME", "URL", "READY", "AGE"]

@@ -68,8 +68,10 @@ def test_apply_owns_what_it_sends(cluster, namespace, applied):
     assert "f:strategy" not in fields["f:spec"], "defaults are nobody's"
     # The controller's writes are tracked too, as the program that it is upstream.
     def written():
-        return managers(shown(cluster, "-n", namespace, "deployment", "web")).get(
-            ("kube-controller-manager", "Update", "status"))
+        """All of the status: it is written once before there are pods, and once after."""
+        fields = managers(shown(cluster, "-n", namespace, "deployment", "web")).get(
+            ("kube-controller-manager", "Update", "status"), {})
+        return fields if "f:updatedReplicas" in fields.get("f:status", {}) else None
     from conftest import wait_for
     assert "f:status" in wait_for(written, 20, "the status to be written")
     # kubectl hides them unless asked.
@@ -218,7 +220,7 @@ def test_huge_and_hostile_bodies(cluster, namespace):
     ]:
         answer = api_client.rest_client.pool_manager.request(
             "PATCH", f"{cluster.url}/api/v1/namespaces/{namespace}/configmaps/bomb?fieldManager=m", body=body.encode(),
-            headers={"Content-Type": "application/apply-patch+yaml"}, timeout=10, retries=False)
+            headers={"Content-Type": "application/apply-patch+yaml"}, timeout=60, retries=False)
         assert answer.status == code, answer.data
         assert text in answer.data.decode()
     assert cluster.kubectl("get", "-n", namespace, "cm", "bomb", check=False).returncode == 1

@@ -91,7 +91,7 @@ def test_a_graph_of_all_kinds(graph, steps):
             {"serviceUrl": steps.url("never"), "condition": "instances"}),
         "both": node("Ensemble", {"serviceUrl": steps.url("a"), "name": "a"}, {"serviceUrl": steps.url("echo")}),
     }, environment={"PROPAGATE_HEADERS": "x-user.*,Authorization"})
-    assert requests.get(f"http://{router.address}/readyz", timeout=10).text == "ok"
+    assert requests.get(f"http://{router.address}/readyz", timeout=60).text == "ok"
     answer = ask(
         router, {"instances": [[1]]}, "/v1/models/x:predict",
         headers={"X-User-Name": "me", "authorization": "Bearer t", "cookie": "no"})
@@ -122,9 +122,9 @@ def test_faults_in_kserves_form(graph, steps):
     assert ask(router, {"a": 1}).status_code == 418
     gone = ask(router, {"b": 1})
     assert gone.status_code == 500 and "127.0.0.1:1" in gone.json()["cause"]
-    assert requests.get(f"http://{router.address}/", timeout=10).status_code == 405
+    assert requests.get(f"http://{router.address}/", timeout=60).status_code == 405
     assert requests.post(
-        f"http://{router.address}/", data=b"no json", timeout=10).status_code == 404
+        f"http://{router.address}/", data=b"no json", timeout=60).status_code == 404
 
 
 def test_soft_and_hard_steps(graph, steps):

@@ -192,7 +192,8 @@ def test_repository_control(client):
 
     assert states()["texts"] == "READY"
     client.unload_model("texts")
-    assert states()["texts"] == "UNAVAILABLE" and not client.is_model_ready("texts")
+    wait_for(lambda: states()["texts"] == "UNAVAILABLE", what="the model to be unloaded")
+    assert not client.is_model_ready("texts")
     with pytest.raises(InferenceServerException) as error:
         client.infer("texts", [grpc_input("S", numpy.array(["a"], dtype=object))])
     assert code(error) in ("NOT_FOUND", "UNAVAILABLE")
@@ -340,10 +341,10 @@ def test_health(server):
     with grpc.insecure_channel(server.grpc_address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         for name in ("", "inference.GRPCInferenceService"):
-            answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
+            answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=60)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
         with pytest.raises(grpc.RpcError) as error:
-            health.Check(health_pb2.HealthCheckRequest(service="none"), timeout=10)
+            health.Check(health_pb2.HealthCheckRequest(service="none"), timeout=60)
         assert error.value.code() == grpc.StatusCode.NOT_FOUND
         watch = health.Watch(health_pb2.HealthCheckRequest(service=""), timeout=30)
         assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
@@ -386,7 +387,7 @@ def test_reflection_makes_a_client(server):
         call = channel.unary_unary(
             SERVICE + "ModelMetadata", request_serializer=request.SerializeToString,
             response_deserializer=answer.FromString)
-        assert call(request(name="iris"), timeout=10).inputs[0].name == "X"
+        assert call(request(name="iris"), timeout=60).inputs[0].name == "X"
 
 
 def test_reflection_v1(server):
@@ -394,7 +395,7 @@ def test_reflection_v1(server):
     def ask(*requests):
         with grpc.insecure_channel(server.grpc_address) as channel:
             call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
-            return list(call(iter(requests), timeout=10))
+            return list(call(iter(requests), timeout=60))
 
     services, missing = ask(b"\x3a\x01*", b"\x22\x04none")
     assert b"grpc.health.v1.Health" in services and b"inference.GRPCInferenceService" in services
@@ -522,7 +523,8 @@ def test_tokens_and_an_orderly_end(request, folder, tmp_path):
                 text = server.raw("GET", "/metrics", headers=headers)[2].decode()
                 return int(re.search(r'nv_inference_pending_request_count\{model="slow",version="1"\} (\d+)', text)[1])
 
-            wait_for(lambda: begun() + answers.qsize() >= 3, what="the server to have the calls")
+            # The answers first: one that comes between the two is not counted twice.
+            wait_for(lambda: answers.qsize() + begun() >= 3, what="the server to have the calls")
             server.process.terminate()
             for _ in range(3):
                 error = answers.get(timeout=30)

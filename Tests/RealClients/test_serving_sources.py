@@ -32,7 +32,8 @@ def running(request, server):
     """A server, started; its folder stays when the test failed."""
     failed = request.session.testsfailed
     try:
-        yield server.start()
+        # Longer than by itself: a server of models waits for its Python workers, each of which imports mlflow.
+        yield server.start(timeout=120)
         server.stop()
     finally:
         server.clean(keep=request.session.testsfailed > failed)

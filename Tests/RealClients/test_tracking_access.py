@@ -232,7 +232,7 @@ def test_metrics(request):
         run = server.run()
         assert server.error("GET", "runs/get?run_id=none")[0] == 404
         place = wait_for(lambda: re.search(r"http://[0-9.:]+/metrics", server.logged()), 10, "the metrics' address")[0]
-        text = OPENER.open(place, timeout=10).read().decode()
+        text = OPENER.open(place, timeout=60).read().decode()
         samples = {(sample.name, sample.labels.get("route"), sample.labels.get("status")): sample.value
                    for family in text_string_to_metric_families(text) for sample in family.samples}
         assert run and samples["apus_tracking_requests_total", "createRun", "200"] == 1

@@ -2,6 +2,7 @@
 """Searches, case by case beside the real `mlflow server`: the same runs are logged to both, the same search is sent to
 both, and what they find has to be the same, in the same order."""
 import json
+import time
 
 import pytest
 
@@ -295,6 +296,8 @@ class Experiments:
         for name, tags in [("exp one", {"kind": "a"}), ("Exp Two", {"kind": "b", "n": "1"}), ("third_3", {}),
                            ("gone", {"kind": "a"}), ("last%", {"kind": "A"})]:
             listed = [{"key": key, "value": value} for key, value in tags.items()]
+            # None is made in the millisecond of the one before: the latest comes first.
+            time.sleep(0.002)
             self.names[server.experiment("s:" + name, tags=listed)] = name
         self.deleted = next(id for id, name in self.names.items() if name == "gone")
         server.post("experiments/delete", {"experiment_id": self.deleted})

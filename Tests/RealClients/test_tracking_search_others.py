@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Searches of registered models, their versions, logged models and traces, case by case beside the real server."""
 import json
+import time
 
 import pytest
 
@@ -49,6 +50,8 @@ class World:
                 ("elsewhere", "torch", {"lr": "0.1"}, {"team": "red"}, None, self.second)]:
             body = {"experiment_id": experiment, "name": name, "params": tags(**params), "tags": tags(**more)}
             body |= ({"model_type": kind} if kind else {}) | ({"source_run_id": self.runs[run]} if run is not None else {})
+            # None is made in the millisecond of the one before: an order is by creation.
+            time.sleep(0.002)
             id = self.server.post("logged-models", body)["model"]["info"]["model_id"]
             self.names[id], self.ids[name] = name, id
         self.server.call("PATCH", "logged-models/" + self.ids["tree"], {"model_id": self.ids["tree"], "status": "LOGGED_MODEL_READY"})

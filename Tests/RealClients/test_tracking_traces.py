@@ -192,7 +192,7 @@ def test_other_producers(server):
     provider = TracerProvider(resource=Resource({"service.name": "shop"}))
     provider.add_span_processor(SimpleSpanProcessor(exporter.OTLPSpanExporter(
         endpoint=server.url + "/v1/traces", headers={"x-mlflow-experiment-id": "0"},
-        compression=exporter.Compression.Gzip)))
+        compression=exporter.Compression.Gzip, timeout=60)))
     with provider.get_tracer("t").start_as_current_span("work") as span:
         span.set_attribute("list", [1, 2])
         id = f"tr-{span.get_span_context().trace_id:032x}"

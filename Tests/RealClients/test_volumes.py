@@ -31,7 +31,8 @@ spec:
 
 
 def phase(cluster, namespace, kind, name):
-    return cluster.kubectl("-n", namespace, "get", kind, name, "-o", "jsonpath={.status.phase}")
+    """Empty where there is no such object, yet."""
+    return cluster.kubectl("-n", namespace, "get", kind, name, "--ignore-not-found", "-o", "jsonpath={.status.phase}")
 
 
 def wait_phase(cluster, namespace, kind, name, wanted):
