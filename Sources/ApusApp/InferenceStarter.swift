@@ -41,7 +41,8 @@ struct InferenceStarter: Service {
     /// Loads all models of the start.
     /// - Returns: what follows them.
     private func load() async throws -> [any Service] {
-        var followers: [any Service] = try await loadNamed()
+        try await loadNamed()
+        var followers: [any Service] = []
         for folder in folders {
             let names: [String]
             if let wanted = configuration.loaded {
@@ -58,32 +59,24 @@ struct InferenceStarter: Service {
             let follower = ModelsFileFollower(path: file, models: models, repository: repository, logger: logger)
             let first = await follower.applyFirst()
             followers.append(AnyService { try await follower.follow(from: first) })
-            if configuration.follow > .zero {
-                followers.append(
-                    FileAliasFollower(
-                        models: models, others: Set(configuration.models.map(\.name)), repository: repository,
-                        interval: configuration.follow, logger: logger))
-            }
+        }
+        let mayFollow = configuration.modelsFile != nil || configuration.models.contains(where: \.followsAlias)
+        if configuration.follow > .zero, mayFollow {
+            followers.append(
+                AliasFollower(
+                    models: models, repository: repository, interval: configuration.follow, logger: logger))
         }
         return followers
     }
 
     /// Loads the models that were named; one that cannot be loaded ends the server.
-    private func loadNamed() async throws -> [any Service] {
-        var followers: [any Service] = []
+    private func loadNamed() async throws {
         for model in configuration.models {
             models.set(model)
             repository.require(model.name)
             let found = try await sources.resolve(ModelURI(model.uri))
             try await repository.load(try await models.package(model, found))
-            if configuration.follow > .zero, model.followsAlias {
-                followers.append(
-                    AliasFollower(
-                        name: model.name, models: models, sources: sources, repository: repository,
-                        interval: configuration.follow, first: found, logger: logger))
-            }
         }
-        return followers
     }
 
     /// Until the server is told to end.

@@ -30,6 +30,8 @@ struct ModelsFileFollower: Sendable {
             while true {
                 do { try await Task.sleep(for: Self.interval) } catch { return }
                 guard let data = FileManager.default.contents(atPath: path), data != last else { continue }
+                // One that is being written is empty at first; no models are `[]`.
+                guard data.contains(where: { $0 > 0x20 }) else { continue }
                 await apply(data)
                 last = data
             }
@@ -57,60 +59,39 @@ struct ModelsFileFollower: Sendable {
     }
 }
 
-/// Loads a model anew when what its URI names changes, as an alias that was set to another version.
+/// Loads models anew when their aliases are set to other versions.
 struct AliasFollower: Service {
-    let name: String
     let models: NamedModels
-    let sources: ModelSources
-    let repository: ModelRepository
-    let interval: Duration
-    let first: ResolvedModel?
-    let logger: Logger
-
-    func run() async throws {
-        await cancelWhenGracefulShutdown {
-            guard let model = models.find(name), let uri = try? ModelURI(model.uri) else { return }
-            for await found in sources.follow(uri, from: first, interval: interval) {
-                do throws(InferenceFault) {
-                    try await repository.load(try await models.package(model, found))
-                } catch {
-                    logger.error(
-                        "a model stays what it was",
-                        metadata: ["model": "\(name)", "from": "\(model.uri)", "reason": "\(error.description)"])
-                }
-            }
-        }
-    }
-}
-
-/// Loads models of a models' file anew when their aliases are set to other versions.
-struct FileAliasFollower: Service {
-    let models: NamedModels
-    /// Names of those that have followers of their own.
-    let others: Set<String>
     let repository: ModelRepository
     let interval: Duration
     let logger: Logger
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
+            // Why models stay what they were, by name.
+            var told: [String: String] = [:]
             while true {
                 do { try await Task.sleep(for: interval) } catch { return }
                 for name in (try? await models.names()) ?? [] {
-                    guard let model = models.find(name), model.followsAlias, !others.contains(name) else {
-                        continue
+                    guard let model = models.find(name), model.followsAlias else { continue }
+                    let reason = await look(at: model)
+                    if let reason, reason != told[name] {
+                        logger.error(
+                            "a model stays what it was",
+                            metadata: ["model": "\(name)", "from": "\(model.uri)", "reason": "\(reason)"])
                     }
-                    await look(at: model)
+                    told[name] = reason
                 }
             }
         }
     }
 
-    private func look(at model: NamedModel) async {
+    /// - Returns: why the model stays what it was though it should not, or may be should not.
+    private func look(at model: NamedModel) async -> String? {
         do throws(InferenceFault) {
-            guard let found = try await models.changed(model) else { return }
+            guard let found = try await models.changed(model) else { return nil }
             let package = try await models.package(model, found)
-            guard models.find(model.name) == model else { return }
+            guard models.find(model.name) == model else { return nil }
             try await repository.load(package)
             // The file may have taken it out, or have named another, while it was loaded.
             switch models.find(model.name) {
@@ -118,10 +99,9 @@ struct FileAliasFollower: Service {
             case model?: break
             case _?: try await repository.load(model.name, parameters: [:])
             }
+            return nil
         } catch {
-            logger.warning(
-                "a model stays what it was",
-                metadata: ["model": "\(model.name)", "from": "\(model.uri)", "reason": "\(error.description)"])
+            return error.description
         }
     }
 }

@@ -92,6 +92,7 @@ package struct Platform: Sendable {
                 return false
             }
             group.addTask {
+                await agent.waitUntilTakenUp()
                 try await waitForNode(control.client(as: "apus"))
                 let state = RunState(server: serving.url, kubeconfig: configuration.kubeconfig)
                 try state.write(to: configuration.dataDir)

@@ -110,7 +110,12 @@ final class KafkaHandle: @unchecked Sendable {
         let code = rd_kafka_event_error(event)
         let said = rd_kafka_event_error_string(event).map { String(cString: $0) }
         if rd_kafka_event_error_is_fatal(event) != 0 { return fatalError }
-        if let said { notes.withLock { $0.complaint = said } }
+        // That all brokers are down is said after why.
+        if let said {
+            notes.withLock {
+                if code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || $0.complaint == nil { $0.complaint = said }
+            }
+        }
         return KafkaError(code, "", detail: said)
     }
 }

@@ -34,6 +34,8 @@ package final class NodeAgent: Sendable {
     private let events = Mailbox<PodEvent>()
     /// The workers of the pods on the node, by UID.
     private let workers = Mutex<[String: PodWorker]>([:])
+    /// Ends when the pods that were there at the start are known.
+    private let (taken, takenUp) = AsyncStream.makeStream(of: Void.self)
 
     /// - Parameters:
     ///   - client: of the API server whose pods are run.
@@ -82,6 +84,12 @@ package final class NodeAgent: Sendable {
         try result.get()
     }
 
+    /// Returns once the pods that were bound to the node when it started, with the containers that run, are known to
+    /// ``worker(of:)``, or at the end of the task. To be called once.
+    package func waitUntilTakenUp() async {
+        for await _ in taken {}
+    }
+
     private func run(_ http: HTTPClient) async throws {
         let heartbeat = NodeHeartbeat(
             client: client, nodeName: nodeName, configuration: configuration, logger: logger)
@@ -115,6 +123,8 @@ package final class NodeAgent: Sendable {
             group.addTask {
                 for await id in endings { await self.forward(id) }
             }
+            for change in changes.take() { take(change, runs, node, &group) }
+            takenUp.finish()
             for await _ in changes.rings {
                 for change in changes.take() { take(change, runs, node, &group) }
             }

@@ -46,7 +46,8 @@ final class PodWorker: Sendable {
         self.node = node
         directory = PodDirectory(root: node.configuration.rootDirectory, key: pod.key, uid: pod.uid)
         volumes = PodVolumes(client: node.client, directory: directory)
-        state = Mutex(Snapshot(pod: pod, plan: PodPlan(pod), address: "", records: []))
+        let machine = PodMachine(pod, timing: node.configuration.timing, runs: runs, now: .now())
+        state = Mutex(Snapshot(pod: pod, plan: machine.plan, address: machine.address, records: machine.records))
     }
 
     var snapshot: Snapshot { state.withLock { $0 } }

@@ -98,34 +98,6 @@ package final class ModelSources: Sendable {
         try await fetch(try await resolve(uri), name: name, format: format)
     }
 
-    /// Looks every `interval` whether the URI names other files than `known`, and gives those; ends with its task. What
-    /// cannot be asked is asked again.
-    package func follow(
-        _ uri: ModelURI, from known: ResolvedModel?, interval: Duration
-    ) -> AsyncStream<ResolvedModel> {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: ResolvedModel.self, bufferingPolicy: .bufferingNewest(1))
-        let task = Task { [self] in
-            var identity = known?.identity
-            while !Task.isCancelled {
-                do throws(InferenceFault) {
-                    let found = try await resolve(uri)
-                    if found.identity != identity {
-                        identity = found.identity
-                        continuation.yield(found)
-                    }
-                } catch {
-                    logger.debug(
-                        "model not asked for", metadata: ["model": "\(uri)", "error": "\(error.description)"])
-                }
-                try? await Task.sleep(for: interval)
-            }
-            continuation.finish()
-        }
-        continuation.onTermination = { _ in task.cancel() }
-        return stream
-    }
-
     // MARK: Clients
 
     func s3() throws(InferenceFault) -> S3Client {

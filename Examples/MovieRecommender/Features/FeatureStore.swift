@@ -72,8 +72,8 @@ actor FeatureStore: Service {
                 do {
                     if try await self.look() { changed = changed ?? .now }
                     if let since = changed, since.duration(to: .now) >= self.delay, await self.notReady == nil {
-                        changed = nil
                         _ = try await self.refresh()
+                        changed = nil
                     }
                     lastError = nil
                 } catch is CancellationError {

@@ -26,6 +26,8 @@ final class GarbageCollector: Sendable {
 
     /// Resources that cannot be read in this time are left behind.
     private static let settlingTime: Duration = .seconds(30)
+    /// The round of custom kinds that discovery does not show yet.
+    private static let announced = -1
 
     private let client: KubeClient
     private let informers: InformerFactory
@@ -58,7 +60,12 @@ final class GarbageCollector: Sendable {
     private func followResources() async {
         let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         kinds.onChange { [weak self] name in
-            self?.state.withLock { _ = $0.changed.insert(name) }
+            guard let self else { return }
+            let comes = kinds.isServed(name)
+            state.withLock { state in
+                state.changed.insert(name)
+                if comes { state.settling.insert(Self.announced) }
+            }
             changed.yield()
         }
         await withDiscardingTaskGroup { group in
@@ -69,6 +76,7 @@ final class GarbageCollector: Sendable {
             }
             for await _ in changes {
                 var backoff = Backoff(base: .milliseconds(10), limit: .seconds(5))
+                let deadline = ContinuousClock.now + Self.settlingTime
                 while await !self.lookAround({ round, added in
                     group.addTask { await self.takeUp(added, round) }
                     group.addTask {
@@ -77,6 +85,7 @@ final class GarbageCollector: Sendable {
                     }
                 }) {
                     guard (try? await Task.sleep(for: backoff.next())) != nil else { return }
+                    if ContinuousClock.now > deadline { settle(Self.announced) }
                 }
             }
         }
@@ -92,7 +101,11 @@ final class GarbageCollector: Sendable {
             let discovery = try await ResourceDiscovery(client: client)
             if let (round, added) = follow(discovery) { take(round, added) }
             let left = kinds.notShown(changed, in: discovery)
-            state.withLock { $0.changed.formUnion(left) }
+            let areShown = state.withLock { state in
+                state.changed.formUnion(left)
+                return state.changed.isEmpty
+            }
+            if areShown { settle(Self.announced) }
             return left.isEmpty
         } catch {
             if !Task.isCancelled { logger.debug("garbage collector: discovery failed: \(error)") }
@@ -108,9 +121,13 @@ final class GarbageCollector: Sendable {
                 .filter { $0.plural != "events" })
         // A group that cannot be read now is not gone.
         let isWhole = discovery.failures.isEmpty
+        let shown = Set(wanted.map(\.qualifiedName))
         let (round, added, removed) = state.withLock { state in
             let added = wanted.subtracting(state.followed)
-            let removed = isWhole ? state.followed.subtracting(wanted) : []
+            // Nor is a kind gone that has come back since the server was asked: others follow it again.
+            let removed = state.followed.subtracting(wanted).filter {
+                isWhole && (shown.contains($0.qualifiedName) || !kinds.isServed($0.qualifiedName))
+            }
             state.followed = state.followed.union(added).subtracting(removed)
             let round = state.rounds
             if isWhole || round == 0 { state.discovery = discovery }
