@@ -6,9 +6,12 @@ import socket
 import sqlite3
 import stat
 import subprocess
+import threading
 import time
 
 import pytest
+from kubernetes import config
+from kubernetes.client import CoreV1Api
 
 from conftest import APUS, wait_for
 
@@ -63,6 +66,34 @@ def test_cli_apply_get_logs_delete(own_cluster, tmp_path):
     wait_for(lambda: "hello" in apus("logs", "hi", env=env).stdout, what="the pod's log")
     wait_for(lambda: "Completed" in apus("get", "pods", env=env).stdout, what="the pod to complete")
     assert "deleted" in apus("delete", "pod", "hi", env=env).stdout
+
+
+def test_apply_tells_its_own_changes_from_those_of_others(own_cluster, tmp_path):
+    cluster = own_cluster.start()
+    manifest = tmp_path / "map.yaml"
+
+    def applied(value):
+        manifest.write_text(f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m}}\ndata: {{k: {value}}}\n")
+        return apus("apply", "-f", str(manifest), env={"KUBECONFIG": cluster.kubeconfig}).stdout
+
+    assert "configmaps/m created" in applied("a")
+    api, stop, writes = CoreV1Api(config.new_client_from_config(cluster.kubeconfig)), threading.Event(), []
+
+    def write():
+        while not stop.wait(0.01):
+            api.patch_namespaced_config_map("m", "default", {"metadata": {"annotations": {"n": str(len(writes))}}})
+            writes.append(1)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for round in range(20):
+            assert "configmaps/m unchanged" in applied("a" if round == 0 else f"b{round - 1}")
+            assert "configmaps/m configured" in applied(f"b{round}")
+    finally:
+        stop.set()
+        writer.join(60)
+    assert len(writes) > 20
 
 
 def test_port_taken(tmp_path):
