@@ -46,17 +46,26 @@ extension UpstreamActivity {
         ]
     }
 
-    /// - Returns: nil for JSON that is no activity.
+    /// Of requests: sums of many gateways and seconds have room.
+    private static let most = 1 << 40
+    /// A year, in seconds.
+    private static let longestSpan = 31_536_000.0
+    private static let mostBuckets = 64
+
+    /// - Returns: nil for JSON that is no activity, or has numbers that cannot be.
     package init?(json: JSONValue) {
         guard let namespace = json["namespace"].string, let service = json["service"].string,
             let port = json["port"].int, let time = json["time"].int, let span = json["span"].double,
             let concurrency = json["concurrency"].double, let requests = json["requests"].int,
-            let held = json["held"].int, let failures = json["failures"].int
+            let held = json["held"].int, let failures = json["failures"].int,
+            (0...Self.longestSpan).contains(span), (0...Double(Self.most)).contains(concurrency),
+            [requests, held, failures].allSatisfy((0...Self.most).contains),
+            json["latencies"].elements.count <= Self.mostBuckets
         else { return nil }
         self.init(
             upstream: UpstreamID(namespace: namespace, service: service, port: port),
             revision: json["revision"].string ?? "", time: Int64(time), span: .seconds(span), concurrency: concurrency,
             requests: requests, held: held, failures: failures,
-            latencies: json["latencies"].elements.map { UInt64(clamping: $0.int ?? 0) })
+            latencies: json["latencies"].elements.map { UInt64(min(max($0.int ?? 0, 0), Self.most)) })
     }
 }

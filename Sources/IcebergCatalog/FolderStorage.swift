@@ -50,7 +50,8 @@ package struct FolderStorage: WarehouseStorage {
                 do throws(FileError) {
                     return try Self.write(path, bytes)
                 } catch {
-                    guard error.code == ENOENT else { throw error }
+                    // ENOTDIR, too, is said of one that was there first and then not.
+                    guard error.code == ENOENT || error.code == ENOTDIR else { throw error }
                 }
             }
             try Self.write(path, bytes)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ApusCore
 import GatewayRules
 import Testing
 
@@ -210,5 +211,19 @@ struct UpstreamMeterTests {
         #expect(empty.requests == 0 && empty.concurrency == 0 && empty.latencies == [0, 0, 0])
         #expect(meter.total.requests == 2)
         #expect(UpstreamActivity(json: activity.json) == activity)
+    }
+
+    @Test(arguments: [
+        ("requests", JSONValue.int(-1)), ("failures", .int(.max)), ("held", .int(1 << 41)), ("span", JSONValue(1e300)),
+        ("concurrency", JSONValue(-0.5)), ("concurrency", JSONValue(1e300)), ("time", "now"),
+        ("latencies", .array([JSONValue](repeating: 1, count: 65))),
+    ]) func numbersThatCannotBeAreNoActivity(_ name: String, _ value: JSONValue) {
+        var meter = UpstreamMeter(bounds: [1], now: .now)
+        let activity = meter.read(
+            UpstreamID(namespace: "n", service: "s", port: 80), revision: "r", held: 0, time: 5, now: .now)
+        var json = activity.json
+        #expect(UpstreamActivity(json: json) != nil)
+        json[name] = value
+        #expect(UpstreamActivity(json: json) == nil)
     }
 }

@@ -108,9 +108,9 @@ class Calls:
 
     def forget_models(self, but):
         """Deletes all but these: other tests used the server before, and searches see what they left."""
-        client = self.client()
         for name in self.registered() - but:
-            client.delete_registered_model(name)
+            # The client's own call refuses prompts.
+            self.good("DELETE", "registered-models/delete", {"name": name})
 
 
 class Tracking(Calls, Service):
