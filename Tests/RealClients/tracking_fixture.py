@@ -147,6 +147,8 @@ def mlflow_at(url):
     """mlflow's functions, which know of this server and, afterwards, of none: what is set is the whole process's."""
     import mlflow
     mlflow.set_tracking_uri(url)
+    # Another test's experiment, of another server, may be set.
+    mlflow.set_experiment(experiment_id="0")
     try:
         yield mlflow
     finally:
