@@ -36,9 +36,15 @@ struct NamespaceReconciler: Reconciler {
     }
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
-        guard let namespace = namespaces.get(key), namespace.isBeingDeleted,
-            namespace.spec["finalizers"].elements.contains("kubernetes")
-        else {
+        guard namespaces.get(key)?.isBeingDeleted == true else { return .done }
+        // As it is now: one that is gone may be there anew, and what is in it is not to go.
+        let namespace: KubeObject
+        do {
+            namespace = try await client.get(.namespaces, key)
+        } catch let error as StatusError where error.isNotFound {
+            return .done
+        }
+        guard namespace.isBeingDeleted, namespace.spec["finalizers"].elements.contains("kubernetes") else {
             return .done
         }
         let discovery = try await ResourceDiscovery(client: client)
