@@ -35,7 +35,7 @@ def proxied(cluster, *arguments):
         yield next(line for line in process.stdout if "Starting to serve" in line)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.mark.spec("[sig-cli] Kubectl client Kubectl api-versions should check if v1 is in available api versions")
@@ -108,7 +108,13 @@ def test_dry_run(cluster, namespace):
     assert cluster.kubectl("get", "-n", namespace, "pod", "never", check=False).returncode == 1
     cluster.kubectl("run", "web", "-n", namespace, "--image=example.org/httpd:1",
                     "--overrides", '{"spec":{"nodeSelector":{"nowhere":"true"}}}')
-    before = cluster.get("-n", namespace, "pod", "web")
+
+    def unscheduled():
+        pod = cluster.get("-n", namespace, "pod", "web")
+        return pod if "node affinity" in json.dumps(pod["status"]) else None
+
+    # The scheduler says why no node takes the pod; then nothing changes it by itself.
+    before = wait_for(unscheduled, what="the condition PodScheduled")
     patch = '{"spec":{"containers":[{"name":"web","image":"example.org/busybox:1"}]}}'
     told = cluster.kubectl("patch", "-n", namespace, "pod", "web", "-p", patch, "--dry-run=server", "-o", "json")
     assert json.loads(told)["spec"]["containers"][0]["image"] == "example.org/busybox:1"
@@ -124,7 +130,7 @@ def test_proxy_on_any_port(cluster):
     with proxied(cluster, "-p", "0", "--disable-filter") as line:
         port = int(re.fullmatch(r"Starting to serve on 127\.0\.0\.1:(\d+)\n", line)[1])
         assert port != 0
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/", timeout=60) as answer:
             assert json.load(answer)["versions"] == ["v1"]
 
 
@@ -135,7 +141,7 @@ def test_proxy_on_a_unix_socket(cluster, tmp_path):
         assert "Starting to serve on" in line and str(path) in line
         wait_for(path.exists, 10, "the socket")
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
+            connection.settimeout(60)
             connection.connect(str(path))
             connection.sendall(b"GET /api/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             answer = b""
