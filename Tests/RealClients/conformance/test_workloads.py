@@ -214,8 +214,9 @@ def test_rc_quota(core, namespace):
     def failure():
         found = core.read_namespaced_replication_controller("condition-test", namespace).status.conditions or []
         return [c for c in found if c.type == "ReplicaFailure"]
-    wait_for(failure, what="the failure to be reported")
-    assert failure()[0].reason == "FailedCreate" and "exceeded quota" in failure()[0].message
+    # As upstream, it is taken back for a moment while the pods that were made are not all seen yet.
+    reported = wait_for(failure, what="the failure to be reported")[0]
+    assert reported.reason == "FailedCreate" and "exceeded quota" in reported.message
     core.patch_namespaced_replication_controller_scale("condition-test", namespace, {"spec": {"replicas": 2}})
     wait_for(lambda: not failure(), what="the failure to go")
 
