@@ -4,13 +4,20 @@ import Synchronization
 
 /// Documents that only change with the registry, by name.
 final class DiscoveryCache: Sendable {
-    private let documents = Mutex<[String: [UInt8]]>([:])
+    private struct State {
+        var documents: [String: [UInt8]] = [:]
+        var resets = 0
+    }
+
+    private let state = Mutex(State())
 
     /// The document of a name, made at its first use.
+    /// - Parameter make: reads the registry itself. What it made of one that was replaced meanwhile is not kept.
     func document(_ name: String, make: () -> [UInt8]) -> [UInt8] {
-        if let document = documents.withLock({ $0[name] }) { return document }
+        let (known, resets) = state.withLock { ($0.documents[name], $0.resets) }
+        if let known { return known }
         let document = make()
-        documents.withLock { $0[name] = document }
+        state.withLock { if $0.resets == resets { $0.documents[name] = document } }
         // What was needed for a moment goes back to the system: an idle server is small.
         if document.count > Self.largeBytes { malloc_trim(0) }
         return document
@@ -19,10 +26,11 @@ final class DiscoveryCache: Sendable {
     /// From here on the values that a document was made of took some MiB.
     private static let largeBytes = 256 << 10
 
-    func reset() { documents.withLock { $0 = [:] } }
-
-    /// Forgets all documents but some.
-    func reset(keeping isKept: (String) -> Bool) {
-        documents.withLock { documents in documents = documents.filter { isKept($0.key) } }
+    /// Forgets all documents but some. To be called after the registry was replaced.
+    func reset(keeping isKept: (String) -> Bool = { _ in false }) {
+        state.withLock { state in
+            state.documents = state.documents.filter { isKept($0.key) }
+            state.resets += 1
+        }
     }
 }

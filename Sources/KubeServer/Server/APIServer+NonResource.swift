@@ -75,7 +75,7 @@ extension APIServer {
     // MARK: Discovery
 
     private func discover(_ request: KubeRequest, _ parts: [String]) throws(StatusError) -> KubeResponse {
-        let documents = DiscoveryDocuments(registry: registry)
+        var documents: DiscoveryDocuments { DiscoveryDocuments(registry: registry) }
         let isCore = parts[0] == "api"
         if parts.count == 1 {
             if let version = Self.aggregatedVersion(request.accept) {
