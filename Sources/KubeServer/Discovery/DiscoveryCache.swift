@@ -11,8 +11,8 @@ final class DiscoveryCache: Sendable {
 
     private let state = Mutex(State())
 
-    /// The document of a name, made at its first use.
-    /// - Parameter make: reads the registry itself. What it made of one that was replaced meanwhile is not kept.
+    /// The document of a name, made at its first use. `make` reads the registry itself: what it made of one that was
+    /// replaced meanwhile is not kept.
     func document(_ name: String, make: () -> [UInt8]) -> [UInt8] {
         let (known, resets) = state.withLock { ($0.documents[name], $0.resets) }
         if let known { return known }
