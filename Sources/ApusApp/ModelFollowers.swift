@@ -86,7 +86,7 @@ struct AliasFollower: Service {
         }
     }
 
-    /// - Returns: why the model stays what it was though it should not, or may be should not.
+    /// - Returns: why the model stays what it was, where it should not or that could not be found out.
     private func look(at model: NamedModel) async -> String? {
         do throws(InferenceFault) {
             guard let found = try await models.changed(model) else { return nil }
