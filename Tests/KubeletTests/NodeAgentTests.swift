@@ -155,14 +155,16 @@ import Testing
                         ]
                     ]
                 ])
-            _ = try await node.client.create(.pods, pod)
+            let created = try await node.client.create(.pods, pod)
             try await node.whileAgentRuns {
                 try await node.wait(.pods, "probed") { pod in
                     pod.status["containerStatuses"][0]["restartCount"] == 1
                 }
-                let events = try await node.client.list(.events, namespace: "default").items
-                #expect(events.contains { $0["reason"] == "Unhealthy" })
-                #expect(events.contains { $0["reason"] == "Killing" })
+                // Told beside the status, so either may be seen first.
+                for reason in ["Unhealthy", "Killing"] {
+                    let events = KubeClient.Selection(fields: "reason=\(reason),involvedObject.uid=\(created.uid)")
+                    try await node.wait(.events, events) { _ in true }
+                }
             }
         }
     }

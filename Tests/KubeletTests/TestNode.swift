@@ -93,13 +93,20 @@ struct TestNode: Sendable {
         }
     }
 
-    /// Follows an object until it is as described or deleted; returns its last state, nil when deleted.
+    /// Follows the object of a name until it is as described or deleted; returns its last state, nil when deleted.
     @discardableResult
     func wait(
         _ resource: KubeResource, _ name: String, until isDone: @Sendable (KubeObject) -> Bool
     ) async throws -> KubeObject? {
+        try await wait(resource, .init(fields: "metadata.name=\(name)"), until: isDone)
+    }
+
+    /// Follows objects until one is as described or deleted; returns its last state, nil when deleted.
+    @discardableResult
+    func wait(
+        _ resource: KubeResource, _ selection: KubeClient.Selection, until isDone: @Sendable (KubeObject) -> Bool
+    ) async throws -> KubeObject? {
         while true {
-            let selection = KubeClient.Selection(fields: "metadata.name=\(name)")
             let list = try await client.list(resource, selection: selection)
             for object in list.items where isDone(object) { return object }
             let events = try await client.watch(
