@@ -205,13 +205,16 @@ static void read_stream(struct shim_stream *stream) {
 /// Moves output and collects the dead until the container and all of its processes are gone and their output is read.
 static void supervise(int signals) {
     int64_t deadline = 0;
+    int rounds = 0;
     for (;;) {
         reap();
         if (container_ended) {
             if (deadline == 0) deadline = finished + (int64_t)DRAIN_MILLISECONDS * 1000000;
             kill_children();
             bool drained = no_children && streams[0].fd < 0 && streams[1].fd < 0;
-            if (drained || shim_now() > deadline) return;
+            // Rounds too: while this process was held up, nothing was read and nobody had the time.
+            bool is_over = ++rounds > DRAIN_MILLISECONDS / TICK_MILLISECONDS && shim_now() > deadline;
+            if (drained || is_over) return;
         }
         struct pollfd polled[3] = {
             {.fd = signals, .events = POLLIN},

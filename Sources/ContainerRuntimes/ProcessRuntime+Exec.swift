@@ -58,11 +58,15 @@ private final class ExecSession: Sendable {
         self.limit = limit
         monitor.watch(output) { self.read($0) }
         monitor.watch(process.pidfd) { [weak monitor] _ in
+            // Output that has ended is closed: its number may be another's by now.
+            let isWatched = self.isOutputOpen
             self.end(output)
-            monitor?.unwatch(output)
+            if isWatched { monitor?.unwatch(output) }
             return false
         }
     }
+
+    private var isOutputOpen: Bool { state.withLock { $0.outputIsOpen } }
 
     func result() async -> ExecResult {
         await withCheckedContinuation { continuation in

@@ -5,7 +5,7 @@ import Glibc
 import Testing
 
 /// The shim writes, the reader reads.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct ContainerLogsTests {
     let fixture = RuntimeFixture()
 

@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// Real processes below the real shim.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct ProcessRuntimeTests {
     let fixture = RuntimeFixture()
 
@@ -102,7 +102,10 @@ struct ProcessRuntimeTests {
 
     @Test func endOfMainProcessEndsAll() async throws {
         // One child in the group, one that left it for a session of its own.
-        let script = "sleep 1000 & echo $!; setsid sh -c 'echo $$; exec sleep 1000' & sleep 0.2; exit 3"
+        let ready = "\(fixture.root)/ready"
+        let script =
+            "sleep 1000 & echo $!; setsid sh -c 'echo $$; : > \(ready); exec sleep 1000' & "
+            + "while ! test -e \(ready); do sleep 0.02; done; exit 3"
         #expect(RuntimeFixture.code(try await fixture.run(fixture.shell("c", script))) == 3)
         let pids = try await fixture.log("c").split(separator: "\n").compactMap { Int32($0) }
         #expect(pids.count == 2)
@@ -183,6 +186,27 @@ struct ProcessRuntimeTests {
             try await run.exec("c", argv: ["true"], timeout: .seconds(1), outputLimit: 1)
         }
         #expect(error?.code == .notRunning)
+    }
+
+    /// The number of its closed output is the next command's by the time at which the first ends.
+    @Test func execWhoseOutputEndsFirst() async throws {
+        _ = try await fixture.runtime.start(fixture.shell("c", "sleep 1000"))
+        let (run, root) = (fixture.runtime, fixture.root)
+        func waits(for name: String) -> String { "while ! test -e \(root)/\(name); do sleep 0.02; done" }
+        let silent = ["sh", "-c", "exec >&- 2>&-; : > \(root)/closed; \(waits(for: "first"))"]
+        let loud = ["sh", "-c", ": > \(root)/begun; \(waits(for: "second")); echo all"]
+        async let first = run.exec("c", argv: silent, timeout: .seconds(120), outputLimit: 100)
+        while access("\(root)/closed", F_OK) != 0 { try await Task.sleep(for: .milliseconds(5)) }
+        // For the end of the output to be seen here. Where it is not the test proves less, and passes.
+        try await Task.sleep(for: .milliseconds(50))
+        async let second = run.exec("c", argv: loud, timeout: .seconds(120), outputLimit: 100)
+        while access("\(root)/begun", F_OK) != 0 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(mkdir("\(root)/first", 0o755) == 0)
+        #expect(try await first.exitCode == 0)
+        #expect(mkdir("\(root)/second", 0o755) == 0)
+        #expect(try await second == ExecResult(exitCode: 0, output: Array("all\n".utf8), timedOut: false))
+        await run.kill("c")
+        _ = await fixture.end(of: "c")
     }
 
     @Test func terminationMessage() async throws {
