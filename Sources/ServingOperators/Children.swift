@@ -84,10 +84,14 @@ final class Children: Sendable {
         } catch let error as StatusError where error.isNotFound {}
     }
 
-    /// Sets or, with null, removes annotations.
-    func annotate(_ resource: KubeResource, _ key: ObjectKey, _ changes: [String: JSONValue]) async throws {
-        // A literal would leave the nulls out.
-        let body = JSONValue.object(["metadata": .object(["annotations": .object(changes)])])
+    /// Sets or, with null, removes annotations; a conflict when the object is not of that version, nil being any.
+    func annotate(
+        _ resource: KubeResource, _ key: ObjectKey, _ changes: [String: JSONValue], version: String? = nil
+    ) async throws {
+        // Literals would leave the nulls out.
+        var metadata = ["annotations": JSONValue.object(changes)]
+        if let version { metadata["resourceVersion"] = .string(version) }
+        let body = JSONValue.object(["metadata": .object(metadata)])
         do {
             _ = try await client.patch(resource, key, .merge, body)
         } catch let error as StatusError where error.isNotFound {}

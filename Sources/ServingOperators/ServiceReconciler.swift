@@ -59,7 +59,10 @@ package struct ServiceReconciler: Reconciler {
     private func make(_ work: inout ServiceWork) async throws -> ReconcileResult {
         let next = try await rollOut(&work)
         let plan = work.plan
-        if plan.isNew { try await begin(plan, work) }
+        if plan.isNew {
+            guard try await !isMade(work) else { return .after(.milliseconds(100)) }
+            try await begin(plan, work)
+        }
         for revision in work.kept { try await keep(revision, work) }
         try await keepEntry(work)
         var others: [ServingComponent: ServingStatus.Observation] = [:]
@@ -135,17 +138,31 @@ package struct ServiceReconciler: Reconciler {
         }
     }
 
+    /// Writes how far a revision has come. A conflict when what was decided is of an old copy, so that no step is taken
+    /// or begun twice.
     private func note(
         _ revision: String, _ work: inout ServiceWork, percent: Int, _ notes: [String: JSONValue]
     ) async throws {
         try await children.annotate(
-            .deployments, ObjectKey(namespace: work.object.namespace, name: revision), notes)
+            .deployments, ObjectKey(namespace: work.object.namespace, name: revision), notes,
+            version: work.version(of: revision))
         let now = work.now
         work.change(revision) { state in
             state.percent = percent
             state.since = now
         }
         work.replan()
+    }
+
+    /// Whether the server has the revision that is declared: the copy of the Deployments may be behind the service's own,
+    /// and a revision is not to be made twice.
+    private func isMade(_ work: ServiceWork) async throws -> Bool {
+        let labels =
+            "\(ServingNames.service)=\(work.spec.name),"
+            + "\(ServingNames.component)=\(ServingComponent.predictor.rawValue)"
+        let found = try await client.list(
+            .deployments, namespace: work.object.namespace, selection: .init(labels: labels))
+        return found.items.contains { RevisionState($0, component: work.component)?.digest == work.template.digest }
     }
 
     /// Makes the revision that is declared.

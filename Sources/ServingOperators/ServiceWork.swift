@@ -27,6 +27,8 @@ struct ServiceWork {
     var templates: [ServingComponent: PodTemplate] = [:]
     private let grace: Duration
     private let latestFailure: String?
+    /// Of the revisions' Deployments, as they were read.
+    private let versions: [String: String]
 
     init(
         _ object: KubeObject, _ spec: ServingSpec, _ status: ServingStatus, now: Timestamp, _ stores: ServingStores
@@ -50,9 +52,10 @@ struct ServiceWork {
         let digest = template.digest
         let selector = LabelSelector(
             matchLabels: [ServingNames.service: spec.name, ServingNames.component: ServingComponent.predictor.rawValue])
-        existing = stores.deployments.list(namespace: object.namespace, matching: selector).compactMap { deployment in
-            RevisionState(deployment, component: component)
-        }
+        let deployments = stores.deployments.list(namespace: object.namespace, matching: selector)
+        versions = Dictionary(
+            deployments.map { ($0.name, $0.resourceVersion) }, uniquingKeysWith: { first, _ in first })
+        existing = deployments.compactMap { RevisionState($0, component: component) }
         latestFailure =
             existing.first { $0.digest == digest }.flatMap {
                 PodFailure.find(stores.pods(of: $0.name, object.namespace)) ?? $0.failure
@@ -74,6 +77,9 @@ struct ServiceWork {
     }
 
     func revision(_ name: String) -> RevisionState? { existing.first { $0.name == name } }
+
+    /// The version of a revision's Deployment that it was read from.
+    func version(of revision: String) -> String? { versions[revision] }
 
     mutating func change(_ name: String, _ body: (inout RevisionState) -> Void) {
         guard let index = existing.firstIndex(where: { $0.name == name }) else { return }

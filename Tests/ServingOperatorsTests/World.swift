@@ -40,7 +40,7 @@ struct World: Sendable {
             group.addTask { await worker.run() }
             group.addTask {
                 // Bounds a test that would wait for ever; a test that passes never gets here.
-                try await Task.sleep(for: .seconds(60))
+                try await Task.sleep(for: .seconds(180))
                 throw WorldTimeout()
             }
             group.addTask {
@@ -73,7 +73,7 @@ struct World: Sendable {
             {
                 break
             }
-            await Task.yield()
+            try await Task.sleep(for: .milliseconds(1))
         }
         for file in ["namespace.yaml", "runtimes.yaml"] {
             try await apply(try ManifestLoader.objects(at: "\(Self.folder)/\(file)"))
@@ -98,19 +98,30 @@ struct World: Sendable {
     func wait(
         _ resource: KubeResource, _ name: String, until isDone: @escaping @Sendable (KubeObject) -> Bool
     ) async throws -> KubeObject {
+        try await find(resource) { $0.name == name && isDone($0) }
+    }
+
+    /// Follows a collection until one of its objects is as described, and returns it.
+    func find(_ resource: KubeResource, until isDone: (KubeObject) -> Bool) async throws -> KubeObject {
         while true {
             let list = try await client.list(resource, namespace: "default")
-            if let object = list.items.first(where: { $0.name == name }), isDone(object) { return object }
-            let events = try await client.watch(
-                resource, namespace: "default", resourceVersion: list.resourceVersion)
-            for try await event in events {
-                switch event {
-                case .added(let object), .modified(let object):
-                    if object.name == name, isDone(object) { return object }
-                case .deleted, .bookmark: continue
-                }
+            if let object = list.items.first(where: isDone) { return object }
+            if let object = try await next(resource, after: list.resourceVersion, until: isDone) { return object }
+        }
+    }
+
+    /// The first state of an object after a version that is as described, though others may have followed it; nil when the
+    /// watch ends before.
+    func next(
+        _ resource: KubeResource, after version: String, until isDone: (KubeObject) -> Bool
+    ) async throws -> KubeObject? {
+        for try await event in try await client.watch(resource, namespace: "default", resourceVersion: version) {
+            switch event {
+            case .added(let object), .modified(let object): if isDone(object) { return object }
+            case .deleted, .bookmark: continue
             }
         }
+        return nil
     }
 
     /// Waits until there is no such object.
