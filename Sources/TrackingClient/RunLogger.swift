@@ -176,21 +176,22 @@ package final class RunLogger: Sendable {
     /// - Returns: whether this was the end.
     private func sendAll() async -> Bool {
         while true {
-            guard let batch = state.withLock({ Self.next(&$0) }) else { break }
+            // Together: what was said between the two would be given up at the end, though nobody tried to send it.
+            let (batch, isEnd) = state.withLock { (Self.next(&$0), $0.deadline != nil) }
+            guard let batch else { return settle(isEnd: isEnd) }
             do throws(TrackingClientError) {
                 try await client.logBatch(run, batch, retries: TrackingRetries.none)
                 state.withLock { $0.buffer.sent() }
             } catch {
                 guard let pause = recover(from: error) else { continue }
+                let deadline = state.withLock { $0.deadline }
                 // At the end it goes on, as long as there is time.
-                if let deadline = state.withLock({ $0.deadline }), ContinuousClock.now + pause < deadline {
-                    try? await Task.sleep(for: pause)
-                } else {
-                    break
+                guard let end = deadline, ContinuousClock.now + pause < end else {
+                    return settle(isEnd: deadline != nil)
                 }
+                try? await Task.sleep(for: pause)
             }
         }
-        return settle()
     }
 
     /// The next batch, unless the last one is to wait.
@@ -222,22 +223,23 @@ package final class RunLogger: Sendable {
     }
 
     /// Tells those who wait how it went, and at the end gives up what is left.
-    private func settle() -> Bool {
-        let (flushes, isWhole, isOver) = state.withLock { state in
+    /// - Parameter isEnd: whether the end had begun when it was last looked for something to send, or tried.
+    /// - Returns: whether this was the end.
+    private func settle(isEnd: Bool) -> Bool {
+        let (flushes, isWhole) = state.withLock { state in
             let (flushes, isWhole) = (state.flushes, state.buffer.isEmpty)
-            let isOver = state.deadline != nil
-            if isOver, !isWhole {
+            if isEnd, !isWhole {
                 let patience = configuration.patience
                 state.buffer.giveUp(
                     TrackingClientError(.connection, "the tracking server did not take it within \(patience)"))
             }
             // Nothing was tried: they go on waiting.
-            if !isWhole, !isOver, state.retry == nil { return ([CheckedContinuation<Bool, Never>](), false, false) }
+            if !isWhole, !isEnd, state.retry == nil { return ([CheckedContinuation<Bool, Never>](), false) }
             state.flushes = []
-            return (flushes, isWhole, isOver)
+            return (flushes, isWhole)
         }
         for flush in flushes { flush.resume(returning: isWhole) }
-        return isOver
+        return isEnd
     }
 
     private func beginEnd() {
