@@ -98,8 +98,9 @@ final class BuiltInAdmission: Sendable {
     private func account(_ namespace: String, _ name: String) async -> ServiceAccountRules.Account? {
         if let account = accounts[namespace, name] { return account }
         guard name == ServiceAccountRules.defaultName else { return nil }
-        // Upstream looks ten times, 100 to 200 ms apart.
-        for _ in 0..<75 {
+        // Upstream looks ten times, 100 to 200 ms apart: too short where the controllers share a busy machine. Counted in
+        // looks, ten seconds of them, as a process that was stopped still looks.
+        for _ in 0..<500 {
             guard (try? await Task.sleep(for: .milliseconds(20))) != nil else { return nil }
             if let account = accounts[namespace, name] { return account }
         }
