@@ -41,7 +41,9 @@ import Testing
                     try await cluster.change(.configMaps, key.name, ["data": ["number": .string("\(number)")]])
                 }
                 let last = try await cluster.client.get(.configMaps, key).resourceVersion
-                while seen.all.count < 300 || informer.get(key)?.resourceVersion != last { await Task.yield() }
+                while seen.all.count < 300 || informer.get(key)?.resourceVersion != last {
+                    try await Task.sleep(for: .milliseconds(1))
+                }
                 // Registered last: all before it have been told.
                 informer.onChange { _ in }
                 #expect(seen.all.allSatisfy { $0 == last })

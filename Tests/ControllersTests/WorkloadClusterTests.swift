@@ -318,9 +318,14 @@ struct WorkloadClusterTests {
             let many = try await cluster.wait(.jobs, "many") { Conditions.isTrue("Complete", in: $0.status) }
             #expect(many.status["completedIndexes"] == "0-3")
 
+            let start = try await cluster.client.list(.pods, namespace: "default").resourceVersion
             _ = try await cluster.client.create(
                 .jobs, job("brief", image: "succeed", spec: ["ttlSecondsAfterFinished": 0]))
-            try await cluster.wait(.pods) { $0.contains { $0.controllerOwner?.name == "brief" } }
+            // From before, since the pod may have gone again by now.
+            let events = try await cluster.client.watch(.pods, namespace: "default", resourceVersion: start)
+            for try await event in events {
+                if case .added(let pod) = event, pod.controllerOwner?.name == "brief" { break }
+            }
             try await cluster.wait(.jobs) { jobs in !jobs.contains { $0.name == "brief" } }
             try await cluster.wait(.pods) { !$0.contains { $0.controllerOwner?.name == "brief" } }
         }

@@ -13,23 +13,57 @@ package enum Backend: String, CaseIterable, Sendable {
 package final class PostgresServer: Sendable {
     package static let shared = Result { try PostgresServer() }
 
-    package let port: Int
     private let folder: String
-    private let process: Mutex<Process?>
+    private let process = Mutex<Process?>(nil)
+    private let chosen = Mutex(0)
 
     private init() throws {
         folder = NSTemporaryDirectory() + "apus-postgres-\(UUID().uuidString)"
         try Folder.create(folder)
-        port = Int.random(in: 20_000..<32_000)
-        process = Mutex(nil)
         // The server refuses to run as root.
         if getuid() == 0 { try Self.run("/usr/bin/chown", ["postgres:postgres", folder]) }
         try Self.runAsOwner(
             Self.program("initdb"),
             ["-D", folder + "/data", "-U", "apus", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync"])
-        try start()
+        try startSomewhere()
         atexit {
             if case .success(let server) = PostgresServer.shared { server.remove() }
+        }
+    }
+
+    /// Stays the same when it is started again.
+    package var port: Int { chosen.withLock { $0 } }
+
+    /// Whether its process is there.
+    private var isRunning: Bool { process.withLock { $0?.isRunning ?? false } }
+
+    /// Starts it on a port that nobody has: not one that the system hands out, nor one of Kubernetes' node ports.
+    private func startSomewhere() throws {
+        for _ in 0..<20 {
+            let port = Int.random(in: 20_000..<30_000)
+            guard Self.isFree(port) else { continue }
+            chosen.withLock { $0 = port }
+            do {
+                return try start()
+            } catch {
+                // Another took the port meanwhile, and it ended.
+                guard !isRunning else { throw error }
+            }
+        }
+        throw SQLError(.unavailable, "PostgreSQL starts on none of 20 ports")
+    }
+
+    private static func isFree(_ port: Int) -> Bool {
+        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        // A `sockaddr_in`, by its bytes: whose structure that is depends on which C module comes first.
+        var address = [UInt8](repeating: 0, count: 16)
+        withUnsafeBytes(of: UInt16(AF_INET)) { address.replaceSubrange(0..<2, with: $0) }
+        withUnsafeBytes(of: UInt16(port).bigEndian) { address.replaceSubrange(2..<4, with: $0) }
+        address.replaceSubrange(4..<8, with: [127, 0, 0, 1])
+        return address.withUnsafeBytes { bytes in
+            bind(descriptor, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count)) == 0
         }
     }
 
@@ -48,7 +82,8 @@ package final class PostgresServer: Sendable {
         started.standardError = FileHandle.nullDevice
         try started.run()
         process.withLock { $0 = started }
-        for _ in 0..<600 {
+        let end = ContinuousClock.now + .seconds(120)
+        while isRunning, ContinuousClock.now < end {
             if (try? PostgresDatabase(uri: uri())) != nil { return }
             usleep(50_000)
         }

@@ -34,7 +34,11 @@ struct BrokerFixture: Sendable {
             let (ports, bound) = AsyncStream.makeStream(of: Int.self)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await broker.run() }
-                group.addTask { try await server.run { bound.yield($0) } }
+                group.addTask {
+                    // Nobody waits for the port of a server that has failed.
+                    defer { bound.finish() }
+                    try await server.run { bound.yield($0) }
+                }
                 for await port in ports {
                     do {
                         try await body(BrokerFixture(broker: broker, port: port))
@@ -73,6 +77,16 @@ struct BrokerFixture: Sendable {
             var client = RawClient(
                 channel: channel.channel, inbound: inbound.makeAsyncIterator(), outbound: outbound)
             return try await body(&client)
+        }
+    }
+
+    /// Waits until every transaction that was ended is complete: its markers are written after the answer. False when
+    /// they are not within some seconds.
+    func transactionsAreComplete() async -> Bool {
+        await Self.eventually {
+            broker.transactions.list(
+                states: ["PrepareCommit", "PrepareAbort"], producerIDs: [], minDuration: nil
+            ).transactions.isEmpty
         }
     }
 

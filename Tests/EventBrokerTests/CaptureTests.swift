@@ -31,6 +31,7 @@ struct CaptureTests {
                     try await client.send(withUnsafeBytes(of: Int32(request.count).bigEndian) { Array($0) } + request)
                     let answer = try #require(try await client.answer())
                     try Mask.compare(step, with: answer, &names)
+                    if step.key == EndTxnRequest.apiKey { #expect(await fixture.transactionsAreComplete()) }
                 }
             }
             for step in steps where step.key == SaslAuthenticateRequest.apiKey {

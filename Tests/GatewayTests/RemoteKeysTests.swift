@@ -75,6 +75,7 @@ import Testing
     @Test func whatCannotBeFetchedLeavesWhatIsThere() async {
         let answers = Mutex([Self.set(#"{"kid":"a",\#(Self.point)}"#)])
         let asked = Atomic(0)
+        let start = ContinuousClock.now
         let keys = RemoteKeys("http://issuer.test/keys") { _ in
             asked.wrappingAdd(1, ordering: .relaxed)
             guard let answer = answers.withLock({ $0.popLast() }) else { throw CancellationError() }
@@ -84,6 +85,8 @@ import Testing
         // Many that name what is not there: within the pause, none is fetched for them.
         for number in 0..<50 { #expect(await keys.keys(for: "\(number)")?.names == ["a"]) }
         #expect(await keys.keys(for: nil)?.names == ["a"])
-        #expect(asked.load(ordering: .relaxed) == 1)
+        // On a slow machine the pause may be over before they all came.
+        let pauses = Int((ContinuousClock.now - start) / KeyRefresh.pause)
+        #expect((1...1 + pauses).contains(asked.load(ordering: .relaxed)))
     }
 }

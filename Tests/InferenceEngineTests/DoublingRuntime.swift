@@ -138,8 +138,8 @@ struct Engine {
 
     init(providers: [any ModelProvider] = [], _ change: (inout EngineConfiguration) -> Void = { _ in }) {
         var configuration = EngineConfiguration()
-        // A debug build on a busy machine is slow, and still is to run where it is asked.
-        configuration.inlineLimit = .seconds(1)
+        // A debug build on a busy machine is slow, or stands still, and still is to run where it is asked.
+        configuration.inlineLimit = .seconds(60)
         configuration.scratch = NSTemporaryDirectory() + "apus-engine-\(UUID().uuidString)"
         change(&configuration)
         var logger = Logger(label: "test")
@@ -165,9 +165,9 @@ struct Engine {
     }
 }
 
-/// Waits, without a limit of its own, for what other threads do: the test's own limit ends it.
+/// Waits, without a limit of its own, for what other threads do: the test's own limit, which cancels it, ends it.
 func until(_ condition: () -> Bool) async {
-    while !condition() { await Task.yield() }
+    while !condition(), !Task.isCancelled { await Task.yield() }
 }
 
 /// Something that happened.

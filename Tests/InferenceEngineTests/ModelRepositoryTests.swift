@@ -92,6 +92,7 @@ import Testing
         for version in 1...9 { engine.behaviour.factors.withLock { $0["\(version)"] = Float(version) } }
         try await engine.load(version: "1")
         let stop = Flag()
+        let begun = (0..<4).map { _ in Flag() }
         try await withThrowingTaskGroup(of: Int.self) { group in
             for client in 0..<4 {
                 group.addTask {
@@ -102,11 +103,14 @@ import Testing
                         // Answered by one version, and that is the one that it says.
                         #expect(answer.rows == [number * (Float(answer.version) ?? 0)])
                         count += 1
+                        begun[client].set()
                         await Task.yield()
                     }
                     return count
                 }
             }
+            // A swap is nothing to a client whose task has not yet begun.
+            await until { begun.allSatisfy(\.isSet) }
             for version in 2...9 { try await engine.load(version: "\(version)") }
             try await engine.load(version: "1")
             stop.set()
@@ -222,11 +226,16 @@ import Testing
     @Test func changesInTheFolderAreFollowed() async throws {
         let folder = NSTemporaryDirectory() + "apus-repository-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
+        var writes = 0.0
         func write(_ path: String, _ text: String) throws {
             let file = URL(fileURLWithPath: "\(folder)/\(path)")
             try FileManager.default.createDirectory(
                 at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
             try Data(text.utf8).write(to: file)
+            // Of its own: the system's moves by milliseconds, and two writes of as many bytes may lie closer.
+            writes += 1
+            let time = Date(timeIntervalSince1970: 1_700_000_000 + writes)
+            try FileManager.default.setAttributes([.modificationDate: time], ofItemAtPath: file.path)
         }
         let provider = RepositoryFolder(folder)
         let other = RepositoryFolder(folder + "/other")

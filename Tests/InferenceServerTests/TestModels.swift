@@ -153,11 +153,15 @@ struct TestConnection {
     init(_ change: (inout InferenceServerConfiguration) -> Void = { _ in }) throws {
         var configuration = InferenceServerConfiguration()
         change(&configuration)
-        var parts = InferenceServer.Parts(catalog: models)
-        parts.control = models
-        service = RESTService(parts, configuration: configuration, logger: Logger(label: "test"))
+        service = Self.service(models, configuration)
         try service.setUp(channel)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+    }
+
+    private static func service(_ models: TestModels, _ configuration: InferenceServerConfiguration) -> RESTService {
+        var parts = InferenceServer.Parts(catalog: models)
+        parts.control = models
+        return RESTService(parts, configuration: configuration, logger: Logger(label: "test"))
     }
 
     /// Sends bytes as they are; errors of the parser are answered, not thrown.
@@ -180,10 +184,39 @@ struct TestConnection {
     func ask(
         _ method: String, _ path: String, _ headers: [(String, String)] = [], _ body: [UInt8] = []
     ) -> (status: Int, headers: [String: String], body: [UInt8]) {
+        send(Self.request(method, path, headers, body))
+        return Self.parse(receivedBytes())
+    }
+
+    private static func request(
+        _ method: String, _ path: String, _ headers: [(String, String)], _ body: [UInt8]
+    ) -> [UInt8] {
         var head = "\(method) \(path) HTTP/1.1\r\nHost: test\r\nContent-Length: \(body.count)\r\n"
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
-        send(Array((head + "\r\n").utf8) + body)
-        return Self.parse(receivedBytes())
+        return Array((head + "\r\n").utf8) + body
+    }
+
+    /// The same on a loop with a thread of its own: an embedded one breaks when other threads end what it began.
+    static func askThreaded(
+        _ method: String, _ path: String, _ body: [UInt8] = []
+    ) async throws -> (status: Int, headers: [String: String], body: [UInt8]) {
+        let service = service(TestModels(), InferenceServerConfiguration())
+        let channel = NIOAsyncTestingChannel()
+        try await channel.testingEventLoop.executeInContext { try service.setUp(channel) }
+        try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).get()
+        try await channel.writeInbound(ByteBuffer(bytes: request(method, path, [], body)))
+        var bytes: [UInt8] = []
+        var answer = parse(bytes)
+        while answer.status == 0 || answer.headers["content-length"] != "\(answer.body.count)" {
+            if let part = try await channel.readOutbound(as: ByteBuffer.self) {
+                bytes += Array(buffer: part)
+                answer = parse(bytes)
+            } else {
+                try await Task.sleep(for: .milliseconds(1))
+            }
+        }
+        _ = try? await channel.finish(acceptAlreadyClosed: true)
+        return answer
     }
 
     static func parse(_ bytes: [UInt8]) -> (status: Int, headers: [String: String], body: [UInt8]) {

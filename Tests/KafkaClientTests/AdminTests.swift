@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import KafkaClient
 import Testing
 
+@testable import KafkaClient
+
 /// What the mock has of administration; the rest is tried against our broker by the real clients' suite.
-@Suite(.timeLimit(.minutes(2))) struct AdminTests {
+@Suite(.timeLimit(.minutes(5))) struct AdminTests {
     @Test func readsTheClusterAndItsOffsets() async throws {
         let cluster = try MockCluster(topics: ["a": 3, "b": 1])
         let producer = try KafkaProducer(cluster.configuration())
@@ -41,6 +42,7 @@ import Testing
             let error = $0 as? KafkaError
             return error?.isRetriable == true && error?.message.contains("bootstrap address") == true
         }
+        try await waitForComplaint(of: admin.core.handle, about: "127.0.0.1:1")
         await #expect { _ = try await admin.metadata() } throws: { "\($0)".contains("127.0.0.1:1") }
         admin.close()
     }

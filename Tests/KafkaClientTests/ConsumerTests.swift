@@ -3,7 +3,7 @@ import CRDKafka
 import KafkaClient
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct ConsumerTests {
+@Suite(.timeLimit(.minutes(5))) struct ConsumerTests {
     private func fill(_ cluster: MockCluster, _ topic: String, partitions: Int32, each: Int) async throws {
         let producer = try KafkaProducer(cluster.configuration())
         let records = (0..<each).flatMap { number in

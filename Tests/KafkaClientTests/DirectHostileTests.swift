@@ -9,7 +9,7 @@ import Testing
 @testable import KafkaClient
 
 /// What is spoken without librdkafka, against brokers that do not answer as they should.
-@Suite(.timeLimit(.minutes(1))) struct DirectHostileTests {
+@Suite(.timeLimit(.minutes(5))) struct DirectHostileTests {
     private let login = [
         "security.protocol": "sasl_plaintext", "sasl.mechanism": "SCRAM-SHA-256", "sasl.username": "admin",
         "sasl.password": "secret",
@@ -17,11 +17,11 @@ import Testing
 
     private func expect(
         _ code: KafkaError.Code, _ part: String, apis: [ApiVersionsResponse.ApiVersion]? = FakeBroker.apis,
-        properties: [String: String] = [:], timeout: Duration = .seconds(20), _ handler: @escaping FakeBroker.Handler,
+        properties: [String: String] = [:], timeout: Duration = .seconds(60), _ handler: @escaping FakeBroker.Handler,
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         try await FakeBroker.run(apis: apis, handler) { broker in
-            let admin = try DirectAdmin(broker.configuration(properties), timeout: timeout)
+            let admin = try broker.admin(properties, timeout: timeout)
             await #expect(sourceLocation: sourceLocation) {
                 _ = try await admin.session { try await $0.rules(of: "User:alice") }
             } throws: {
@@ -57,7 +57,7 @@ import Testing
             let bytes = withUnsafeBytes(of: Int32(frame.count).bigEndian) { Array($0) } + frame
             return .bytes(Array(repeatElement(bytes, count: 5000).joined()))
         } _: { broker in
-            let admin = try DirectAdmin(broker.configuration())
+            let admin = try broker.admin()
             await #expect {
                 try await admin.session { session in
                     #expect(try await session.rules(of: "User:alice") == [])
@@ -118,7 +118,7 @@ import Testing
                 request.answer(
                     DescribeAclsResponse(errorCode: 12345, errorMessage: String(repeating: "x", count: 30_000))))
         } _: { broker in
-            let admin = try DirectAdmin(broker.configuration())
+            let admin = try broker.admin()
             await #expect {
                 _ = try await admin.session { try await $0.rules(of: "User:alice") }
             } throws: {
@@ -139,7 +139,7 @@ import Testing
                         AlterUserScramCredentialsResponse(results: [.init(user: "another", errorMessage: nil)])))
             }
         } _: { broker in
-            let admin = try DirectAdmin(broker.configuration())
+            let admin = try broker.admin()
             let attempts: [@Sendable (inout DirectSession) async throws -> Void] = [
                 { try await $0.createRules([rule]) }, { try await $0.deleteRules([rule]) },
                 { try await $0.setPassword("p", of: "alice", .scramSHA256) },

@@ -58,7 +58,7 @@ import Testing
     @Test func missingCertificatesAreTold() async throws {
         var configuration = KafkaConfiguration(bootstrapServers: ["127.0.0.1:1"])
         configuration.tls = .init(caFile: "/nowhere/ca.pem")
-        let admin = try DirectAdmin(configuration)
+        let admin = try DirectAdmin(configuration, timeout: .seconds(60))
         await #expect { try await admin.session { _ in } } throws: { ($0 as? KafkaError)?.code == .tls }
     }
 }

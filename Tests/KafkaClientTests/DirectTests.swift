@@ -7,7 +7,7 @@ import Testing
 @testable import KafkaClient
 
 /// What is spoken without librdkafka, against brokers that answer as they should.
-@Suite(.timeLimit(.minutes(1))) struct DirectTests {
+@Suite(.timeLimit(.minutes(5))) struct DirectTests {
     private static func login(_ mechanism: String, password: String = "secret") -> [String: String] {
         [
             "security.protocol": "sasl_plaintext", "sasl.mechanism": mechanism, "sasl.username": "admin",
@@ -29,7 +29,7 @@ import Testing
                                 .init(user: "alice", credentialInfos: [.init(mechanism: 2, iterations: 4096)]),
                             ])))
         } _: { broker in
-            let admin = try DirectAdmin(broker.configuration(Self.login(mechanism)))
+            let admin = try broker.admin(Self.login(mechanism))
             #expect(admin.user == "admin")
             #expect(try await admin.session { try await $0.credentials(of: "alice") } == [.scramSHA512])
             #expect(broker.requests == [18, 17, 36] + (mechanism == "PLAIN" ? [] : [36]) + [50])
@@ -42,7 +42,7 @@ import Testing
         try await FakeBroker.run {
             try login.reply($0) ?? .close
         } _: { broker in
-            let admin = try DirectAdmin(broker.configuration(Self.login(mechanism, password: "not-it")))
+            let admin = try broker.admin(Self.login(mechanism, password: "not-it"))
             await #expect { try await admin.session { _ in } } throws: {
                 let error = $0 as? KafkaError
                 return error?.code == .authentication && error?.description.contains("admin") == true
@@ -56,7 +56,7 @@ import Testing
         try await FakeBroker.run { _ in
             .close
         } _: { broker in
-            let admin = try DirectAdmin(broker.configuration())
+            let admin = try broker.admin()
             #expect(try await admin.isLetIn("admin", password: "secret", .scramSHA512) == nil)
             #expect(broker.requests.isEmpty)
         }
@@ -65,7 +65,7 @@ import Testing
             try await FakeBroker.run {
                 try login.reply($0) ?? .close
             } _: { broker in
-                let admin = try DirectAdmin(broker.configuration(Self.login("PLAIN", password: "unused")))
+                let admin = try broker.admin(Self.login("PLAIN", password: "unused"))
                 #expect(try await admin.isLetIn("admin", password: password, .scramSHA512) == isRight)
             }
         }
@@ -82,7 +82,7 @@ import Testing
                     AlterUserScramCredentialsResponse(
                         results: [.init(user: "alice", errorCode: code, errorMessage: nil)])))
         } _: { broker in
-            let admin = try DirectAdmin(broker.configuration())
+            let admin = try broker.admin()
             try await admin.session { session in
                 try await session.setPassword("pä", of: "alice", .scramSHA512)
                 // One that is not there is no error.
@@ -120,7 +120,7 @@ import Testing
                                 .init(nodeId: 2, host: "127.0.0.1", port: Int32(port)),
                             ], controllerId: 2)))
             } _: { broker in
-                let admin = try DirectAdmin(broker.configuration())
+                let admin = try broker.admin()
                 try await admin.session { try await $0.setPassword("p", of: "alice", .scramSHA256) }
                 #expect(broker.requests == [18, 51, 3] && controller.requests == [18, 51])
             }
@@ -139,7 +139,7 @@ import Testing
                         AlterUserScramCredentialsResponse(
                             results: [.init(user: "alice", errorCode: 41, errorMessage: nil)])))
         } _: { broker in
-            let admin = try DirectAdmin(broker.configuration())
+            let admin = try broker.admin()
             await #expect {
                 try await admin.session { try await $0.setPassword("p", of: "alice", .scramSHA256) }
             } throws: {
@@ -154,7 +154,7 @@ import Testing
         } _: { broker in
             var configuration = broker.configuration()
             configuration.bootstrapServers.insert("127.0.0.1:1", at: 0)
-            try await DirectAdmin(configuration).session { _ in }
+            try await DirectAdmin(configuration, timeout: .seconds(60)).session { _ in }
             #expect(broker.requests == [18])
         }
     }
@@ -191,7 +191,7 @@ import Testing
                         DeleteAclsResponse(filterResults: [.init(errorCode: 44, errorMessage: "not today")])))
             }
         } _: { broker in
-            let admin = try DirectAdmin(broker.configuration())
+            let admin = try broker.admin()
             #expect(try await admin.session { try await $0.rules(of: "User:alice") } == [rule])
             try await admin.session { try await $0.createRules([rule]) }
             await #expect {
@@ -226,7 +226,7 @@ import Testing
             #expect(entry?.ops == [.init(key: "a", value: 1), .init(key: "b", value: 0, remove: true)])
             return .frame(request.answer(AlterClientQuotasResponse(entries: [.init(errorMessage: nil)])))
         } _: { broker in
-            let admin = try DirectAdmin(broker.configuration())
+            let admin = try broker.admin()
             #expect(try await admin.session { try await $0.quotas(of: "alice") } == ["producer_byte_rate": 5])
             try await admin.session { session in
                 #expect(session.hasQuotas)
@@ -236,7 +236,7 @@ import Testing
         try await FakeBroker.run { _ in
             .close
         } _: { broker in
-            let admin = try DirectAdmin(broker.configuration())
+            let admin = try broker.admin()
             #expect(try await admin.session { $0.hasQuotas } == false)
         }
     }
@@ -261,7 +261,7 @@ import Testing
                         ])))
         }
         try await FakeBroker.run(handler) { broker in
-            let admin = try DirectAdmin(broker.configuration())
+            let admin = try broker.admin()
             let topic = TopicDescription(id: id.description, partitions: 2, replicas: 2)
             #expect(try await admin.session { try await $0.topic("t") } == topic)
             #expect(try await admin.session { try await $0.topic("u") } == nil)
@@ -274,7 +274,7 @@ import Testing
         // Older brokers have no ids.
         let old: [ApiVersionsResponse.ApiVersion] = [.init(apiKey: 3, minVersion: 0, maxVersion: 9)]
         try await FakeBroker.run(apis: old, handler) { broker in
-            let admin = try DirectAdmin(broker.configuration())
+            let admin = try broker.admin()
             let topic = TopicDescription(id: nil, partitions: 2, replicas: 2)
             #expect(try await admin.session { try await $0.topic("t") } == topic)
         }

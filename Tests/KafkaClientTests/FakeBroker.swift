@@ -46,16 +46,23 @@ final class FakeBroker: Sendable {
 
     typealias Handler = @Sendable (Request) throws -> Reply
 
-    let port: Int
+    private let address = Mutex<Int>(0)
     private let seen = Mutex<[Int16]>([])
 
-    private init(port: Int) { self.port = port }
+    private init() {}
+
+    var port: Int { address.withLock { $0 } }
 
     /// The numbers of the requests that came.
     var requests: [Int16] { seen.withLock { $0 } }
 
     func configuration(_ properties: [String: String] = [:]) -> KafkaConfiguration {
         KafkaConfiguration(bootstrapServers: ["127.0.0.1:\(port)"], clientID: "test", properties: properties)
+    }
+
+    /// A client of it that has time enough.
+    func admin(_ properties: [String: String] = [:], timeout: Duration = .seconds(60)) throws -> DirectAdmin {
+        try DirectAdmin(configuration(properties), timeout: timeout)
     }
 
     /// The requests that a broker of this kind has.
@@ -68,63 +75,70 @@ final class FakeBroker: Sendable {
         apis: [ApiVersionsResponse.ApiVersion]? = FakeBroker.apis, _ handler: @escaping Handler,
         _ body: (FakeBroker) async throws -> Void
     ) async throws {
+        let broker = FakeBroker()
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .bind(host: "127.0.0.1", port: 0) { channel in
+            .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(ByteToMessageHandler(DirectFrameDecoder()))
-                    return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(ByteToMessageHandler(DirectFrameDecoder()))
+                    try pipeline.addHandler(Connection(broker, apis, handler))
                 }
             }
-        let broker = FakeBroker(port: listener.channel.localAddress?.port ?? 0)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                try await listener.executeThenClose { connections in
-                    try await withThrowingDiscardingTaskGroup { group in
-                        for try await connection in connections {
-                            group.addTask { try? await broker.serve(connection, apis, handler) }
-                        }
-                    }
-                }
-            }
-            do {
-                try await body(broker)
-            } catch {
-                group.cancelAll()
-                throw error
-            }
-            group.cancelAll()
-            _ = await group.nextResult()
+            .bind(host: "127.0.0.1", port: 0).get()
+        broker.address.withLock { $0 = listener.localAddress?.port ?? 0 }
+        do {
+            try await body(broker)
+        } catch {
+            try? await listener.close()
+            throw error
         }
+        try await listener.close()
     }
 
-    private func serve(
-        _ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>, _ apis: [ApiVersionsResponse.ApiVersion]?,
-        _ handler: Handler
-    ) async throws {
-        try await connection.executeThenClose { inbound, outbound in
-            for try await frame in inbound {
-                var reader = KafkaReader(Array(frame.readableBytesView)[...])
-                let key = Int16(frame.getInteger(at: frame.readerIndex, as: Int16.self) ?? -1)
-                let version = Int16(frame.getInteger(at: frame.readerIndex + 2, as: Int16.self) ?? -1)
-                let header = try RequestHeader(from: &reader, version: Self.isFlexible(key, version) ? 2 : 1)
-                let request = Request(header: header, body: Array(frame.readableBytesView.suffix(reader.remaining)))
-                seen.withLock { $0.append(key) }
-                let reply: Reply
-                if let apis, key == ApiVersionsRequest.apiKey {
-                    reply = .frame(request.answer(ApiVersionsResponse(apiKeys: apis)))
-                } else {
-                    reply = try handler(request)
-                }
-                switch reply {
-                case .frame(let bytes):
-                    var buffer = ByteBuffer(integer: Int32(bytes.count))
-                    buffer.writeBytes(bytes)
-                    try await outbound.write(buffer)
-                case .bytes(let bytes): try await outbound.write(ByteBuffer(bytes: bytes))
-                case .close: return
-                case .silence: break
-                }
+    /// Answers what comes on a connection.
+    ///
+    /// No `NIOAsyncChannel`: NIO traps where one was accepted and its server ends before somebody takes it, as when a
+    /// client gave up early (apple/swift-nio#2637).
+    private final class Connection: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+
+        private let broker: FakeBroker
+        private let apis: [ApiVersionsResponse.ApiVersion]?
+        private let handler: Handler
+
+        init(_ broker: FakeBroker, _ apis: [ApiVersionsResponse.ApiVersion]?, _ handler: @escaping Handler) {
+            self.broker = broker
+            self.apis = apis
+            self.handler = handler
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            guard let reply = try? self.reply(to: unwrapInboundIn(data)) else { return context.close(promise: nil) }
+            switch reply {
+            case .frame(let bytes):
+                var buffer = ByteBuffer(integer: Int32(bytes.count))
+                buffer.writeBytes(bytes)
+                context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+            case .bytes(let bytes): context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
+            case .close: context.close(promise: nil)
+            case .silence: break
             }
+        }
+
+        func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+        private func reply(to frame: ByteBuffer) throws -> Reply {
+            var reader = KafkaReader(Array(frame.readableBytesView)[...])
+            let key = frame.getInteger(at: frame.readerIndex, as: Int16.self) ?? -1
+            let version = frame.getInteger(at: frame.readerIndex + 2, as: Int16.self) ?? -1
+            let header = try RequestHeader(from: &reader, version: FakeBroker.isFlexible(key, version) ? 2 : 1)
+            let request = Request(header: header, body: Array(frame.readableBytesView.suffix(reader.remaining)))
+            broker.seen.withLock { $0.append(key) }
+            if let apis, key == ApiVersionsRequest.apiKey {
+                return .frame(request.answer(ApiVersionsResponse(apiKeys: apis)))
+            }
+            return try handler(request)
         }
     }
 

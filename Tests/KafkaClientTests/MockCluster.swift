@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import CRDKafka
-import KafkaClient
 import Testing
+
+@testable import KafkaClient
 
 /// A broker inside librdkafka: real sockets, records in memory; groups and transactions, no administration.
 ///
@@ -48,11 +49,16 @@ final class MockCluster: @unchecked Sendable {
 func read(_ consumer: KafkaConsumer, _ count: Int) async throws -> [KafkaMessage] {
     var messages: [KafkaMessage] = []
     while messages.count < count {
-        let batch = try await consumer.nextBatch(max: count - messages.count, timeout: .seconds(30))
+        let batch = try await consumer.nextBatch(max: count - messages.count, timeout: .seconds(60))
         try #require(!batch.isEmpty, "only \(messages.count) of \(count) records came")
         messages += batch
     }
     return messages
+}
+
+/// Waits until a client has said of an address that it cannot connect: from then on its errors name it.
+func waitForComplaint(of handle: KafkaHandle, about address: String) async throws {
+    while handle.complaint?.contains(address) != true { try await Task.sleep(for: .milliseconds(10)) }
 }
 
 func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }

@@ -3,7 +3,7 @@ import CRDKafka
 import KafkaClient
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct TransactionTests {
+@Suite(.timeLimit(.minutes(5))) struct TransactionTests {
     @Test func commitsRecordsAndProgressTogether() async throws {
         let cluster = try MockCluster(topics: ["in": 1, "out": 1])
         let source = try KafkaProducer(cluster.configuration())

@@ -4,6 +4,12 @@ import KubeAPI
 import KubeServer
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Input that is valid in form and meant to do harm.
 @Suite struct HostileInputTests {
     private let maps = "/api/v1/namespaces/default/configmaps"
@@ -77,12 +83,19 @@ import Testing
         #expect(value.map { Array($0.utf8) } == [0x65, 0xCC, 0x81])
     }
 
-    /// A second is far more than each takes and far less than what grows with the square of the input would.
-    private func isQuick(_ clock: ContinuousClock.Instant) -> Bool { clock.duration(to: .now) < .seconds(60) }
+    /// How long this process has computed until now. Others that use the machine as well do not count.
+    private static var computed: Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Duration.seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+
+    /// A minute is far more than each takes and far less than what grows with the square of the input would.
+    private func isQuick(_ begin: Duration) -> Bool { Self.computed - begin < .seconds(60) }
 
     @Test func manyLabelsAndLongAnnotations() async throws {
         let cluster = try await TestServer()
-        let begin = ContinuousClock.now
+        let begin = Self.computed
         var labels: [String: JSONValue] = [:]
         for index in 0..<10_000 { labels["k\(index)"] = "v" }
         let many = try await cluster.call("POST", maps, ["metadata": ["name": "many", "labels": .object(labels)]])
@@ -105,7 +118,7 @@ import Testing
     /// Everything that a pod may have many of, by the tens of thousands, each entry at odds with the others.
     @Test func podsOfManyParts() async throws {
         let cluster = try await TestServer()
-        let begin = ContinuousClock.now
+        let begin = Self.computed
         let pods = "/api/v1/namespaces/default/pods"
         let count = 20_000
         func list(_ element: (Int) -> JSONValue) -> JSONValue { .array((0..<count).map(element)) }
@@ -171,7 +184,7 @@ import Testing
 
     @Test func quotasOfManyNames() async throws {
         let cluster = try await TestServer()
-        let begin = ContinuousClock.now
+        let begin = Self.computed
         let path = "/api/v1/namespaces/default/resourcequotas"
         var hard: [String: JSONValue] = [:]
         for index in 0..<20_000 { hard["count/k\(index).example.com"] = "1" }

@@ -73,7 +73,7 @@ import Testing
                 let volume = try await node.wait(.persistentVolumes, "pvc-\(claim.uid)") { _ in true }
                 #expect(volume?.spec["persistentVolumeReclaimPolicy"] == "Retain")
                 let selection = KubeClient.Selection(fields: "reason=ProvisioningFailed")
-                while try await node.client.list(.events, selection: selection).items.isEmpty { await Task.yield() }
+                try await node.wait(.events, selection) { _ in true }
             }
         }
     }

@@ -130,7 +130,7 @@ import Testing
                 let pod = try await again.client.get(.pods, key)
                 #expect(pod.status["containerStatuses"][0]["restartCount"] == 0)
                 try await again.client.delete(.pods, key)
-                try await again.wait(.pods, "stays") { _ in false }
+                try await again.waitUntilGone(.pods, "stays")
                 #expect(await again.processes().isEmpty)
             }
         }
@@ -158,7 +158,7 @@ import Testing
             let created = try await node.client.create(.pods, pod)
             try await node.whileAgentRuns {
                 try await node.wait(.pods, "probed") { pod in
-                    pod.status["containerStatuses"][0]["restartCount"] == 1
+                    pod.status["containerStatuses"][0]["restartCount"].int ?? 0 >= 1
                 }
                 // Told beside the status, so either may be seen first.
                 for reason in ["Unhealthy", "Killing"] {

@@ -71,7 +71,7 @@ struct TestNode: Sendable {
         TestNode(client: client, own: own, folder: folder, usageInterval: .seconds(15), logger: logger)
     }
 
-    /// Runs the agent beside `body`, and ends it after it. Gives up after 60 s.
+    /// Runs the agent beside `body`, and ends it after it. Gives up after three minutes.
     func whileAgentRuns(_ body: @escaping @Sendable () async throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
@@ -79,7 +79,7 @@ struct TestNode: Sendable {
                 return false
             }
             group.addTask {
-                try await Task.sleep(for: .seconds(60))
+                try await Task.sleep(for: .seconds(180))
                 throw Timeout()
             }
             group.addTask {
@@ -117,6 +117,20 @@ struct TestNode: Sendable {
                 case .deleted: return nil
                 case .bookmark: break
                 }
+            }
+        }
+    }
+
+    /// Returns once there is no object of a name, also when it has gone before anybody looked.
+    func waitUntilGone(_ resource: KubeResource, _ name: String) async throws {
+        let selection = KubeClient.Selection(fields: "metadata.name=\(name)")
+        while true {
+            let list = try await client.list(resource, selection: selection)
+            if list.items.isEmpty { return }
+            let events = try await client.watch(
+                resource, selection: selection, resourceVersion: list.resourceVersion)
+            for try await event in events {
+                if case .deleted = event { return }
             }
         }
     }

@@ -24,7 +24,9 @@ struct FetchingTests {
                 environment: ["AWS_ENDPOINT_URL": server.endpoint, "MLFLOW_TRACKING_URI": server.endpoint])
             configuration.modelLimit = 1000
             configuration.s3.retries.attempts = 1
+            configuration.s3.connectTimeout = .seconds(60)
             configuration.tracking.retries.attempts = 1
+            configuration.tracking.connectTimeout = .seconds(60)
             let sources = ModelSources(configuration, logger: Logger(label: "test"))
             do {
                 try await body(sources, server, folder)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import ObjectServer
 
-@Suite("Connections", .timeLimit(.minutes(2)))
+@Suite("Connections", .timeLimit(.minutes(5)))
 struct ConnectionTests {
     private static func quick(_ patience: Duration) -> ObjectServerConfiguration {
         var configuration = ObjectServerConfiguration()
@@ -33,8 +33,17 @@ struct ConnectionTests {
         arguments: ["", "GET / HT", "GET /bucket HTTP/1.1\r\nHost: x\r\n\r\n"])
     func patience(sent: String) async throws {
         try await RunningServer.run(Self.quick(.milliseconds(500))) { server in
-            let text = try await server.exchange(sent)
-            #expect(text.contains("403") == sent.hasSuffix("\r\n\r\n"), "\(text)")
+            var text = try await server.exchange(sent)
+            if sent.hasSuffix("\r\n\r\n") {
+                // On a busy machine a request may come later than the patience.
+                while text.isEmpty {
+                    try Task.checkCancellation()
+                    text = try await server.exchange(sent)
+                }
+                #expect(text.contains("403"), "\(text)")
+            } else {
+                #expect(!text.contains("403"), "\(text)")
+            }
             let stopped = try await server.exchange(server.request("PUT", "/bucket/k", length: 100_000) + "some")
             #expect(stopped.isEmpty)
             await #expect(throws: ObjectStoreError.self) { try await server.store.head(bucket: "bucket", key: "k") }
@@ -85,6 +94,7 @@ struct ConnectionTests {
             // On a busy machine a request may come later than the patience.
             var text = ""
             while text.isEmpty {
+                try Task.checkCancellation()
                 text = try await server.exchange(server.request("GET", "/")) { $0.contains("</ListAll") }
             }
             #expect(text.contains("200 OK"))
@@ -98,7 +108,7 @@ struct ConnectionTests {
                 "PUT /bucket/k HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n")
             #expect(refused.hasPrefix("HTTP/1.1 403") && !refused.contains("100 Continue"))
             let head = server.request("PUT", "/bucket/k", length: 5).dropLast(1) + "Expect: 100-continue\r\n\r\n"
-            let text = try await server.exchange(head + "hello") { $0.contains("200 OK") }
+            let text = try await server.exchange(head + "hello") { $0.contains("200 OK\r\n") }
             #expect(text.hasPrefix("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"))
         }
     }

@@ -8,7 +8,7 @@ import Testing
 private let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 struct HTTPServiceTests {
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(5)))
     func takenAddressesAreNamed() async throws {
         let first = MetricsEndpoint(host: "127.0.0.1", port: 0, logger: quiet) { "" }
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -5,16 +5,18 @@ import NIOPosix
 import ServiceProxy
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct ForwardingTests {
+@Suite(.timeLimit(.minutes(5))) struct ForwardingTests {
     private let ports = ProxyPorts(group: MultiThreadedEventLoopGroup.singleton)
 
     /// Runs a test with echo servers of these names behind a listener.
     private func withEchoes(
         _ names: [String], _ body: (ListenerKey, [ProxyEndpoint]) async throws -> Void
     ) async throws {
+        let free = try DeadPort("127.77.0.1")
+        defer { withExtendedLifetime(free) {} }
+        let listener = ListenerKey(.tcp, "127.77.0.1", free.port)
         var servers: [LoopbackServer] = []
         for _ in names { servers.append(try await LoopbackServer()) }
-        let listener = ListenerKey(.tcp, "127.77.0.1", try await Loopback.freePort("127.77.0.1"))
         let endpoints = try servers.map { try $0.endpoint }
         try await withThrowingDiscardingTaskGroup { group in
             for (name, server) in zip(names, servers) { group.addTask { await server.runEcho(name: name) } }
@@ -80,12 +82,14 @@ import Testing
         configuration.maxConnectAttempts = 1000
         let patient = ProxyPorts(group: MultiThreadedEventLoopGroup.singleton, configuration: configuration)
         let address = "127.77.0.8"
-        let endpoint = ProxyEndpoint(address: address, port: try await Loopback.freePort(address))
-        let listener = ListenerKey(.tcp, "127.77.0.1", try await Loopback.freePort("127.77.0.1"))
+        let (dead, free) = (try DeadPort(address), try DeadPort("127.77.0.1"))
+        defer { withExtendedLifetime((dead, free)) {} }
+        let endpoint = ProxyEndpoint(address: address, port: dead.port)
+        let listener = ListenerKey(.tcp, "127.77.0.1", free.port)
         #expect(await patient.apply(Loopback.service, [Loopback.port(listener, [endpoint])]).isEmpty)
         let answer = try await withThrowingTaskGroup(of: String?.self) { group in
             group.addTask { try await Loopback.exchange("x", with: listener.endpoint) }
-            while await patient.statistics.connectFailures < 3 { await Task.yield() }
+            while await patient.statistics.connectFailures < 3 { try await Task.sleep(for: .milliseconds(1)) }
             let server = try await LoopbackServer(address: address, port: endpoint.port)
             group.addTask {
                 await server.runEcho(name: "back")
@@ -117,7 +121,7 @@ import Testing
             let answer = try await Loopback.connect(listener.endpoint).executeThenClose { inbound, outbound in
                 try await outbound.write(ByteBuffer(string: "1"))
                 // The proxy has this connection once it has counted its byte.
-                while await ports.statistics.bytesIn < 1 { await Task.yield() }
+                while await ports.statistics.bytesIn < 1 { try await Task.sleep(for: .milliseconds(1)) }
                 #expect(await ports.apply(Loopback.service, [Loopback.port(listener, [endpoints[1]])]).isEmpty)
                 try await expect("new: x", from: listener)
                 #expect(await ports.apply(Loopback.service, []).isEmpty)

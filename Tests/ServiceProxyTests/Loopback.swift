@@ -13,6 +13,7 @@ struct LoopbackServer: Sendable {
 
     init(address: String = "127.0.0.1", port: Int = 0) async throws {
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .bind(host: address, port: port) { child in
                 child.eventLoop.makeCompletedFuture {
@@ -58,10 +59,9 @@ struct LoopbackServer: Sendable {
 enum Loopback {
     static let service = ObjectKey(namespace: "default", name: "web")
 
-    /// A port that nothing listens on at this moment.
-    static func freePort(_ address: String) async throws -> Int {
-        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+    /// A port that nothing receives datagrams on at this moment.
+    static func freeDatagramPort(_ address: String) async throws -> Int {
+        let channel = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .bind(host: address, port: 0).get()
         let port = try #require(channel.localAddress?.port)
         try await channel.close()

@@ -18,6 +18,7 @@ enum Scripted {
             address: server.endpoint + prefix, credentials: credentials)
         configuration.retries.base = .milliseconds(1)
         configuration.retries.maximum = .milliseconds(4)
+        configuration.connectTimeout = .seconds(60)
         let client = try TrackingClient(configuration)
         let result: Result<Void, any Error>
         do {
