@@ -66,13 +66,18 @@ extension KafkaConsumer {
         // On the thread that takes records, so that none from before comes after.
         try await core.perform { core in
             try PartitionList.with(offsets.map { ($0.key, $0.value.logical) }) { list in
-                if let error = rd_kafka_seek_partitions(core.handle.pointer, list, timeout.milliseconds) {
+                if let error = rd_kafka_seek_partitions(core.handle.pointer, list, Self.limitOfSeek(timeout)) {
                     throw KafkaError(consuming: error, "seeking")
                 }
                 for entry in PartitionList.entries(list) { try entry.error.check("seeking in \(entry.place)") }
             }
             core.rewind(Set(offsets.keys))
         }
+    }
+
+    /// Before 2.1 the library takes this limit, in milliseconds, for microseconds (librdkafka's pull request 4230).
+    private static func limitOfSeek(_ timeout: Duration) -> Int32 {
+        rd_kafka_version() < 0x0201_0000 ? (timeout * 1000).milliseconds : timeout.milliseconds
     }
 
     /// The first offset of each partition whose record is not older than `timestamp` (milliseconds since 1970);
