@@ -93,7 +93,7 @@ def test_what_is_no_json(names):
     answer = requests.post(names.url + "/v1/namespaces", data=b"x", headers={"Content-Encoding": "gzip"}, timeout=PATIENCE)
     assert answer.status_code == 400
     # A body that was promised and does not come holds nothing up.
-    with socket.create_connection(names.address.split(":"), timeout=5) as open_end:
+    with socket.create_connection(names.address.split(":"), timeout=60) as open_end:
         open_end.sendall(b"POST /v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         assert names.call("GET", "/v1/namespaces")[1] == {"namespaces": [["n"]]}
     assert requests.get(names.url + "/healthz", timeout=PATIENCE).text == "ok\n"
@@ -227,7 +227,7 @@ def test_large_bodies_that_do_not_come(names):
     held = []
     try:
         for _ in range(4):
-            connection = socket.create_connection(names.address.split(":"), timeout=5)
+            connection = socket.create_connection(names.address.split(":"), timeout=60)
             connection.sendall(b"POST /v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Length: 16777216\r\n\r\n{")
             held.append(connection)
         large = {"namespace": ["a"], "properties": {"p": "x" * 1_000_000}}

@@ -262,10 +262,10 @@ def test_rules_are_managed_by_clients(broker):
     with pytest.raises(KafkaException) as raised:
         own.create_topics([NewTopic(name, 1, 1)])[name].result(20)
     assert raised.value.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
-    assert set(own.list_topics(timeout=20).topics) == {topic}
+    assert set(own.list_topics(timeout=60).topics) == {topic}
     assert set(admin.delete_acls([mine])[mine].result(20)) == set(rules)
     assert admin.describe_acls(mine).result(20) == []
-    assert own.list_topics(timeout=20).topics == {}
+    assert own.list_topics(timeout=60).topics == {}
 
 
 def test_rules_and_users_outlive_a_kill(request, secret):

@@ -65,7 +65,7 @@ def test_tail_follows(broker, topic):
         broker.apus("produce", topic, "-p", "0", input="one\n")
         assert tail.stdout.readline() == "one\n"
         broker.apus("produce", topic, "-p", "0", input="two\n")
-        assert tail.communicate(timeout=20)[0] == "two\n"
+        assert tail.communicate(timeout=60)[0] == "two\n"
 
 
 def test_tail_ends_after_a_transaction(broker, topic):

@@ -248,14 +248,14 @@ def test_topics(broker):
         assert raised.value.args[0].code() == code, bad
     # Only looked at, not made.
     client.create_topics([NewTopic(name + "v", 1, 1)], validate_only=True)[name + "v"].result(20)
-    assert name + "v" not in client.list_topics(timeout=20).topics
+    assert name + "v" not in client.list_topics(timeout=60).topics
     client.create_partitions([NewPartitions(name, 5)])[name].result(20)
-    wait_for(lambda: len(client.list_topics(name, timeout=20).topics[name].partitions) == 5, 10, "5 partitions")
+    wait_for(lambda: len(client.list_topics(name, timeout=60).topics[name].partitions) == 5, 10, "5 partitions")
     with pytest.raises(KafkaException) as raised:
         client.create_partitions([NewPartitions(name, 3)])[name].result(20)
     assert raised.value.args[0].code() == KafkaError.INVALID_PARTITIONS
     client.delete_topics([name])[name].result(20)
-    wait_for(lambda: name not in client.list_topics(timeout=20).topics, 10, "the topic to go")
+    wait_for(lambda: name not in client.list_topics(timeout=60).topics, 10, "the topic to go")
     with pytest.raises(KafkaException) as raised:
         client.delete_topics([name])[name].result(20)
     assert raised.value.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART

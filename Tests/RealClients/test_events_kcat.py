@@ -83,7 +83,7 @@ def test_waiting_consumers_hear_at_once(broker):
                           stdout=subprocess.PIPE) as reader:
         time.sleep(0.5)
         broker.kcat("-P", "-t", topic, input="now\n")
-        assert reader.communicate(timeout=10)[0] == "now\n"
+        assert reader.communicate(timeout=60)[0] == "now\n"
 
 
 def test_topics_are_made_by_producing(broker):

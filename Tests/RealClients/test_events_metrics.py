@@ -28,7 +28,7 @@ def scraped(request):
 
 def scrape(address):
     """Samples by name and labels; every line has to be of the format, and every metric to have a type."""
-    with urllib.request.urlopen(address + "/metrics", timeout=10) as response:
+    with urllib.request.urlopen(address + "/metrics", timeout=60) as response:
         assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         text = response.read().decode()
     samples, types = {}, {}
@@ -87,5 +87,5 @@ def test_what_is_not_there(scraped):
     _, address = scraped
     for path, data, status in [("/", None, 404), ("/metrics", b"x", 405)]:
         with pytest.raises(urllib.error.HTTPError) as error:
-            urllib.request.urlopen(urllib.request.Request(address + path, data=data), timeout=10)
+            urllib.request.urlopen(urllib.request.Request(address + path, data=data), timeout=60)
         assert error.value.code == status

@@ -188,6 +188,6 @@ def test_a_greedy_client_does_not_starve_another(own_cluster, monkeypatch):
         greedy.kill()
         greedy.wait()
     # In work, not in time: two small requests wait for what is being sent, not for the 150 lists that are wanted.
-    # While this program does not run itself, lists are answered that its request does not wait for: the lower quartile
-    # tells. It is some 30; with the name of the greedy client, in the same queue, it is above 300.
-    assert statistics.quantiles(waited)[0] < 100, waited
+    # While this program does not run itself, lists are answered that its request does not wait for: the lowest tenth
+    # tells. It is some 15; with the name of the greedy client, in the same queue, requests are refused or it is above 100.
+    assert statistics.quantiles(waited, n=10)[0] < 100, waited

@@ -155,7 +155,7 @@ def test_sigterm_lets_requests_end(own_objects):
     client = own_objects.client()
     bucket = new_bucket(client)
     url = client.generate_presigned_url("put_object", {"Bucket": bucket, "Key": "k"}, 60)
-    connection = http.client.HTTPConnection(own_objects.address, timeout=20)
+    connection = http.client.HTTPConnection(own_objects.address, timeout=60)
     connection.putrequest("PUT", url.split(own_objects.address, 1)[1], skip_host=False)
     connection.putheader("Content-Length", "200000")
     connection.putheader("Expect", "100-continue")

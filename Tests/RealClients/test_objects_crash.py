@@ -128,7 +128,7 @@ def test_unfinished_bodies_are_collected(own_objects):
     bucket = new_bucket(client)
     client.put_object(Bucket=bucket, Key="kept", Body=b"k" * 3_000_000)
     url = client.generate_presigned_url("put_object", {"Bucket": bucket, "Key": "k"}, 60)
-    connection = http.client.HTTPConnection(own_objects.address, timeout=20)
+    connection = http.client.HTTPConnection(own_objects.address, timeout=60)
     connection.putrequest("PUT", url.split(own_objects.address, 1)[1])
     connection.putheader("Content-Length", str(50 << 20))
     connection.endheaders()

@@ -262,13 +262,13 @@ def test_keep_alive_and_pipelining(objects, s3, bucket):
 
 def test_expect_continue(objects, bucket):
     """A body that is refused is not asked for; one that is not is."""
-    with socket.create_connection((objects.host, objects.port), timeout=10) as connection:
+    with socket.create_connection((objects.host, objects.port), timeout=60) as connection:
         connection.sendall(f"PUT /{bucket}/k HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
                            "Expect: 100-continue\r\n\r\n".encode())
         answer = connection.recv(65536)
         assert answer.startswith(b"HTTP/1.1 403") and b"100 Continue" not in answer
     headers = signed(objects, "PUT", f"/{bucket}/k", payload="UNSIGNED-PAYLOAD")
-    with socket.create_connection((objects.host, objects.port), timeout=10) as connection:
+    with socket.create_connection((objects.host, objects.port), timeout=60) as connection:
         head = f"PUT /{bucket}/k HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in headers.items())
         connection.sendall(head.encode() + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n")
         assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -63,7 +63,7 @@ def test_similar_predict_and_bad_input(movies):
     assert 1 <= movies.get("serving", "/v1/predict?user=1&movie=50")["score"] <= 5
     count = len(movies.rated(5))
     for body in ['{"user":5}', "garbage", '{"user":5,"movie":1,"rating":99}', "[" * 1000]:
-        answer = requests.post(movies.url("ingest") + "/v1/ratings", data=body, timeout=10,
+        answer = requests.post(movies.url("ingest") + "/v1/ratings", data=body, timeout=60,
                                headers={"content-type": "application/json"})
         assert 400 <= answer.status_code < 500 and "error" in answer.json()
     assert len(movies.rated(5)) == count
@@ -71,14 +71,14 @@ def test_similar_predict_and_bad_input(movies):
 
 def test_pages(movies):
     web = movies.url("web")
-    home = requests.get(web + "/", timeout=10)
+    home = requests.get(web + "/", timeout=60)
     assert home.status_code == 200 and "text/html" in home.headers["content-type"]
-    found = requests.get(web + "/", params={"q": "star wars"}, timeout=10).text
+    found = requests.get(web + "/", params={"q": "star wars"}, timeout=60).text
     assert "Star Wars (1977)" in found
     movie = requests.get(web + "/movies/50", timeout=30).text
     assert "Who likes this also likes" in movie and "Return of the Jedi (1983)" in movie.split("Who likes this")[1]
     assert "<script>alert" not in requests.get(web + "/", params={"q": "<script>alert(1)</script>"},
-                                               timeout=10).text
+                                               timeout=60).text
 
 
 def test_killed_serving_pod_is_replaced_and_nobody_notices(movies):
@@ -435,7 +435,7 @@ def test_data_sets_are_versions_of_the_table(movies):
         assert parts(dataset["version"]) == [train, test]
     for path, status in [("v9999999-time-0.1/train.csv", 404), ("v1-time-0.1/other.csv", 404), ("x/train.csv", 404),
                          ("latest?split=other", 400), ("latest?holdout=1", 400)]:
-        answer = requests.get(movies.url("features") + "/v1/datasets/" + path, timeout=10)
+        answer = requests.get(movies.url("features") + "/v1/datasets/" + path, timeout=60)
         assert answer.status_code == status and "error" in answer.json()
 
 
@@ -450,8 +450,8 @@ def test_features_are_looked_up(movies):
     movie = movies.get("features", "/v1/movies/50")
     assert movie["features"]["title"] == "Star Wars (1977)" and len(movie["likedTogether"]) == 10
     assert len(movies.get("features", "/v1/popular?n=5")["movies"]) == 5
-    assert requests.get(movies.url("features") + "/v1/users/5000000", timeout=10).status_code == 404
-    assert requests.get(movies.url("features") + "/v1/queries/other.csv", timeout=10).status_code == 404
+    assert requests.get(movies.url("features") + "/v1/users/5000000", timeout=60).status_code == 404
+    assert requests.get(movies.url("features") + "/v1/queries/other.csv", timeout=60).status_code == 404
 
 
 def test_the_demo_says_how_to_ask_the_tables(movies, cluster):

@@ -69,7 +69,7 @@ def test_kubeflow_trainer(cluster, namespace, kinds):
     condition = {"type": "Complete", "status": "True", "reason": "JobsCompleted", "message": "done",
                  "lastTransitionTime": "2026-01-01T00:00:00Z"}
     threading.Timer(0.2, status, (cluster, namespace, "trainjob", name, {"conditions": [condition]})).start()
-    done = trainer.wait_for_job_status(name, timeout=20, polling_interval=1)
+    done = trainer.wait_for_job_status(name, timeout=60, polling_interval=1)
     assert done.status == "Complete"
     assert trainer.get_job_events(name) == []
     with pytest.raises(RuntimeError):

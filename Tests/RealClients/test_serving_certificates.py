@@ -87,7 +87,7 @@ def test_both_sides_show_certificates_that_are_renewed(secured, namespace):
 
     def answer():
         try:
-            return requests.get(f"http://127.0.0.1:{port}/", timeout=20)
+            return requests.get(f"http://127.0.0.1:{port}/", timeout=60)
         except requests.ConnectionError:
             return None
 

@@ -64,7 +64,7 @@ def test_a_gateway_is_programmed_and_serves(served, cluster, namespace, api):
     cluster.kubectl("wait", "-n", namespace, "--for=condition=Programmed", "gateway/gw", "--timeout=60s")
     wait_for(lambda: parent(api, namespace, "Accepted") == "True Accepted", what="the route to be accepted")
     wait_for(lambda: parent(api, namespace, "ResolvedRefs") == "True ResolvedRefs", what="references to be resolved")
-    answer = wait_for(lambda: (a := requests.get(f"http://127.0.0.1:{port}/x", timeout=20)).status_code == 200 and a,
+    answer = wait_for(lambda: (a := requests.get(f"http://127.0.0.1:{port}/x", timeout=60)).status_code == 200 and a,
                       what="an answer through the gateway")
     assert answer.text.startswith("web-")
     found = wait_for(lambda: (g := api.get_namespaced_custom_object(GROUP, "v1", namespace, "gateways", "gw")) and g[
@@ -79,7 +79,7 @@ def test_a_gateway_is_programmed_and_serves(served, cluster, namespace, api):
     assert managers == {"apus-gateway"}
     # And what is taken away is gone.
     cluster.kubectl("delete", "httproute", "web", "-n", namespace)
-    wait_for(lambda: requests.get(f"http://127.0.0.1:{port}/x", timeout=20).status_code == 404, what="404")
+    wait_for(lambda: requests.get(f"http://127.0.0.1:{port}/x", timeout=60).status_code == 404, what="404")
 
 
 def test_what_is_wrong_is_said(served, cluster, namespace, api):
@@ -173,7 +173,7 @@ def test_policies_of_a_route(served, cluster, namespace):
 
     def status(**headers):
         try:
-            return requests.get(url, headers=headers, timeout=20).status_code
+            return requests.get(url, headers=headers, timeout=60).status_code
         except requests.ConnectionError:
             return None
 

@@ -121,7 +121,7 @@ def test_mlflow_predicts_what_serving_does(client, movies):  # noqa: F811
             address = serving.stdout.readline().split()[-1]
             wait_for(lambda: requests.get(address + "/readyz", timeout=60).status_code == 200, 15, "the model")
             for (user, movie), score in zip(pairs, stars):
-                answer = requests.get(address + "/v1/predict", params={"user": user, "movie": movie}, timeout=10).json()
+                answer = requests.get(address + "/v1/predict", params={"user": user, "movie": movie}, timeout=60).json()
                 assert answer["source"] == "model" and answer["score"] == pytest.approx(score, abs=1e-4)
         finally:
             serving.terminate()
@@ -193,7 +193,7 @@ def test_serving_follows_the_alias_without_a_failed_request(client, movies):  # 
 
 def failures(movies):  # noqa: F811
     """How often a model could not be loaded, by one of the pods that serve."""
-    text = requests.get(movies.url("serving") + "/metrics", timeout=10).text
+    text = requests.get(movies.url("serving") + "/metrics", timeout=60).text
     return sum(float(line.split()[-1]) for line in text.splitlines()
                if line.startswith("movies_serve_model_load_failures_total "))
 
