@@ -189,5 +189,6 @@ def test_a_greedy_client_does_not_starve_another(own_cluster, monkeypatch):
         greedy.wait()
     # In work, not in time: two small requests wait for what is being sent, not for the 150 lists that are wanted.
     # While this program does not run itself, lists are answered that its request does not wait for: the lowest tenth
-    # tells. It is some 15; with the name of the greedy client, in the same queue, requests are refused or it is above 100.
+    # tells. It is some 15; with the name of the greedy client, in the same queue, requests are refused or wait for
+    # hundreds.
     assert statistics.quantiles(waited, n=10)[0] < 100, waited
