@@ -9,15 +9,18 @@ import Testing
 struct LoopbackServer: Sendable {
     typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
-    /// Children are wrapped by those who serve them: a wrapped one that nobody takes, as the server ends, is a trap.
-    let channel: NIOAsyncChannel<any Channel, Never>
+    let channel: NIOAsyncChannel<Connection, Never>
 
     init(address: String = "127.0.0.1", port: Int = 0) async throws {
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.autoRead, value: false)
-            .bind(host: address, port: port) { $0.eventLoop.makeSucceededFuture($0) }
+            .bind(host: address, port: port) { child in
+                child.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel(
+                        wrappingChannelSynchronously: child, configuration: .init(isOutboundHalfClosureEnabled: true))
+                }
+            }
     }
 
     var endpoint: ProxyEndpoint {
@@ -31,20 +34,11 @@ struct LoopbackServer: Sendable {
     func run(_ serve: @escaping @Sendable (Connection) async throws -> Void) async {
         try? await channel.executeThenClose { connections in
             try await withThrowingDiscardingTaskGroup { group in
-                for try await child in connections {
-                    group.addTask { try? await serve(Self.wrap(child)) }
+                for try await connection in connections {
+                    group.addTask { try? await serve(connection) }
                 }
             }
         }
-    }
-
-    private static func wrap(_ child: any Channel) async throws -> Connection {
-        let connection = try await child.eventLoop.submit {
-            try Connection(
-                wrappingChannelSynchronously: child, configuration: .init(isOutboundHalfClosureEnabled: true))
-        }.get()
-        child.setOption(.autoRead, value: true).whenComplete { _ in }
-        return connection
     }
 
     /// Answers all input, at its end, with `name: input`.
