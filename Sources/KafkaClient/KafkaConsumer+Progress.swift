@@ -77,7 +77,7 @@ extension KafkaConsumer {
 
     /// Before 2.1 the library takes this limit, in milliseconds, for microseconds (librdkafka's pull request 4230).
     private static func limitOfSeek(_ timeout: Duration) -> Int32 {
-        rd_kafka_version() < 0x0201_0000 ? (timeout * 1000).milliseconds : timeout.milliseconds
+        rd_kafka_version() < 0x0201_0000 ? Int32(clamping: Int(timeout.milliseconds) * 1000) : timeout.milliseconds
     }
 
     /// The first offset of each partition whose record is not older than `timestamp` (milliseconds since 1970);
