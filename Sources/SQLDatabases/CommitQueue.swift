@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
+internal import Glibc
 import Synchronization
 
 /// One writer: all changes that wait are made in one transaction, each in a savepoint, so that what is written to the
@@ -112,7 +113,12 @@ final class CommitQueue: Sendable {
         for attempt in 0...repeats {
             var outcomes: [Outcome] = []
             let failure = make(batch, &outcomes)
-            if failure?.code == .conflict, attempt < repeats { continue }
+            if failure?.code == .conflict, attempt < repeats {
+                // Changes that are made together may lock what another program's lock in another order, again and again.
+                if batch.count > 1 { return batch.forEach { run([$0]) } }
+                usleep(.random(in: 0...10_000) << UInt32(attempt))
+                continue
+            }
             for outcome in outcomes { outcome.tell(failure) }
             if let failure {
                 for job in batch.dropFirst(outcomes.count) { job.refuse(failure) }
