@@ -81,8 +81,9 @@ extension DeltaTable {
                 await committed(next, on: base)
                 return next.version
             }
-            let files = try await log(after: DeltaLogName.commit(base.version).path)
-            let newer = try DeltaLogSegment.commits(after: base.version, in: files)
+            let newer = try await log(after: DeltaLogName.commit(base.version).path) {
+                files throws(DeltaError) in try DeltaLogSegment.commits(after: base.version, in: files)
+            }
             guard !newer.isEmpty else {
                 throw DeltaError(.storage, "\(storage.location) has a commit \(next.version) and does not list it")
             }

@@ -108,6 +108,19 @@ package final class DeltaTable: Sendable {
         }
     }
 
+    /// What is chosen from a listing. It is listed once more where a commit is missing: a folder that is written while it
+    /// is read may show a commit and not the one before.
+    func log<Choice>(
+        after: String?, _ choose: ([DeltaLogFile]) throws(DeltaError) -> Choice
+    ) async throws(DeltaError) -> Choice {
+        do throws(DeltaError) {
+            return try choose(try await log(after: after))
+        } catch {
+            guard error.code == .logGap else { throw error }
+            return try choose(try await log(after: after))
+        }
+    }
+
     private func notATable() -> DeltaError {
         DeltaError(.notATable, "there is no Delta table at \(storage.location): it has no \(DeltaLogName.folder)")
     }
@@ -124,10 +137,12 @@ package final class DeltaTable: Sendable {
             listed = files
         }
         if segment == nil {
-            let files = if let listing { listing } else { try await log(after: nil) }
-            guard !files.isEmpty else { throw notATable() }
-            segment = try DeltaLogSegment(choosing: files, version: version)
-            listed = files
+            func choose(_ files: [DeltaLogFile]) throws(DeltaError) -> DeltaLogSegment {
+                guard !files.isEmpty else { throw notATable() }
+                listed = files
+                return try DeltaLogSegment(choosing: files, version: version)
+            }
+            segment = if let listing { try choose(listing) } else { try await log(after: nil, choose) }
         }
         guard let segment else { throw notATable() }
         var replay = DeltaReplay()

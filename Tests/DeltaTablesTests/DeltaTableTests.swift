@@ -72,6 +72,26 @@ struct DeltaTableTests {
         #expect(folder.files().filter { $0.hasSuffix(".parquet") }.count == 2, "a file without rows stays")
     }
 
+    @Test("A listing that shows a commit and not the one before is made again")
+    func listingsWithGaps() async throws {
+        let folder = try TestFolder()
+        let (ours, others) = (table(folder), table(folder))
+        try await others.create(Self.schema)
+        _ = try await ours.snapshot()
+        for _ in 0..<3 { try await others.append(.query("rows(1)")) }
+        let storage = GappedStorage(FolderStorage(folder.path))
+        let slow = DeltaTable(storage: storage, engine: FakeEngine(), clock: { 1_700_000_000_000 })
+        storage.hidden.withLock { $0 = [2] }
+        #expect(try await slow.snapshot().version == 3)
+        for _ in 0..<3 { try await others.append(.query("rows(1)")) }
+        storage.hidden.withLock { $0 = [5, 5] }
+        let change = try await slow.append(.query("rows(1)"))
+        #expect(change.version == 7 && change.rowsAdded == 1)
+        #expect(storage.hidden.withLock { $0.isEmpty }, "the gaps were met")
+        try FileManager.default.removeItem(atPath: folder.path + "/" + DeltaLogName.commit(4).path)
+        #expect(await code { _ = try await self.table(folder).snapshot() } == .logGap)
+    }
+
     @Test("An append of an application is made once, also by a second process")
     func exactlyOnce() async throws {
         let folder = try TestFolder()
