@@ -8,8 +8,8 @@ import SchedulerCore
 enum VolumeProgress: Equatable {
     case waiting
     case bound
-    /// The node is not the one that a claim's volume is to be made for.
-    case unchosen(ObjectKey)
+    /// The node is not the one that a claim's volume is to be made for, as the claim's version says.
+    case unchosen(ObjectKey, version: Int64)
     /// It will not come to an end on that node.
     case failed(String)
 }
@@ -274,7 +274,8 @@ struct SchedulerState: Sendable {
                 }
                 continue
             }
-            return provisioned.contains(key) && claim.selectedNode != name ? .unchosen(key) : .waiting
+            return provisioned.contains(key) && claim.selectedNode != name
+                ? .unchosen(key, version: claim.version) : .waiting
         }
         return .bound
     }

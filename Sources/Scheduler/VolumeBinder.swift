@@ -37,15 +37,13 @@ struct VolumeBinder: Sendable {
         for claim in plan.provisions { chosen[claim] = try await choose(node, for: claim) }
         let rings = bell.listen()
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { [chosen, claims] in
+            group.addTask { [chosen] in
                 for await _ in rings {
                     switch progress() {
                     case .waiting: continue
                     // Until what was written is seen; after that, what was to make a volume there has given up.
-                    case .unchosen(let claim):
-                        guard let seen = claims.get(claim).flatMap({ Int64($0.resourceVersion) }),
-                            seen >= chosen[claim] ?? 0
-                        else { continue }
+                    case .unchosen(let claim, let version):
+                        guard version >= chosen[claim] ?? 0 else { continue }
                         throw Failure(description: "no volume could be made for \(claim) on \(node)")
                     case .bound: return
                     case .failed(let why): throw Failure(description: why)

@@ -55,6 +55,8 @@ package struct VolumeInfo: Sendable {
 package struct ClaimInfo: Sendable {
     package let key: ObjectKey
     package let uid: String
+    /// `metadata.resourceVersion`.
+    package let version: Int64
     /// `spec.resources.requests.storage`.
     package let request: Quantity
     package let accessModes: Set<String>
@@ -78,6 +80,7 @@ package struct ClaimInfo: Sendable {
         let annotations = claim.annotations
         key = claim.key
         uid = claim.uid
+        version = Int64(claim.resourceVersion) ?? 0
         request = ResourceAmounts.quantity(spec["resources"]["requests"]["storage"]) ?? .zero
         accessModes = Set(spec["accessModes"].elements.compactMap(\.string))
         storageClass = VolumeAnnotations.storageClass(of: claim)
