@@ -89,7 +89,7 @@ final class UDPFrontHandler: ChannelInboundHandler {
                 case .success(let channel): start(session, of: client, channel)
                 case .failure:
                     backend.failed(endpoint)
-                    end(client)
+                    if sessions[client] === session { end(client) }
                 }
             }
         return session
