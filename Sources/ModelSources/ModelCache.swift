@@ -91,13 +91,13 @@ final class ModelCache: Sendable {
         for name in names where name.hasPrefix(".") && Tree.lastChange(folder + "/" + name) < oldest {
             Tree.remove(folder + "/" + name)
         }
-        var entries = names.filter { !$0.hasPrefix(".") }.map { name -> (name: String, time: Int, size: Int) in
+        var entries = names.filter { !$0.hasPrefix(".") }.map { name -> (name: String, time: timespec, size: Int) in
             var status = stat()
             _ = stat(folder + "/" + name, &status)
-            return (name, Int(status.st_mtim.tv_sec), Tree.size(folder + "/" + name))
+            return (name, status.st_mtim, Tree.size(folder + "/" + name))
         }
         var total = entries.reduce(0) { $0 + $1.size }
-        entries.sort { $0.time < $1.time }
+        entries.sort { ($0.time.tv_sec, $0.time.tv_nsec) < ($1.time.tv_sec, $1.time.tv_nsec) }
         for entry in entries where total > limit && entry.name != key {
             Tree.remove(folder + "/" + entry.name)
             total -= entry.size
