@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts `apus serve catalog` for the tests over a bucket of `apus serve objects` or over a folder, on free ports."""
+import os
 import pathlib
 import shutil
 import tempfile
@@ -60,7 +61,8 @@ class CatalogServer(Service):
         """All files below a location, by their locations."""
         if self.bucket is None:
             root = pathlib.Path(location.removeprefix("file://"))
-            return sorted(f"file://{file}" for file in root.rglob("*") if file.is_file())
+            # Files and folders may go meanwhile, which os.walk does not mind.
+            return sorted(f"file://{folder}/{name}" for folder, _, names in os.walk(root) for name in names)
         prefix = location.removeprefix(f"s3://{self.bucket}/")
         pages = self.objects.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return sorted(f"s3://{self.bucket}/{entry['Key']}" for page in pages for entry in page.get("Contents", [])

@@ -5,11 +5,11 @@ import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 
 from conftest import wait_for
+from gateway_fixture import free_port
 
 BINARIES = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=pathlib.Path("/usr/lib/postgresql"),
                key=lambda folder: int(folder.parent.name))
@@ -29,9 +29,7 @@ class Postgres:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="apus-postgres-"))
         # The server refuses to run as root.
         self.owner = pwd.getpwnam("postgres") if os.getuid() == 0 else None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         password = self.folder / "password"
         password.write_text(PASSWORD + "\n")
         if self.owner:

@@ -12,14 +12,13 @@ import sys
 import pytest
 
 from conftest import PATIENCE, wait_for
+from gateway_fixture import free_port
 
 
 @contextlib.contextmanager
 def running_sail(folder, environment=None):
     """A server on a free port; gives the variables by which `apus sql --engine profile://sail` finds it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with open(folder / "sail.log", "wb") as log:
         server = subprocess.Popen(
             [sys.executable, "-c", "import sys; from pysail.cli import main; sys.exit(main())",

@@ -5,7 +5,6 @@ import http.server
 import json
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -13,6 +12,7 @@ import time
 import pytest
 
 from conftest import APUS, ROOT, wait_for
+from gateway_fixture import free_port  # noqa: F401 (for the tests)
 
 # A server that starts as fast as Python can: answers each request after `DELAY` seconds, a thread each.
 BACKEND = """
@@ -35,12 +35,6 @@ while True:
     client, _ = listener.accept()
     threading.Thread(target=serve, args=(client,), daemon=True).start()
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Role:
@@ -69,7 +63,8 @@ class Role:
 
     def decisions(self, name):
         """What was decided about a Deployment, with the numbers that it came from."""
-        lines = (l.split("decision ", 1)[1] for l in self.logged().splitlines() if "decision {" in l)
+        # The last line may be written half.
+        lines = (l.split("decision ", 1)[1] for l in self.logged().split("\n")[:-1] if "decision {" in l)
         found = (json.JSONDecoder().raw_decode(line)[0] for line in lines)
         return [decision for decision in found if decision["name"] == name]
 

@@ -96,8 +96,8 @@ def test_quota_of_a_custom_kind(cluster, namespace):
         assert wait_for(lambda: widget("a").returncode == 0, what="the kind to be served")
         second = widget("b")
         assert f"exceeded quota: one, requested: count/widgets.{group}=1" in second.stderr, second.stderr
-        wait_for(lambda: cluster.get("quota", "one", "-n", namespace)["status"]["used"] == {f"count/widgets.{group}": "1"},
-                 20, "the status to count it")
+        wait_for(lambda: cluster.get("quota", "one", "-n", namespace)["status"].get("used") == {
+            f"count/widgets.{group}": "1"}, 20, "the status to count it")
     finally:
         cluster.kubectl("delete", "crd", f"widgets.{group}")
 

@@ -176,21 +176,23 @@ def test_who_does_not_log_in_is_cut_off(broker, tls_broker):
 
 
 def test_users_come_and_go(broker):
-    name = new_user(broker, "first", ScramMechanism.SCRAM_SHA_512)
+    # With a space, which no base64 has.
+    password = "first password"
+    name = new_user(broker, password, ScramMechanism.SCRAM_SHA_512)
     admin = admin_of(broker)
     described = admin.describe_user_scram_credentials([name])[name].result(20)
     assert [(i.mechanism, i.iterations) for i in described.scram_credential_infos] == [
         (ScramMechanism.SCRAM_SHA_512, 4096)]
-    assert kcat(broker, login(name, "first", "SCRAM-SHA-512"), "-L").returncode == 0
-    assert kcat(broker, login(name, "first", "PLAIN"), "-L").returncode == 0
-    assert kcat(broker, login(name, "first", "SCRAM-SHA-256"), "-L", seconds=5).returncode != 0
+    assert kcat(broker, login(name, password, "SCRAM-SHA-512"), "-L").returncode == 0
+    assert kcat(broker, login(name, password, "PLAIN"), "-L").returncode == 0
+    assert kcat(broker, login(name, password, "SCRAM-SHA-256"), "-L", seconds=5).returncode != 0
     file = broker.folder / "data" / "users.json"
     assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
-    assert "first" not in file.read_text() and PASSWORD not in file.read_text()
+    assert password not in file.read_text() and PASSWORD not in file.read_text()
     from confluent_kafka.admin import UserScramCredentialDeletion
     deletion = UserScramCredentialDeletion(name, ScramMechanism.SCRAM_SHA_512)
     admin.alter_user_scram_credentials([deletion])[name].result(20)
-    assert kcat(broker, login(name, "first", "SCRAM-SHA-512"), "-L", seconds=5).returncode != 0
+    assert kcat(broker, login(name, password, "SCRAM-SHA-512"), "-L", seconds=5).returncode != 0
     with pytest.raises(KafkaException) as raised:
         admin.alter_user_scram_credentials([deletion])[name].result(20)
     assert raised.value.args[0].code() == KafkaError.RESOURCE_NOT_FOUND

@@ -205,7 +205,10 @@ def test_passwords_are_changed_in_the_secret(events, cluster, namespace):
     wait_for(lambda: events.lets_in("rotating", third), 30, "the third password to be taken")
     assert third not in (first, "another \"pass\\word") and not events.lets_in("rotating", "another \"pass\\word")
 
-    said = cluster.kubectl("logs", "deployment/events-operator", *N) + cluster.kubectl("logs", "events-0", *N)
+    # The broker lets in before the operator says so.
+    said = wait_for(lambda: (text := cluster.kubectl("logs", "deployment/events-operator", *N)).count(
+        "user rotating has its password") >= 3 and text, what="the operator's words")
+    said += cluster.kubectl("logs", "events-0", *N)
     assert all(password not in said for password in (first, third, "another"))
     assert said.count("user rotating has its password") == 3, "set only where it was not right"
 
@@ -346,9 +349,11 @@ def test_operator_that_is_not_let_in(alone, cluster, namespace, tls_broker, pki,
     with Operator(cluster, events.address, "shut-out", tmp_path, "--user", user, "--ca-file", str(pki / authority),
                   APUS_EVENTS_PASSWORD=PASSWORD):
         events.apply(name, namespace, cluster="shut-out", authentication=SCRAM)
-        condition = events.ready(name, namespace)
+        # A first call may just have taken too long.
+        condition = wait_for(lambda: (said := events.ready(name, namespace)) and part in said.get("message", "") and said,
+                             what=f"a refusal for {part}")
         assert (condition["status"], condition["reason"]) == ("False", "KafkaError")
-        assert part in condition["message"] and PASSWORD not in condition["message"]
+        assert PASSWORD not in condition["message"]
     cluster.kubectl("patch", "kafkauser", name, "-n", namespace, "--type=merge", "-p",
                     '{"metadata": {"finalizers": null}}')
 

@@ -11,7 +11,7 @@ import pytest
 import requests
 from kubernetes import client, config
 
-from conftest import wait_for
+from conftest import PATIENCE, wait_for
 
 
 class Connection:
@@ -39,6 +39,8 @@ def large(cluster, api):
     """A namespace with 200 config maps of 2 KiB."""
     core = client.CoreV1Api(api)
     core.create_namespace({"metadata": {"name": "large"}})
+    # Its controller puts one there, too.
+    cluster.kubectl("wait", "--for=create", "configmap/kube-root-ca.crt", "-n", "large", f"--timeout={PATIENCE}s")
     for index in range(200):
         core.create_namespaced_config_map("large", {"metadata": {"name": f"c{index}"}, "data": {"k": "v" * 2000}})
     yield "large"

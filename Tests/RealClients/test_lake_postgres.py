@@ -97,10 +97,11 @@ def test_long_statements_are_cut_off(postgres):
 
 
 def test_a_server_that_dies_is_an_error(postgres):
-    process = subprocess.Popen([APUS, "sql", "--engine", "profile://warehouse", "-c", "SELECT pg_sleep(60)"],
+    # Another than above, which the server may be at still.
+    process = subprocess.Popen([APUS, "sql", "--engine", "profile://warehouse", "-c", "SELECT pg_sleep(600)"],
                                stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=postgres.environment)
     # The driver reads by COPY (statement) TO STDOUT.
-    busy = "SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"
+    busy = "SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
     wait_for(lambda: json.loads(sql(postgres, "--format", "json", "-c", busy))["n"] == 1, 20, "the statement")
     postgres.stop(signal.SIGQUIT)
     _, said = process.communicate(timeout=30)

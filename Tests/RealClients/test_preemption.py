@@ -69,7 +69,7 @@ def test_a_pod_takes_the_place_of_the_least_important(cluster, free, n, tmp_path
     leave.touch()
     runs(cluster, n, "urgent", "one", "other")
     assert jsonpath(cluster, n, "urgent", ".status.nominatedNodeName") == ""
-    assert "least" not in cluster.kubectl("get", "pods", *n, "-o", "name")
+    wait_for(lambda: "least" not in cluster.kubectl("get", "pods", *n, "-o", "name"), what="the victim to be gone")
     assert jsonpath(cluster, n, "later", ".spec.nodeName") == ""
     uid = jsonpath(cluster, n, "urgent", ".metadata.uid")
     events = cluster.get("events", *n)["items"]
@@ -107,7 +107,9 @@ def test_what_a_budget_protects_goes_last(cluster, free, n):
     wait_for(lambda: cluster.get("pdb", "db", *n).get("status", {}).get("currentHealthy") == 1, what="the budget")
     cluster.apply(pod("urgent", "high", free // 2 - 1), *n)
     runs(cluster, n, "urgent", "protected")
-    assert "free" not in [p["metadata"]["name"] for p in cluster.get("pods", *n)["items"]]
+    wait_for(lambda: "free" not in [p["metadata"]["name"] for p in cluster.get("pods", *n)["items"]],
+             what="the victim to be gone")
+    runs(cluster, n, "urgent", "protected")
 
 
 def test_what_no_removal_helps_removes_nobody(cluster, free, n):

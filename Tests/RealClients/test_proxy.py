@@ -11,7 +11,9 @@ from kubernetes.client.rest import ApiException
 from conftest import wait_for
 
 BACKEND = """
-import http.server, json, os, time
+import http.server, json, os, threading
+
+go = threading.Semaphore(0)
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -30,9 +32,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for part in range(3):
                 self.wfile.write(b"6\\r\\npart %d\\r\\n" % part)
                 self.wfile.flush()
-                time.sleep(0.3)
+                if not go.acquire(timeout=60):
+                    self.close_connection = True
+                    return
             self.wfile.write(b"0\\r\\n\\r\\n")
             return
+        if self.path.startswith("/go"):
+            go.release()
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         told = json.dumps({"method": self.command, "path": self.path, "headers": dict(self.headers),
                            "bytes": len(body)}).encode()
@@ -126,8 +132,12 @@ def test_headers_redirects_bodies_and_streams(cluster, web):
     assert https.post(cluster.url + path + "/post", data=b"x" * (8 << 20)).json()["bytes"] == 8 << 20
     head = https.head(cluster.url + path + "/head")
     assert head.status_code == 200 and int(head.headers["Content-Length"]) > 10 and head.content == b""
-    parts = [part for part in https.get(cluster.url + path + "/slow", stream=True).iter_content(None)]
-    assert b"".join(parts) == b"part 0part 1part 2" and len(parts) == 3, "each part comes when it is sent"
+    parts = []
+    for part in https.get(cluster.url + path + "/slow", stream=True).iter_content(None):
+        parts.append(part)
+        # Only then the next one is sent.
+        https.get(cluster.url + path + "/go")
+    assert parts == [b"part 0", b"part 1", b"part 2"], "each part comes when it is sent"
 
 
 def test_kubectl_raw_and_proxy(cluster, web):

@@ -291,8 +291,14 @@ def test_killed_features_come_back_with_everything(movies):
 def test_killed_ingest_sends_what_the_topic_lacks(movies):
     before = movies.last_event()
     acknowledged = posted(movies, 900_004, range(1, 16))
-    kill(movies, "ingest")
-    wait_for(lambda: movies.answers("ingest"), what="ingest to be back")
+    old = set(kill(movies, "ingest"))
+
+    def back():
+        """In a new pod: the container of the old one may be started again before its pod has to go."""
+        there = {pod["metadata"]["name"] for pod in movies.cluster.get("pods", "-l", "app=ingest", *N)["items"]}
+        return not there & old and movies.answers("ingest")
+
+    wait_for(back, what="ingest to be back")
     all_in_features(movies)
     assert movies.last_event() >= before + len(acknowledged)
     sent = {event["movie"] for _, key, event in read_topic(movies) if key == "900004"}
@@ -362,8 +368,16 @@ def test_tables_are_of_the_plain_kind(movies):
         "user_id": ("long", False), "movie_id": ("long", False), "rating": ("double", False),
         "rated_at": ("timestamp", False), "sequence": ("long", False), "topic_partition": ("integer", False),
         "topic_offset": ("long", False)}
-    keys = [entry["Key"] for entry in movies.s3().list_objects_v2(Bucket="lake", Prefix="ratings/_delta_log/")["Contents"]]
-    assert any(key.endswith(".checkpoint.parquet") for key in keys)
+
+    def has_checkpoint():
+        log = movies.s3().list_objects_v2(Bucket="lake", Prefix="ratings/_delta_log/")["Contents"]
+        if any(entry["Key"].endswith(".checkpoint.parquet") for entry in log):
+            return True
+        # Every tenth commit makes one, unless its process is killed before it has.
+        posted(movies, 900_250, [1])
+        return False
+
+    wait_for(has_checkpoint, what="a checkpoint")
     assert movies.table("ratings", version=1).to_pyarrow_table().num_rows > 0
 
 

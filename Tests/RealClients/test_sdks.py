@@ -108,7 +108,7 @@ def test_kserve(cluster, namespace, kinds, capsys):
     ready = {"url": "http://iris.example.com", "observedGeneration": 3,
              "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}
     threading.Timer(0.3, status, (cluster, namespace, "isvc", "iris", ready)).start()
-    kserve.wait_isvc_ready("iris", namespace=namespace, timeout_seconds=20, polling_interval=1)
+    kserve.wait_isvc_ready("iris", namespace=namespace, timeout_seconds=60, polling_interval=1)
     assert kserve.is_isvc_ready("iris", namespace=namespace)
     kserve.get("iris", namespace=namespace, watch=True, timeout_seconds=60)
     assert "iris.example.com" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 """Replicas that follow requests and triggers: a step of traffic, from zero through a gateway and back, ScaledObjects.
 
 Decisions are recomputed by kpa_reference.py, an implementation of Knative's formulas of its own."""
+import datetime
 import http.server
 import json
 import os
@@ -285,8 +286,10 @@ def test_what_pods_use_scales(scaled, namespace):
 
 
 def test_times_pauses_and_refusals(scaled, namespace):
-    cron = {"type": "cron", "metadata": {"timezone": "UTC", "start": "0 0 1 1 *", "end": "59 23 31 12 *",
-                                         "desiredReplicas": "2"}}
+    # From yesterday until the day after tomorrow.
+    begin, end = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days) for days in (-1, 2))
+    cron = {"type": "cron", "metadata": {"timezone": "UTC", "start": f"0 0 {begin.day} {begin.month} *",
+                                         "end": f"0 0 {end.day} {end.month} *", "desiredReplicas": "2"}}
     scaled.apply(deployment("timed", 0, command=SLEEP, serves=False), "-n", namespace)
     scaled_object(scaled, namespace, "timed", [cron])
     wait_for(lambda: replicas(scaled, namespace, "timed") == 2, what="the time's replicas")

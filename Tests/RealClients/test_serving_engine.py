@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
         tmp_path_factory.mktemp("models"), iris=fixture.iris(), double=fixture.scale(2.0), triple=fixture.scale(3.0),
         versions=({1: fixture.scale(2.0), 2: fixture.scale(3.0)}, "version_policy { all { } }"),
         batched=(fixture.slow(20), BATCHED), cached=(fixture.scale(2.0), "response_cache { enable: true }"),
-        ensemble=({1: None}, ENSEMBLE), busy=(fixture.slow(60), """
+        ensemble=({1: None}, ENSEMBLE), busy=(fixture.slow(600), """
             dynamic_batching { default_queue_policy { max_queue_size: 4 } }
             max_batch_size: 1
             """),

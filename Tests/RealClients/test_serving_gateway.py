@@ -150,14 +150,15 @@ def test_shares_mirrors_and_sticky_clients(gateway, origins):
         policy("sticky", "sticky", sticky={"cookie": "group", "ttl": "60s"}))
     with requests.Session() as session:
         names = [session.get(f"{gateway.url}/split", timeout=60).json()["name"] for _ in range(1000)]
-        # Expected 100, standard deviation 9.5.
-        assert 55 <= names.count("two") <= 145 and "three" not in names
+        # Expected 100, standard deviation 9.5: one run of a billion is outside.
+        assert 45 <= names.count("two") <= 160 and "three" not in names
         for number in range(20):
             session.post(f"{gateway.url}/mirror", data=f"m{number}", timeout=60)
     wait_for(lambda: origins[2].count() == 20, 30, "copies of the requests")
     assert {body for _, _, _, body in origins[2].requests} == {f"m{number}".encode() for number in range(20)}
     seen = set()
-    for _ in range(20):
+    # That all get the same happens once in 2^29.
+    for _ in range(30):
         with requests.Session() as client:
             first = client.get(f"{gateway.url}/sticky", timeout=60)
             assert "group" in client.cookies and "Max-Age=60" in first.headers["Set-Cookie"]
@@ -250,7 +251,7 @@ def test_who_may_use_it(gateway, origins):
         answer = get("/tokens", Authorization=f"Bearer {good}", **{"X-User": "root"})
         assert answer.status_code == 200 and answer.json()["headers"]["x-user"] == "anna"
     for bad in (token(signed_by=other), token(iss="x"), token(aud="x"), token(exp=time.time() - 60),
-                token(nbf=time.time() + 600), good[:-4] + "AAAA", "nonsense",
+                token(nbf=time.time() + 600), good[:-20] + "A" * 20, "nonsense",
                 jwt.encode({"iss": "https://issuer.test", "aud": "apus"}, None, "none")):
         answer = get("/tokens", Authorization=f"Bearer {bad}")
         assert answer.status_code == 401 and answer.headers["WWW-Authenticate"] == "Bearer"
@@ -412,8 +413,13 @@ def test_answers_that_are_none(gateway):
                     connection, _ = listener.accept()
                 except OSError:
                     return
-                with connection:
-                    connection.recv(65_536)
+                with connection, connection.makefile("rb") as request:
+                    # With its body: a connection that is closed before all has come is reset, and the answer lost.
+                    length = 0
+                    while line := request.readline().strip().lower():
+                        if line.startswith(b"content-length:"):
+                            length = int(line.split(b":")[1])
+                    request.read(length)
                     connection.sendall(answer)
         threading.Thread(target=run, daemon=True).start()
         return listener

@@ -30,7 +30,7 @@ SERVICE = "/inference.GRPCInferenceService/"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return repository(
-        tmp_path_factory.mktemp("models"), iris=iris(), texts=texts(), slow=slow(),
+        tmp_path_factory.mktemp("models"), iris=iris(), texts=texts(), slow=slow(), slower=slow(50, 512),
         double=({1: scale(2.0), 2: scale(3.0)}, "version_policy { all { } }"))
 
 
@@ -162,13 +162,13 @@ def test_compressed_messages(client, algorithm):
 def test_deadlines_end_calls(client):
     rows = numpy.ones((1, 4), numpy.float32)
     with pytest.raises(InferenceServerException) as error:
-        client.infer("slow", [grpc_input("X", rows)], client_timeout=0.001)
+        client.infer("slower", [grpc_input("X", rows)], client_timeout=0.001)
     assert code(error) == "DEADLINE_EXCEEDED"
     # The server's own limit, in microseconds.
     with pytest.raises(InferenceServerException) as error:
-        client.infer("slow", [grpc_input("X", rows)], timeout=1)
+        client.infer("slower", [grpc_input("X", rows)], timeout=1)
     assert code(error) == "DEADLINE_EXCEEDED"
-    assert client.infer("slow", [grpc_input("X", rows)], client_timeout=60).as_numpy("Y").shape == (1, 4)
+    assert client.infer("slower", [grpc_input("X", rows)], client_timeout=60).as_numpy("Y").shape == (1, 4)
 
 
 def test_statistics_count(client):

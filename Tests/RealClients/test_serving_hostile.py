@@ -228,6 +228,8 @@ def test_many_requests_behind_each_other(server):
     line = b"HTTP/1.1 200 OK\r\n"
     import threading
     with connect(server) as connection:
+        # To send all of it takes as long as to answer nearly all of it.
+        connection.settimeout(120)
         sender = threading.Thread(target=lambda: connection.sendall(one * 10_000))
         sender.start()
         count, last = 0, b""

@@ -5,6 +5,7 @@ canaries, bad revisions that go back by themselves, revisions and pods that come
 APUS_SERVING_SECONDS makes the loads longer: seconds for each (2 in `make test`)."""
 import asyncio
 import json
+import math
 import os
 import signal
 import subprocess
@@ -51,10 +52,12 @@ def pids(cluster, name, namespace):
 
 
 def within_chance(count, total, share):
-    """χ² of one degree of freedom within five standard deviations."""
-    expected = total * share
-    chi = (count - expected) ** 2 / expected + (count - expected) ** 2 / (total - expected)
-    return chi < 25
+    """Whether as few, and as many, come by chance more often than once in a billion times (binomial distribution)."""
+    def chance(n):
+        ways = math.lgamma(total + 1) - math.lgamma(n + 1) - math.lgamma(total - n + 1)
+        return math.exp(ways + n * math.log(share) + (total - n) * math.log(1 - share))
+
+    return min(sum(map(chance, range(count + 1))), sum(map(chance, range(count, total + 1)))) > 1e-9
 
 
 def test_canary_shares(cluster, serving, space):
@@ -114,7 +117,8 @@ def test_a_bad_revision_goes_back_by_itself(cluster, serving, space, fault):
              "serving.apus.dev/rollout-min-requests": "20"}
     serving.stub(name, space, "good", annotations=steps)
     wait_for(lambda: serving.ready(name, space), what="the first revision")
-    with serving.load(name, space, workers=4) as load:
+    # Not as fast as the machine can: failures are at the rate of the load until the rollback, in seconds.
+    with serving.load(name, space, workers=4, pause=0.005) as load:
         load.more(200)
         begin = time.monotonic()
         serving.stub(name, space, "bad", fault, annotations=steps)

@@ -75,16 +75,16 @@ def test_a_sink_that_is_gone_costs_no_request(request):
         def log_message(self, *arguments):
             pass
 
-    sink = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    port = sink.server_port
-    sink.server_close()
+    # It has its port, so that nobody else gets it, and takes no connection yet.
+    sink = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    sink.server_bind()
     rows = iris_rows(1)
     for server in with_inference(
             request, "--model-name", "iris", "--model-uri", f"file://{iris()}", "--payload-log-url",
-            f"http://127.0.0.1:{port}/events", "--payload-log-mode", "response"):
+            f"http://127.0.0.1:{sink.server_port}/events", "--payload-log-mode", "response"):
         for _ in range(50):
             assert server.infer("iris", {"X": rows})["label"].shape == (1,)
-        sink = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        sink.server_activate()
         threading.Thread(target=sink.serve_forever, daemon=True).start()
         try:
             def seen():

@@ -404,7 +404,12 @@ def test_kill_in_the_middle_of_an_upload_leaves_no_half_file(request):
         assert server.raw("PUT", f"{PROXY}/0/{run}/artifacts/kept", b"old")[0] == 200
         aside = server.folder / "data" / "artifacts" / ".artifact.uploading.apus"
         connections = [begin_upload(server, f"0/{run}/artifacts/{name}") for name in ("kept", "new", "deep/new")]
-        wait_for(lambda: sum(file.stat().st_size for file in aside.iterdir()) >= 4 << 20, 30, "uploads to be written")
+
+        def written():
+            sizes = [file.stat().st_size for file in aside.iterdir()]
+            return len(sizes) == 3 and sum(sizes) >= 4 << 20
+
+        wait_for(written, 30, "uploads to be written")
         server.kill()
         for connection in connections:
             connection.close()

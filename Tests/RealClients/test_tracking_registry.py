@@ -338,6 +338,8 @@ def searches(s):
     prompt = [{"key": "mlflow.prompt.is_prompt", "value": "true"}, {"key": "tone", "value": "kind"}]
     s.call("POST", "registered-models/create", {"name": "find-p", "tags": prompt})
     s.call("POST", "model-versions/create", {"name": "find-p", "source": "dummy-source", "tags": prompt})
+    # Which makes that model the one that was changed last, as the clock tells it.
+    time.sleep(0.002)
     s.call("DELETE", "model-versions/delete", {"name": "find-b", "version": "2"})
     is_prompt = "tags.`mlflow.prompt.is_prompt`"
     for filter_string in [

@@ -7,6 +7,7 @@ import hmac
 import http.server
 import json
 import threading
+import time
 import uuid
 
 import pytest
@@ -149,8 +150,12 @@ def test_the_client_makes_changes_lists_and_deletes(tracking, receiver):
     assert (changed.name, str(changed.status), changed.description) == (name + "2", "DISABLED", "e")
     assert [str(event) for event in changed.events] == ["prompt.created"] and changed.url.endswith("/ok/y")
     assert changed.last_updated_timestamp >= made.creation_timestamp == changed.creation_timestamp
-    others = [client.create_webhook(name=f"{name}-{number}", url=receiver.url, events=["prompt.created"]).webhook_id
-              for number in range(4)]
+    others = []
+    for number in range(4):
+        # None is made in the millisecond of the one before: the newest come first.
+        time.sleep(0.002)
+        others.append(
+            client.create_webhook(name=f"{name}-{number}", url=receiver.url, events=["prompt.created"]).webhook_id)
     seen, token = [], None
     while True:
         page = client.list_webhooks(max_results=2, page_token=token)

@@ -226,15 +226,12 @@ def test_a_newer_database():
         server.clean(keep=False)
 
 
-def unused_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def test_postgres_away_and_back(tmp_path):
-    said = refused("--data-dir", tmp_path, "--listen", "127.0.0.1:0", "--database",
-                   f"postgresql://apus:{PASSWORD}@127.0.0.1:{unused_port()}/postgres")
+    with socket.socket() as taken:
+        # Nobody listens there, and nobody else gets the port.
+        taken.bind(("127.0.0.1", 0))
+        said = refused("--data-dir", tmp_path, "--listen", "127.0.0.1:0", "--database",
+                       f"postgresql://apus:{PASSWORD}@127.0.0.1:{taken.getsockname()[1]}/postgres")
     assert "PostgreSQL" in said and "Connection refused" in said and PASSWORD not in said
     postgres = Postgres()
     server = Tracking(database=postgres.uri())

@@ -220,9 +220,10 @@ def test_daemonset_runs_rolls_and_rolls_back(cluster, namespace):
 
 def test_drain_waits_for_the_budget(cluster, namespace):
     n = ("-n", namespace)
-    cluster.kubectl("create", "deployment", "web", "--image=x", "--replicas=2", *n, "--", "sleep", "3600")
-    cluster.kubectl("create", "pdb", "keep", "--selector=app=web", "--min-available=2", *n)
-    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s", *n)
+    # Drain looks at all namespaces: a label that no other test has, whose pods may be on their way out.
+    cluster.kubectl("create", "deployment", "shy", "--image=x", "--replicas=2", *n, "--", "sleep", "3600")
+    cluster.kubectl("create", "pdb", "keep", "--selector=app=shy", "--min-available=2", *n)
+    cluster.kubectl("rollout", "status", "deployment/shy", "--timeout=60s", *n)
     wait_for(lambda: cluster.get("pdb", "keep", *n)["status"].get("currentHealthy") == 2, what="two healthy pods")
     name = next(iter(pods(cluster, n)))
     eviction = json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}})
@@ -235,7 +236,7 @@ def test_drain_waits_for_the_budget(cluster, namespace):
     cluster.kubectl("patch", "pdb", "keep", *n, "-p", '{"spec":{"minAvailable":1}}')
     wait_for(lambda: cluster.get("pdb", "keep", *n)["status"]["disruptionsAllowed"] == 1, what="one to be allowed")
     node = cluster.get("nodes")["items"][0]["metadata"]["name"]
-    drain = cluster.popen("drain", node, "--pod-selector=app=web", "--timeout=60s")
+    drain = cluster.popen("drain", node, "--pod-selector=app=shy", "--timeout=60s")
     try:
         # The replacement has nowhere to go, so that only one of the two may be evicted; kubectl tries the other again.
         refusals, said = 0, []
@@ -248,7 +249,7 @@ def test_drain_waits_for_the_budget(cluster, namespace):
         drain.kill()
         drain.wait()
         cluster.kubectl("uncordon", node)
-    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s", *n)
+    cluster.kubectl("rollout", "status", "deployment/shy", "--timeout=60s", *n)
 
 
 # ReplicationControllers and cascades

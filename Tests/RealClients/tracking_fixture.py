@@ -10,7 +10,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import uuid
 import pytest
 
 from conftest import wait_for
+from gateway_fixture import free_port
 from postgres_fixture import Postgres
 from service_fixture import Service
 
@@ -173,9 +173,7 @@ class RealMLflow(Calls):
 
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="real-mlflow-"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url, self.process = f"http://127.0.0.1:{self.port}", None
 
     def start(self, timeout=120):
