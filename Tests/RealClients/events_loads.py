@@ -366,7 +366,8 @@ def group(broker, broker_kills, consumer_kills, consumers=3, partitions=6):
     owners = {}
     for worker in team:
         for line in worker.lines:
-            for partition in line.get("assigned", []):
+            # A member that was put out meanwhile knows of no generation.
+            for partition in line.get("assigned", []) if line.get("generation") != -1 else []:
                 owners.setdefault((line["generation"], partition), set()).add(line["member"])
     return {"broker_kills": broker_kills, "consumer_kills": consumer_kills,
             "generations": len({generation for generation, _ in owners}),

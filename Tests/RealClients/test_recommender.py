@@ -222,8 +222,9 @@ def read_topic(movies):
 
 def all_in_features(movies, seconds=60):
     """Waits until the tables, and with them the features, have every event."""
-    last = movies.last_event()
-    wait_for(lambda: movies.metric("features", "events") == last, seconds, f"the features to have {last} events")
+    # The last one is asked for each time: one that its sender gave up may come yet.
+    wait_for(lambda: movies.metric("features", "events") == movies.last_event(), seconds,
+             f"the features to have all of {movies.last_event()} events")
 
 
 def place(event):
