@@ -4,7 +4,6 @@ Shared by test_events_crash.py and Benchmarks/events_reliability.py."""
 import os
 import pathlib
 import random
-import re
 import shutil
 import statistics
 import subprocess
@@ -162,9 +161,6 @@ def drop_from_cache(folder):
 def recovery(size, partitions=4, batch_bytes=900_000):
     """Writes a log of so many bytes with acks=1, kills the broker in the middle, and starts it with what it reads in the
     page cache, and without."""
-    import socket
-    import struct
-
     value = os.urandom(1024)
     blob = frames.batch([value] * (batch_bytes // 1035))
     broker = Broker()

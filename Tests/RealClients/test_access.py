@@ -2,9 +2,6 @@
 """Who may do what, with kubectl and the Python client: roles, tokens, impersonation, audit, encryption at rest."""
 import base64
 import json
-import pathlib
-import sqlite3
-import time
 
 import pytest
 from kubernetes import client, config

@@ -8,9 +8,9 @@ from confluent_kafka import (Consumer, ConsumerGroupState, ConsumerGroupTopicPar
                              KafkaException, Producer, TopicPartition)
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from conftest import wait_for
 from events_fixture import new_topic, running_broker, settle
 from events_loads import QUICK
+
 
 def fast(session):
     return ["--consumer-heartbeat-interval", "100", "--consumer-session-timeout", str(session)]

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """DuckDB's delta extension, outside Apus, on our tables."""
-import datetime
 import threading
-
-import pyarrow as pa
 
 from lake_fixture import duckdb_with_delta, lake  # noqa: F401
 

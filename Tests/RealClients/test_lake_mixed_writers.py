@@ -9,7 +9,6 @@ import threading
 import time
 
 import pyarrow as pa
-import pytest
 
 from lake_fixture import rows_of
 from lake_places import place, places, until_done  # noqa: F401 (fixtures)

@@ -6,11 +6,10 @@ import pathlib
 import time
 from decimal import Decimal
 
-import deltalake
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 
 from lake_fixture import lake, rows_of  # noqa: F401
 

@@ -4,8 +4,6 @@ import json
 import urllib.error
 import urllib.request
 
-import pytest
-
 from conftest import PATIENCE, wait_for
 from objects_fixture import bucket, new_bucket, objects, own_objects, refused, s3  # noqa: F401
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Server-side apply with kubectl and the Python client: managers, conflicts, removal, migration, status, diff."""
 import json
-import pathlib
 
 import pytest
 from kubernetes import client, config, dynamic

@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException
 
 import serving_fixture as fixture
 from conftest import wait_for
-from serving_fixture import Inference, grpc_input, http_input, with_inference
+from serving_fixture import grpc_input, http_input, with_inference
 
 ROWS = numpy.arange(8, dtype=numpy.float32).reshape(2, 4)
 # Models without instances of their own run on the thread that asks, which has ten seconds.

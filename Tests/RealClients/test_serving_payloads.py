@@ -4,8 +4,6 @@ import http.server
 import json
 import threading
 
-import numpy
-import pytest
 import requests
 from confluent_kafka import Consumer
 

@@ -11,7 +11,6 @@ import pathlib
 import shutil
 import socketserver
 import tarfile
-import tempfile
 import threading
 import zipfile
 

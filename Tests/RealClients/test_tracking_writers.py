@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
-from conftest import APUS, wait_for
+from conftest import APUS
 from postgres_fixture import PASSWORD, Postgres
 from tracking_fixture import Tracking, with_tracking
 from tracking_load import FORK, Raw, points

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """StatefulSets, DaemonSets, CronJobs, Jobs, ReplicationControllers, disruption budgets and cascades, with kubectl."""
 import json
-import time
 
 import pytest
 
