@@ -357,6 +357,8 @@ def test_members_outlive_the_broker(own_broker):
     # Nobody had to join again: same members, same partitions, every record once.
     assert sorted(more, key=int) == [str(number) for number in range(40, 60)]
     assert [owned(client) for client in clients] == had and not revoked
+    # All of them before one goes, which gives the others another epoch.
     for client in clients:
         client.commit(asynchronous=False)
+    for client in clients:
         client.close()
