@@ -29,8 +29,9 @@ final class SQLiteConnection: SQLSession, @unchecked Sendable {
     /// - Parameters:
     ///   - path: of the file.
     ///   - cacheKiB: the most memory for its pages.
+    ///   - isWriter: whether it makes changes; it is the first one of a file.
     /// - Throws: `unavailable`, `corrupt`, `full`.
-    init(path: String, cacheKiB: Int) throws(SQLError) {
+    init(path: String, cacheKiB: Int, isWriter: Bool) throws(SQLError) {
         var handle: OpaquePointer?
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
         let code = sqlite3_open_v2(path, &handle, flags, nil)
@@ -43,11 +44,14 @@ final class SQLiteConnection: SQLSession, @unchecked Sendable {
         sqlite3_extended_result_codes(database, 1)
         sqlite3_busy_timeout(database, 10_000)
         do throws(SQLError) {
-            // For new files: what is erased can be given back to the file system (PRAGMA incremental_vacuum).
-            try command("PRAGMA auto_vacuum = INCREMENTAL")
-            try command("PRAGMA journal_mode = WAL")
-            // The log is on the disk when a change is acknowledged.
-            try command("PRAGMA synchronous = FULL")
+            if isWriter {
+                // For new files: what is erased can be given back to the file system (PRAGMA incremental_vacuum). Takes
+                // the lock of writers, for which a reader might wait in vain.
+                try command("PRAGMA auto_vacuum = INCREMENTAL")
+                try command("PRAGMA journal_mode = WAL")
+                // The log is on the disk when a change is acknowledged.
+                try command("PRAGMA synchronous = FULL")
+            }
             try command("PRAGMA cache_size = -\(cacheKiB)")
             // Pages that change often are written to the file once for many changes.
             try command("PRAGMA wal_autocheckpoint = 4096")

@@ -26,7 +26,7 @@ package final class SQLiteDatabase: SQLDatabase {
         } catch {
             throw SQLError(error.isFull ? .full : .unavailable, error.description)
         }
-        let writer = try SQLiteConnection(path: path, cacheKiB: Self.writerCacheKiB)
+        let writer = try SQLiteConnection(path: path, cacheKiB: Self.writerCacheKiB, isWriter: true)
         try Self.claim(writer, path, applicationID)
         self.path = path
         self.readers = ReaderPool(label: "apus.sqlite.reader", maximum: readers)
@@ -55,7 +55,8 @@ package final class SQLiteDatabase: SQLDatabase {
         return try await readers.read { given in
             var used = given
             let result = Result {
-                let connection = try given ?? SQLiteConnection(path: path, cacheKiB: Self.readerCacheKiB)
+                let connection =
+                    try given ?? SQLiteConnection(path: path, cacheKiB: Self.readerCacheKiB, isWriter: false)
                 used = connection
                 return try connection.transact("BEGIN") { try body(connection) }
             }

@@ -123,6 +123,25 @@ struct DatabaseTests {
         }
     }
 
+    @Test(arguments: Backend.allCases) func aFirstReaderNeedNotWaitForTheWriter(backend: Backend) async throws {
+        try await withDatabase(backend) { database in
+            try await Self.createTable(database)
+            let (begun, begin) = AsyncStream.makeStream(of: Void.self)
+            let held = DispatchGroup()
+            held.enter()
+            async let change = database.write { session in
+                try session.run("INSERT INTO things (name) VALUES ('a')")
+                begin.finish()
+                held.wait()
+            }
+            for await _ in begun {}
+            let count = try? await database.read { try $0.row("SELECT count(*) FROM things")?.integer(0) }
+            held.leave()
+            try await change
+            #expect(count == 0)
+        }
+    }
+
     @Test func aServerThatWasAwayIsFoundAgain() async throws {
         try await withDatabase(.postgres) { database in
             try await Self.createTable(database)
