@@ -375,15 +375,17 @@ let package = Package(
             // One binary, queries and all; --queries takes others. The file in Python goes into models.
             resources: [.embedInCode("queries"), .embedInCode("python")], swiftSettings: strict),
 
-        tests("ApusCore"),
+        // Random numbers for tests, the same each time.
+        .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
+        tests("ApusCore", ["SeededRandom"]),
         tests("DataFolders"),
         tests("KubeAPI", ["ApusCore", "ProtobufFormat"]),
         tests("LinearRegex"),
         tests("CEL", ["ApusCore", "KubeAPI"]),
         tests("AdmissionRules", ["ApusCore", "KubeAPI"]),
-        tests("ServerSideApply", ["ApusCore", "KubeAPI"]),
+        tests("ServerSideApply", ["ApusCore", "KubeAPI", "SeededRandom"]),
         tests("YAMLFormat", ["ApusCore"]),
-        tests("CustomResources", ["ApusCore", "CEL", "KubeAPI"]),
+        tests("CustomResources", ["ApusCore", "CEL", "KubeAPI", "SeededRandom"]),
         tests("KubeStore", ["ApusCore", .grdb, .logging]),
         // Databases for tests: SQLite in a folder, and a PostgreSQL of Debian's package.
         .target(
@@ -435,7 +437,7 @@ let package = Package(
                 .logging,
             ]),
         tests("Scheduler", ["ApusCore", "KubeAPI", "KubeClient", "KubeServer", "KubeStore", .logging]),
-        tests("ContainerRuntimes", ["ApusCore"]),
+        tests("ContainerRuntimes", ["ApusCore", "SeededRandom"]),
         tests(
             "Kubelet",
             [
@@ -458,9 +460,9 @@ let package = Package(
         tests("ObjectOperators", ["ApusCore", "ByteCodes", "KubeAPI", "S3Protocol"]),
         tests("InferenceProtocol", ["ApusCore", "ByteCodes", "ProtobufFormat", .nioCore]),
         tests("ServingObjects", ["ApusCore", "KubeAPI", "YAMLFormat"]),
-        tests("HTTP2Streams", [.nioCore, .nioEmbedded, .nioHPACK, .nioHTTP2]),
+        tests("HTTP2Streams", ["SeededRandom", .nioCore, .nioEmbedded, .nioHPACK, .nioHTTP2]),
         tests("GatewayRules", ["ApusCore", "KubeAPI"]),
-        tests("AutoscalingCore", ["ApusCore", "KubeAPI"]),
+        tests("AutoscalingCore", ["ApusCore", "KubeAPI", "SeededRandom"]),
         tests("ModelRuntimes", ["InferenceProtocol", "ModelKit"]),
         tests("InferenceEngine", ["ApusCore", "InferenceProtocol", "ModelRuntimes", .logging]),
         tests(
@@ -477,8 +479,8 @@ let package = Package(
         tests(
             "Gateway",
             [
-                "ApusCore", "GatewayRules", "ScriptedHTTP", .logging, .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTP2,
-                .nioPosix, .nioSSL,
+                "ApusCore", "GatewayRules", "ScriptedHTTP", "SeededRandom", .logging, .nioCore, .nioEmbedded, .nioHTTP1,
+                .nioHTTP2, .nioPosix, .nioSSL,
             ]),
         tests("GatewayController", ["ApusCore", "GatewayRules", "KubeAPI", "KubeClient", .logging]),
         tests("ServingAutoscaler", ["ApusCore", "AutoscalingCore", "GatewayRules", "KubeAPI", "KubeClient"]),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import SeededRandom
 import Testing
 
 struct JSONTests {
@@ -64,18 +65,5 @@ struct JSONTests {
         value["a"]["b"] = nil
         #expect(value == ["a": ["c": ["d": "new"]]])
         #expect(value["missing"]["deeper"][3].isNull)
-    }
-}
-
-/// A small seeded generator (splitmix64), so that a failing case can be repeated.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

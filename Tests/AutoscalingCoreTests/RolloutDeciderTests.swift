@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import SeededRandom
 import Testing
 
 @testable import AutoscalingCore
@@ -145,7 +146,7 @@ import Testing
         (0.0, 0.08, 0.97...1.0), (0.0, 1.0, 1.0...1.0),
     ])
     func decidesRightMostOfTheTime(_ running: Double, _ new: Double, _ expected: ClosedRange<Double>) {
-        var generator = Seeded(state: UInt64(running * 1e6) &* 31 &+ UInt64(new * 1e6) &+ 99)
+        var generator = SplitMix(state: UInt64(running * 1e6) &* 31 &+ UInt64(new * 1e6) &+ 99)
         let runs = 400
         var back = 0
         for _ in 0..<runs where rollsBack(running, new, &generator) { back += 1 }
@@ -153,7 +154,7 @@ import Testing
     }
 
     /// 200 requests a second, looked at each second.
-    private func rollsBack(_ running: Double, _ new: Double, _ generator: inout Seeded) -> Bool {
+    private func rollsBack(_ running: Double, _ new: Double, _ generator: inout SplitMix) -> Bool {
         var percent = 5
         var stable = sample(0)
         var canary = sample(0)
@@ -190,14 +191,14 @@ import Testing
     /// slow as the running one (log-normal with a median of 5 ms), and how soon one that is slower.
     @Test(arguments: [(1.0, 10, 0.0...0.01), (1.0, 50, 0.0...0.01), (3.0, 10, 0.99...1.0), (10.0, 10, 1.0...1.0)])
     func comparesLatencyRightMostOfTheTime(_ factor: Double, _ percent: Int, _ expected: ClosedRange<Double>) {
-        var generator = Seeded(state: UInt64(factor * 1e6) &* 31 &+ UInt64(percent))
+        var generator = SplitMix(state: UInt64(factor * 1e6) &* 31 &+ UInt64(percent))
         let runs = 50
         var back = 0
         for _ in 0..<runs where isTooSlow(factor, percent, &generator) { back += 1 }
         #expect(expected.contains(Double(back) / Double(runs)), "\(back) of \(runs)")
     }
 
-    private func isTooSlow(_ factor: Double, _ percent: Int, _ generator: inout Seeded) -> Bool {
+    private func isTooSlow(_ factor: Double, _ percent: Int, _ generator: inout SplitMix) -> Bool {
         var stable = sample(0)
         var canary = sample(0)
         for look in 1...120 {
@@ -240,18 +241,5 @@ import Testing
         #expect(abs(histogram([2, 4, 2, 2]).share(above: 0.15) - 0.6) < 1e-9)
         #expect(abs(histogram([2, 4, 2, 2]).share(above: 0.4) - 0.2) < 1e-9)
         #expect(histogram([2, 4, 2, 2]).share(above: 0.5) == 0)
-    }
-}
-
-/// The same numbers each time (splitmix64).
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

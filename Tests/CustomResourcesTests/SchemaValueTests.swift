@@ -2,6 +2,7 @@
 import ApusCore
 import CustomResources
 import KubeAPI
+import SeededRandom
 import Testing
 
 /// Values against schemas: pruning, defaults, validation.
@@ -277,7 +278,7 @@ import Testing
 
     /// Random values of random schemas end, and what was pruned and defaulted stays as it is.
     @Test func anythingEndsAndSettles() throws {
-        var random = Seeded(state: 7)
+        var random = SplitMix(state: 7)
         for _ in 0..<300 {
             let schema = try StructuralSchema.read(Self.schema(depth: 4, &random))
             for _ in 0..<20 {
@@ -299,7 +300,7 @@ import Testing
 
     private static let names = ["a", "b", "metadata", "kind", "x"]
 
-    private static func schema(depth: Int, _ random: inout Seeded) -> JSONValue {
+    private static func schema(depth: Int, _ random: inout SplitMix) -> JSONValue {
         var schema: JSONValue = [:]
         let types = ["object", "array", "string", "integer", "number", "boolean"]
         let type = depth > 3 ? "object" : depth == 0 ? "string" : types.randomElement(using: &random) ?? "string"
@@ -325,7 +326,7 @@ import Testing
         return schema
     }
 
-    private static func value(depth: Int, _ random: inout Seeded) -> JSONValue {
+    private static func value(depth: Int, _ random: inout SplitMix) -> JSONValue {
         switch Int.random(in: 0..<(depth == 0 ? 6 : 9), using: &random) {
         case 0: return .null
         case 1: return .bool(true)
@@ -339,18 +340,5 @@ import Testing
             for name in names { members[name] = value(depth: depth - 1, &random) }
             return .object(members)
         }
-    }
-}
-
-/// The same numbers each time (splitmix64).
-private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
 import KubeAPI
+import SeededRandom
 import ServerSideApply
 import Testing
 
@@ -363,7 +364,7 @@ import Testing
     /// Random applies by three managers agree with a model: a field has the value of who forced it last, as long as
     /// anybody who applied it still does.
     @Test func randomAppliesAgreeWithAModel() throws {
-        var random = Seeded(state: 7)
+        var random = SplitMix(state: 7)
         for _ in 0..<40 {
             var story = Story(Story.custom)
             var owners: [String: Set<String>] = [:]
@@ -390,18 +391,5 @@ import Testing
                 #expect(story.spec["granular"].stringMembers == values)
             }
         }
-    }
-}
-
-/// The same numbers each time (splitmix64).
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ApusCore
+import SeededRandom
 import ServerSideApply
 import Testing
 
@@ -76,7 +77,7 @@ import Testing
 
     /// Random sets: the operations agree with sets of paths, and the codec gives back what it got.
     @Test func operationsAgreeWithSetsOfPaths() throws {
-        var random = Seeded(state: 7)
+        var random = SplitMix(state: 7)
         func path() -> [PathElement] {
             (0..<Int.random(in: 1...4, using: &random)).map { _ in
                 let number = Int.random(in: 0..<3, using: &random)
@@ -102,7 +103,7 @@ import Testing
 
     /// Bytes from outside, whatever they are, are read or refused.
     @Test func hostileTextsAreReadOrRefused() throws {
-        var random = Seeded(state: 7)
+        var random = SplitMix(state: 7)
         let seed = Array(
             #"[{"apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:a":{".":{},"k:{\"n\":1}":{}}},"manager":"m","operation":"Update","time":"2026-01-02T03:04:05Z"}]"#
                 .utf8)
